@@ -1,5 +1,6 @@
 """What every part of the twin is given: who and where the account is, its clock and folder, and the doors to the other parts."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -49,7 +50,7 @@ class MetricSink(Protocol):
     """Takes one measurement of an AWS service (see twin.metrics); `time` is twin time, now by default."""
 
     def __call__(
-        self, namespace: str, name: str, dimensions: Mapping[str, str], value: float, unit: str = "None", time: datetime | None = None
+        self, namespace: str, name: str, dimensions: Mapping[str, str], value: float, *, unit: str = "None", time: datetime | None = None
     ) -> None: ...
 
 
@@ -94,6 +95,8 @@ class Cloud:
     measure: MetricSink = field(default_factory=lambda: Unconnected("metrics"))
     invoke: FunctionInvoker = field(default_factory=lambda: Unconnected("functions"))
     invoke_async: AsyncFunctionInvoker = field(default_factory=lambda: Unconnected("functions"))
+    _session: Any = field(default_factory=boto3.session.Session, repr=False)
+    _sessions: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def url(self) -> str:
@@ -102,15 +105,16 @@ class Cloud:
 
     def client(self, service: str, credentials: Credentials = ADMIN, retries: int = 0) -> Any:
         """A boto3 client of this account, under the given credentials: the only way in which parts call AWS APIs."""
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name=self.region,
-            aws_access_key_id=credentials.access_key,
-            aws_secret_access_key=credentials.secret_key,
-            aws_session_token=credentials.session_token,
-            config=Config(retries={"max_attempts": retries + 1, "mode": "standard"}, s3={"addressing_style": "path"}),
-        )
+        with self._sessions:  # a boto3 session is not safe to share between threads; its clients are
+            return self._session.client(
+                service,
+                endpoint_url=self.url,
+                region_name=self.region,
+                aws_access_key_id=credentials.access_key,
+                aws_secret_access_key=credentials.secret_key,
+                aws_session_token=credentials.session_token,
+                config=Config(retries={"max_attempts": retries + 1, "mode": "standard"}, s3={"addressing_style": "path"}),
+            )
 
     def environment(self, credentials: Credentials) -> dict[str, str]:
         """What a workload of this account finds in its environment: region, endpoint and credentials."""
