@@ -104,7 +104,7 @@ def _read(record: Path) -> dict[str, Any] | None:
 
 def _is_running(written: Mapping[str, Any]) -> bool:
     try:
-        return abs(psutil.Process(written["pid"]).create_time() - written["started"]) < 0.01
+        return bool(abs(psutil.Process(written["pid"]).create_time() - written["started"]) < 0.01)
     except psutil.NoSuchProcess:
         return False
 
