@@ -1,0 +1,97 @@
+"""The kinds of column that a table may have: how a cell's text becomes a value, and how a kind is inferred from cells.
+
+The same rules hold everywhere: `tide init` infers with them, ingest_dataset validates with them, prepare and serve parse with them.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from enum import StrEnum
+
+Value = float | bool | str | datetime | None
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
+TRUE = frozenset({"true", "yes", "y", "t", "1", "1.0"})
+FALSE = frozenset({"false", "no", "n", "f", "0", "0.0"})
+
+
+class ColumnKind(StrEnum):
+    """What the cells of a column hold."""
+
+    NUMERIC = "numeric"
+    CATEGORICAL = "categorical"
+    BOOLEAN = "boolean"
+    DATETIME = "datetime"
+
+
+def parse(kind: ColumnKind, text: str) -> Value:
+    """A cell's text as a value of its kind; None for a missing cell. Raises ValueError with what was expected.
+
+    `NA`, `NaN`, `null` and `none` mean a missing cell, but not in a categorical column, where they may be somebody's category.
+    """
+    stripped = text.strip()
+    if not stripped or (kind is not ColumnKind.CATEGORICAL and stripped.lower() in MISSING):
+        return None
+    return _PARSERS[kind](stripped)
+
+
+def infer(cells: Iterable[str]) -> ColumnKind:
+    """The narrowest kind that every cell parses as: boolean, numeric, datetime, else categorical. An empty column is categorical."""
+    remaining = [ColumnKind.BOOLEAN, ColumnKind.NUMERIC, ColumnKind.DATETIME]
+    some = False
+    for cell in cells:
+        remaining = [kind for kind in remaining if _parses(kind, cell)]
+        some = some or bool(cell.strip())
+        if not remaining:
+            break
+    return remaining[0] if remaining and some else ColumnKind.CATEGORICAL
+
+
+def _parses(kind: ColumnKind, cell: str) -> bool:
+    try:
+        parse(kind, cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} is not a number") from None
+    if math.isinf(value) or "_" in text:
+        raise ValueError(f"{text[:40]!r} is not a finite number")
+    return value
+
+
+def _boolean(text: str) -> bool:
+    lowered = text.lower()
+    if lowered in TRUE:
+        return True
+    if lowered in FALSE:
+        return False
+    raise ValueError(f"{text[:40]!r} is not true or false")
+
+
+def _datetime(text: str) -> datetime:
+    """ISO 8601, date or date and time; without a zone it is UTC. Bare digits are numbers, not dates."""
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        value = None
+    if value is None or text.isdigit():
+        raise ValueError(f"{text[:40]!r} is not an ISO 8601 date or time")
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _category(text: str) -> str:
+    return text
+
+
+_PARSERS: dict[ColumnKind, Callable[[str], Value]] = {
+    ColumnKind.NUMERIC: _number,
+    ColumnKind.CATEGORICAL: _category,
+    ColumnKind.BOOLEAN: _boolean,
+    ColumnKind.DATETIME: _datetime,
+}

@@ -1,0 +1,224 @@
+"""tidewheel.yaml, typed: one project, its data contract, training, approval and serving; environments override.
+
+    project: breast-cancer
+    environment: dev                  # which of `environments` applies; app.py and tide can name another
+    data: {dataset, table, target, problem, positive, id, time, features: {name: kind}, ignore: [...], quality: {...}}
+    training: {seed, holdout, folds, candidates, metric, gate: {...}, instance_type, max_runtime_seconds}
+    approval: {policy: auto | manual}
+    serving: {instance_type, instance_count, max_instance_count, rollout: {...}, alarms: {...}}
+    environments: {prod: {approval: {policy: manual}}}
+
+Reading the file is the caller's work; `parse_config` takes what YAML gave and reports every mistake at once, each with its path.
+"""
+
+import re
+from collections.abc import Mapping
+from copy import deepcopy
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from contracts.columns import ColumnKind
+from contracts.errors import ConfigError
+from contracts.evaluation import METRICS, GateRules, Metric, Problem, default_metric
+
+# 24 and 8 characters leave room for the suffixes that the stacks add within AWS's 63.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=24)]
+EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*$", max_length=8)]
+InstanceType = Annotated[str, StringConstraints(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
+ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Quality(_Section):
+    """When a table is good enough to train on."""
+
+    minimum_rows: int = Field(default=50, ge=10)
+    maximum_missing: float = Field(default=0.5, ge=0, lt=1, description="share of a feature's cells that may be missing")
+
+
+class Data(_Section):
+    """The data contract: what a table of this project looks like."""
+
+    dataset: Name
+    table: str | None = Field(default=None, description="where `tide demo` finds a table: a CSV file, or sklearn:<name>")
+    target: ColumnName
+    problem: Problem
+    positive: str | None = Field(default=None, description="the target's text that counts as positive; binary problems only")
+    id: ColumnName | None = None
+    time: ColumnName | None = None
+    features: dict[ColumnName, ColumnKind] = Field(min_length=1)
+    ignore: tuple[ColumnName, ...] = ()
+    quality: Quality = Quality()
+
+    @model_validator(mode="after")
+    def _roles_are_separate(self) -> Self:
+        problems = []
+        named = {"target": self.target, "id": self.id, "time": self.time}
+        # The time column may be a feature too: hour and weekday often tell something.
+        problems += [
+            f"{role} column {name!r} is also a feature" for role, name in named.items() if role != "time" and name in self.features
+        ]
+        problems += [f"ignored column {name!r} is also a feature" for name in self.ignore if name in self.features]
+        if self.id == self.target or (self.time is not None and self.time in {self.target, self.id}):
+            problems.append("target, id and time must be different columns")
+        if (self.problem is Problem.BINARY) != (self.positive is not None):
+            problems.append("positive is needed for a binary problem, and for no other")
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+
+class Training(_Section):
+    """How a model is trained and judged."""
+
+    seed: int = Field(default=20, ge=0, lt=2**31)
+    holdout: float = Field(default=0.2, gt=0, lt=0.9)
+    folds: int = Field(default=4, ge=2, le=20)
+    candidates: int = Field(default=6, ge=1, le=200, description="how many pipelines the search tries")
+    metric: Metric | None = None
+    gate: GateRules = GateRules()
+    instance_type: InstanceType = "ml.m5.large"
+    max_runtime_seconds: int = Field(default=3600, ge=60, le=432_000)
+
+
+class ApprovalPolicy(StrEnum):
+    """`auto`: approve_model approves what passed its gate; `manual`: a person does, in Studio or with `tide approve`."""
+
+    AUTO = "auto"
+    MANUAL = "manual"
+
+
+class Approval(_Section):
+    """Who approves."""
+
+    policy: ApprovalPolicy = ApprovalPolicy.AUTO
+
+
+class RolloutType(StrEnum):
+    """How traffic moves to a new fleet."""
+
+    ALL_AT_ONCE = "all_at_once"
+    CANARY = "canary"
+    LINEAR = "linear"
+
+
+class Rollout(_Section):
+    """Blue/green traffic shifting. Percentages are of the fleet's capacity; SageMaker allows steps of at most 50."""
+
+    type: RolloutType = RolloutType.CANARY
+    step_percent: int = Field(default=10, ge=5, le=50)
+    interval_seconds: int = Field(default=300, ge=60, le=3600)
+    termination_wait_seconds: int = Field(default=120, ge=0, le=3600)
+
+
+class RollbackAlarms(_Section):
+    """What throws a new fleet back."""
+
+    errors_per_minute: int = Field(default=1, ge=1, description="5xx answers in a minute")
+    latency_milliseconds: int = Field(default=1000, ge=1, description="p95 model latency")
+
+
+class Serving(_Section):
+    """The endpoint."""
+
+    instance_type: InstanceType = "ml.m5.large"
+    instance_count: int = Field(default=2, ge=1, le=100)
+    max_instance_count: int = Field(default=4, ge=1, le=100)
+    invocations_per_instance: int = Field(default=1000, ge=1, description="a minute, on average, before another instance is added")
+    rollout: Rollout = Rollout()
+    alarms: RollbackAlarms = RollbackAlarms()
+
+    @model_validator(mode="after")
+    def _capacity_allows_the_rollout(self) -> Self:
+        problems = []
+        if self.max_instance_count < self.instance_count:
+            problems.append(f"max_instance_count {self.max_instance_count} is below instance_count {self.instance_count}")
+        # https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green-canary.html: a step is at most half of the fleet.
+        if self.rollout.type is not RolloutType.ALL_AT_ONCE and self.instance_count < 2:
+            problems.append(f"a {self.rollout.type} rollout needs an instance_count of at least 2; use all_at_once for one instance")
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+
+class Config(_Section):
+    """A whole project in one environment."""
+
+    project: Name
+    environment: EnvironmentName = "dev"
+    data: Data
+    training: Training = Training()
+    approval: Approval = Approval()
+    serving: Serving = Serving()
+
+    @model_validator(mode="after")
+    def _metric_fits_the_problem(self) -> Self:
+        metric = self.training.metric
+        if metric is not None and metric not in METRICS[self.data.problem]:
+            fitting = ", ".join(METRICS[self.data.problem])
+            raise ValueError(f"training.metric {metric} does not measure a {self.data.problem} problem; choose one of {fitting}")
+        return self
+
+    @property
+    def prefix(self) -> str:
+        """What every resource of this project and environment is named after."""
+        return f"{self.project}-{self.environment}"
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that decides."""
+        return self.training.metric or default_metric(self.data.problem)
+
+
+def parse_config(raw: Any, environment: str | None = None, source: str = "tidewheel.yaml") -> Config:
+    """A project from what YAML gave, with the overrides of one environment. Raises ConfigError with every mistake."""
+    if not isinstance(raw, Mapping):
+        raise ConfigError(["the file is empty or not a mapping. Next: tide init --data FILE.csv --target COLUMN"], source)
+    values = deepcopy(dict(raw))
+    environments = values.pop("environments", None) or {}
+    if not isinstance(environments, Mapping):
+        raise ConfigError(["environments: must map a name to its overrides"], source)
+    chosen = environment or values.get("environment", "dev")
+    if environment is not None and environments and environment not in environments and environment != values.get("environment", "dev"):
+        raise ConfigError([f"environments: has no {environment!r}, only {', '.join(map(str, environments))}"], source)
+    problems = _problems(values | {"environment": chosen})
+    # Every environment is checked, so a mistake in prod is found in dev; what is wrong in the base is said once.
+    for name, over in environments.items():
+        if over is not None and not isinstance(over, Mapping):
+            problems.append(f"environments.{name}: must map settings to values")
+            continue
+        found = _problems(_merged(values, over) | {"environment": name})
+        problems += [f"environments.{name}.{problem}" for problem in found if problem not in problems]
+    if problems:
+        raise ConfigError(problems, source)
+    return Config.model_validate(_merged(values, environments.get(chosen) or {}) | {"environment": chosen})
+
+
+def _problems(values: Mapping[str, Any]) -> list[str]:
+    try:
+        Config.model_validate(values)
+    except ValidationError as error:
+        return [
+            f"{_path(item['loc'])}: {line}"
+            for item in error.errors(include_url=False)
+            for line in re.sub("^Value error, ", "", item["msg"]).splitlines()
+        ]
+    return []
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "(whole file)"
+
+
+def _merged(base: Mapping[str, Any], over: Any) -> dict[str, Any]:
+    """`over` laid on `base`: mappings merge, everything else is replaced."""
+    result = dict(base)
+    for key, value in (over or {}).items():
+        mine = result.get(key)
+        result[key] = _merged(mine, value) if isinstance(mine, Mapping) and isinstance(value, Mapping) else value
+    return result

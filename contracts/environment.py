@@ -1,0 +1,65 @@
+"""The functions' environment variables, as models: the stack renders them, the function reads them, so the two cannot differ."""
+
+from collections.abc import Mapping
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+PROJECT_FILE = "project.json"  # the project's Config, beside the function's code
+
+
+class Environment(BaseModel):
+    """A function's own variables. Field `data_bucket` is the variable DATA_BUCKET."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def render(self) -> dict[str, str]:
+        """As environment variables."""
+        return {name.upper(): str(value) for name, value in self.model_dump().items()}
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str]) -> Self:
+        """From the process's environment. Raises pydantic.ValidationError naming each missing variable."""
+        return cls.model_validate({name: variables[name.upper()] for name in cls.model_fields if name.upper() in variables})
+
+
+class IngestDatasetEnvironment(Environment):
+    """ingest_dataset."""
+
+    data_bucket: str
+    ledger_table: str
+
+
+class StartTrainingEnvironment(Environment):
+    """start_training."""
+
+    data_bucket: str
+    artifacts_bucket: str
+    ledger_table: str
+    pipeline_name: str
+    model_package_group: str
+    endpoint_name: str
+    git_commit: str
+
+
+class ApproveModelEnvironment(Environment):
+    """approve_model."""
+
+    ledger_table: str
+    model_package_group: str
+
+
+class ReconcileEndpointEnvironment(Environment):
+    """reconcile_endpoint."""
+
+    ledger_table: str
+    model_package_group: str
+    endpoint_name: str
+    endpoint_stack: str
+    deployment_role_arn: str
+
+
+class PredictEnvironment(Environment):
+    """predict."""
+
+    endpoint_name: str

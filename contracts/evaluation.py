@@ -1,0 +1,127 @@
+"""Problems, metrics, the gate, and the evaluation report (evaluation.json) that the gate and the approval policy read."""
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Problem(StrEnum):
+    """What the target is."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+
+class Metric(StrEnum):
+    """A measure of a model on a holdout. `roc_auc` of several classes is one-versus-rest, macro-averaged, as is `f1`."""
+
+    ACCURACY = "accuracy"
+    F1 = "f1"
+    ROC_AUC = "roc_auc"
+    LOG_LOSS = "log_loss"
+    RMSE = "rmse"
+    MAE = "mae"
+    R2 = "r2"
+
+    @property
+    def higher_is_better(self) -> bool:
+        """False for errors and losses."""
+        return self not in {Metric.LOG_LOSS, Metric.RMSE, Metric.MAE}
+
+    def gain(self, challenger: float, champion: float) -> float:
+        """By how much the challenger is better (negative: worse), in the metric's own unit."""
+        return challenger - champion if self.higher_is_better else champion - challenger
+
+
+METRICS: dict[Problem, tuple[Metric, ...]] = {
+    Problem.BINARY: (Metric.ROC_AUC, Metric.ACCURACY, Metric.F1, Metric.LOG_LOSS),
+    Problem.MULTICLASS: (Metric.ACCURACY, Metric.F1, Metric.ROC_AUC, Metric.LOG_LOSS),
+    Problem.REGRESSION: (Metric.RMSE, Metric.MAE, Metric.R2),
+}
+
+
+def default_metric(problem: Problem) -> Metric:
+    """The metric that decides when the configuration names none: the first of its problem."""
+    return METRICS[problem][0]
+
+
+class GateMode(StrEnum):
+    """`enabled` stops a model that fails, `dry_run` only reports, `disabled` does not look."""
+
+    ENABLED = "enabled"
+    DRY_RUN = "dry_run"
+    DISABLED = "disabled"
+
+
+class _Report(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Gate(_Report):
+    """The gate's verdict. `reasons` says every rule that failed, in words; empty when all passed."""
+
+    passed: bool
+    mode: GateMode
+    reasons: tuple[str, ...] = ()
+
+
+class Champion(_Report):
+    """The model in production, scored on the challenger's holdout."""
+
+    model_package_arn: str
+    metrics: dict[Metric, float]
+
+
+class Evaluation(_Report):
+    """evaluation.json: everything measured on the holdout. `baseline` is a model that ignores the features."""
+
+    problem: Problem
+    metric: Metric
+    metrics: dict[Metric, float]
+    baseline: dict[Metric, float]
+    champion: Champion | None = None
+    gate: Gate
+    dataset_version: str
+    rows: int = Field(gt=0, description="rows of the holdout")
+    artifact_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+    @property
+    def score(self) -> float:
+        """The deciding metric's value."""
+        return self.metrics[self.metric]
+
+
+class GateRules(BaseModel):
+    """What a model must show before it is registered (training.gate in tidewheel.yaml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: GateMode = GateMode.ENABLED
+    minimum: float | None = Field(default=None, description="the deciding metric's worst acceptable value")
+    tolerance: float = Field(
+        default=0.02, ge=0, description="how much worse than the champion, relative to it, is still accepted on the same holdout"
+    )
+
+    def decide(self, metric: Metric, challenger: float, baseline: float, champion: float | None) -> Gate:
+        """The verdict: better than the baseline, not below the minimum, and not worse than the champion by more than the tolerance."""
+        if self.mode is GateMode.DISABLED:
+            return Gate(passed=True, mode=self.mode)
+        reasons = []
+        if metric.gain(challenger, baseline) <= 0:
+            reasons.append(f"{metric} {challenger:.4f} is not better than {baseline:.4f}, which a model that ignores the features reaches")
+        if self.minimum is not None and metric.gain(challenger, self.minimum) < 0:
+            reasons.append(f"{metric} {challenger:.4f} is worse than the minimum of {self.minimum:.4f}")
+        if champion is not None and metric.gain(challenger, champion) < -self.tolerance * abs(champion):
+            reasons.append(f"{metric} {challenger:.4f} is worse than the champion's {champion:.4f} on the same holdout")
+        return Gate(passed=not reasons or self.mode is GateMode.DRY_RUN, mode=self.mode, reasons=tuple(reasons))
+
+    def hyperparameters(self) -> dict[str, str]:
+        """As the strings in which SageMaker hands settings to a job."""
+        return {"gate": self.model_dump_json()}
+
+    @classmethod
+    def from_hyperparameters(cls, values: dict[str, str]) -> Self:
+        """The rules that `hyperparameters` wrote."""
+        return cls.model_validate_json(values["gate"])

@@ -1,0 +1,83 @@
+"""Where things lie: S3 keys of the data and artifacts buckets, and the folders of the model image's jobs.
+
+data bucket         uploads/<dataset>/<file>                         what a person or a system puts there
+                    datasets/<dataset>/<version>/manifest.json       accepted: a dataset version
+                    quarantine/<dataset>/<sha256>/<file>             refused, with reason.json beside it
+artifacts bucket    runs/<run>/champion/                             who is to be beaten: champion.json, model.tar.gz
+                    runs/<run>/{train,holdout,model,evaluation}/     what the pipeline's steps wrote
+"""
+
+from pathlib import PurePosixPath
+
+UPLOADS = "uploads/"
+DATASETS = "datasets/"
+QUARANTINE = "quarantine/"
+RUNS = "runs/"
+
+MANIFEST = "manifest.json"
+REASON = "reason.json"
+CHAMPION = "champion.json"
+EVALUATION = "evaluation.json"
+STATISTICS = "statistics.json"
+CONSTRAINTS = "constraints.json"
+MODEL_ARCHIVE = "model.tar.gz"
+
+
+def upload_key(dataset: str, file_name: str) -> str:
+    """Where a table of a dataset is uploaded."""
+    return f"{UPLOADS}{dataset}/{file_name}"
+
+
+def parse_upload_key(key: str) -> tuple[str, str]:
+    """(dataset, file name) of an upload. Raises ValueError for a key that is not `uploads/<dataset>/<file>`."""
+    parts = key.split("/")
+    if len(parts) != 3 or parts[0] != UPLOADS.rstrip("/") or not parts[1] or not parts[2] or ".." in parts:
+        raise ValueError(f"{key!r} is not {UPLOADS}<dataset>/<file>")
+    return parts[1], parts[2]
+
+
+def dataset_prefix(dataset: str, version: str) -> str:
+    """The folder of one dataset version; holds its manifest."""
+    return f"{DATASETS}{dataset}/{version}/"
+
+
+def manifest_key(dataset: str, version: str) -> str:
+    """The manifest of one dataset version."""
+    return dataset_prefix(dataset, version) + MANIFEST
+
+
+def parse_manifest_key(key: str) -> tuple[str, str]:
+    """(dataset, version) of a manifest. Raises ValueError for another key."""
+    parts = key.split("/")
+    if len(parts) != 4 or parts[0] != DATASETS.rstrip("/") or parts[3] != MANIFEST:
+        raise ValueError(f"{key!r} is not {DATASETS}<dataset>/<version>/{MANIFEST}")
+    return parts[1], parts[2]
+
+
+def quarantine_prefix(dataset: str, sha256: str) -> str:
+    """Where a refused upload and its reason go; named by content, so the same bad file twice is one entry."""
+    return f"{QUARANTINE}{dataset}/{sha256[:16]}/"
+
+
+def run_prefix(run: str) -> str:
+    """The folder of one training run."""
+    return f"{RUNS}{run}/"
+
+
+# The jobs' folders, as SageMaker lays them out. ML_ROOT moves all of them (default /opt/ml).
+ML_ROOT = PurePosixPath("/opt/ml")
+ROOT_VARIABLE = "ML_ROOT"
+PROCESSING_INPUT = ML_ROOT / "processing" / "input"
+PROCESSING_OUTPUT = ML_ROOT / "processing" / "output"
+MODEL_FOLDER = ML_ROOT / "model"
+
+# Channels: inputs lie in PROCESSING_INPUT/<channel> or /opt/ml/input/data/<channel>, outputs in PROCESSING_OUTPUT/<channel>.
+DATASET_CHANNEL = "dataset"  # prepare in: manifest.json
+TRAIN_CHANNEL = "train"  # prepare out, train in: train.csv, schema.json
+HOLDOUT_CHANNEL = "holdout"  # prepare out, evaluate in: holdout.csv, schema.json
+MODEL_CHANNEL = "model"  # evaluate in: model.tar.gz
+CHAMPION_CHANNEL = "champion"  # evaluate in: champion.json, and model.tar.gz when there is a champion
+EVALUATION_CHANNEL = "evaluation"  # evaluate out: evaluation.json, statistics.json, constraints.json
+
+# The digest of the model folder's content, which the model server checks before it loads anything.
+ARTIFACT_VARIABLE = "ARTIFACT_SHA256"

@@ -1,0 +1,72 @@
+"""A dataset version: an immutable manifest over S3 object versions.
+
+The version is a digest of what the data is (bytes, rows, schema, parents), not of where it lies, so the same table uploaded twice is the
+same version. The manifest says where: key and VersionId of every file.
+"""
+
+import hashlib
+import json
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.columns import ColumnKind
+from contracts.config import Data
+
+VERSION_LENGTH = 16
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataFile(_Part):
+    """One file of a version, at one object version."""
+
+    bucket: str
+    key: str
+    version_id: str
+    size: int = Field(ge=0, description="bytes")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    rows: int = Field(ge=0)
+
+
+class ColumnSummary(_Part):
+    """One column over all files. `role` is feature, target, id, time or ignored; ignored columns have no kind."""
+
+    name: str
+    role: str
+    kind: ColumnKind | None = None
+    missing: int = Field(ge=0)
+
+
+class Manifest(_Part):
+    """manifest.json. `contract` is the data contract that the table was checked against, and all that the jobs need to know of it."""
+
+    dataset: str
+    files: tuple[DataFile, ...] = Field(min_length=1)
+    columns: tuple[ColumnSummary, ...]
+    contract: Data
+    parents: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Rows of all files."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def version(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of what the data is."""
+        content = self.model_dump(mode="json", exclude={"contract": {"table"}})
+        content["files"] = [[file.sha256, file.rows] for file in self.files]
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:VERSION_LENGTH]
+
+    def to_json(self) -> str:
+        """The file's text."""
+        return self.model_dump_json(indent=2)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """The manifest that `to_json` wrote. Raises pydantic.ValidationError."""
+        return cls.model_validate_json(text)

@@ -1,0 +1,42 @@
+"""What a model package carries beside its artifact: enough to say where it came from and to make it again.
+
+SageMaker's CustomerMetadataProperties hold text of at most 256 characters, so library versions are one line of `name=version`.
+"""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ModelMetadata(BaseModel):
+    """The CustomerMetadataProperties of a model package; aliases are the property names in the registry."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+    dataset_version: str = Field(alias="DatasetVersion")
+    run: str = Field(alias="Run")
+    git_commit: str = Field(alias="GitCommit")
+    image: str = Field(alias="Image")
+    seed: int = Field(alias="Seed")
+    libraries: str = Field(alias="Libraries", description="name=version, separated by spaces")
+    artifact_sha256: str = Field(alias="ArtifactSha256")
+    metric: str = Field(alias="Metric")
+    score: float = Field(alias="Score")
+
+    def properties(self) -> dict[str, str]:
+        """As the registry holds them."""
+        return {name: str(value) for name, value in self.model_dump(by_alias=True).items()}
+
+    @classmethod
+    def from_properties(cls, properties: dict[str, str]) -> Self:
+        """What the registry gave. Raises pydantic.ValidationError when a package was not made by this project's pipeline."""
+        return cls.model_validate(properties)
+
+
+class ChampionReference(BaseModel):
+    """champion.json: who is to be beaten in a run; all None when nothing is deployed yet."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model_package_arn: str | None = None
+    artifact_sha256: str | None = None
