@@ -1,0 +1,170 @@
+"""moto's Lambda keeps the records; these patches make it keep all of them, refuse what the twin cannot run, and run the rest."""
+
+import base64
+import json
+import re
+import uuid
+from typing import Any
+from urllib.parse import unquote
+
+from moto.awslambda.exceptions import InvalidParameterValueException
+from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.awslambda.responses import LambdaResponse
+
+from twin.functions.pool import ThrottledError
+from twin.functions.runtime import UnknownLayerError, check_layers
+from twin.functions.service import Functions
+from twin.patches import Patch
+
+_RUNTIME = re.compile(r"^python3\.\d+$")
+_EXTRAS = ("DeadLetterConfig", "LoggingConfig")
+"""What moto's record of a function leaves out."""
+
+
+def patches(functions: Functions) -> tuple[Patch, ...]:
+    """The patches, around moto's own methods as they are now."""
+    return (
+        _init(),
+        _configuration(),
+        _update(),
+        _layers(),
+        _event_invoke_config(),
+        _mapping(),
+        _invoke(functions),
+        _choke_point(functions),
+    )
+
+
+def _init() -> Patch:
+    original = LambdaFunction.__init__
+
+    def init(self: Any, account_id: str, spec: dict[str, Any], region: str, version: Any = 1) -> None:
+        _refuse(spec)
+        self.twin_extras = {name: spec[name] for name in _EXTRAS if spec.get(name)}
+        original(self, account_id, spec, region, version)
+
+    expects = "(self, account_id: 'str', spec: 'dict[str, Any]', region: 'str', version: 'str | int' = 1)"
+    return Patch(
+        LambdaFunction, "__init__", init, expects, "moto drops the dead-letter and logging settings, and takes functions nothing can run"
+    )
+
+
+def _refuse(spec: dict[str, Any]) -> None:
+    runtime = spec.get("Runtime") or ""
+    if spec.get("PackageType", "Zip") != "Zip" or not _RUNTIME.match(runtime):
+        raise InvalidParameterValueException(
+            f"the twin runs Python functions from a zip asset; {spec.get('FunctionName')} has runtime {runtime or 'of an image'}"
+        )
+    if spec.get("VpcConfig") or spec.get("FileSystemConfigs") or spec.get("ImageConfig"):
+        raise InvalidParameterValueException(f"the twin has no VPC, file system or image for functions ({spec.get('FunctionName')})")
+
+
+def _configuration() -> Patch:
+    original = LambdaFunction.get_configuration
+
+    def get_configuration(self: Any, on_create: bool = False) -> dict[str, Any]:
+        return dict(original(self, on_create)) | self.twin_extras
+
+    return Patch(
+        LambdaFunction,
+        "get_configuration",
+        get_configuration,
+        "(self, on_create: 'bool' = False) -> 'dict[str, Any]'",
+        "shows what moto drops",
+    )
+
+
+def _update() -> Patch:
+    original = LambdaFunction.update_configuration
+
+    def update_configuration(self: Any, config_updates: dict[str, Any]) -> dict[str, Any]:
+        _refuse({"Runtime": self.run_time, "FunctionName": self.function_name} | config_updates)
+        original(self, config_updates)
+        self.twin_extras |= {name: config_updates[name] for name in _EXTRAS if name in config_updates}
+        self.tracing_config = config_updates.get("TracingConfig", self.tracing_config)
+        self.kms_key_arn = config_updates.get("KMSKeyArn", self.kms_key_arn)
+        if "EphemeralStorage" in config_updates:
+            self.ephemeral_storage = config_updates["EphemeralStorage"]["Size"]
+        return dict(self.get_configuration())
+
+    expects = "(self, config_updates: 'dict[str, Any]') -> 'dict[str, Any]'"
+    return Patch(LambdaFunction, "update_configuration", update_configuration, expects, "moto ignores most updated settings")
+
+
+def _layers() -> Patch:
+    def get_layers_data(self: Any, layers_versions_arns: list[str]) -> list[dict[str, Any]]:
+        try:
+            check_layers(layers_versions_arns)
+        except UnknownLayerError as error:
+            raise InvalidParameterValueException(str(error)) from error
+        return [{"Arn": arn, "CodeSize": 0} for arn in layers_versions_arns]
+
+    expects = "(self, layers_versions_arns: 'list[str]') -> 'list[LayerDataType]'"
+    return Patch(LambdaFunction, "_get_layers_data", get_layers_data, expects, "AWS's public Powertools layer is not in moto's store")
+
+
+def _event_invoke_config() -> Patch:
+    original = LambdaBackend.put_function_event_invoke_config
+
+    def put(self: Any, function_name: str, config: dict[str, Any]) -> dict[str, Any]:
+        self.get_function(function_name).event_invoke_config = []
+        return dict(original(self, function_name, config))
+
+    expects = "(self, function_name: 'str', config: 'dict[str, Any]') -> 'dict[str, Any]'"
+    return Patch(LambdaBackend, "put_function_event_invoke_config", put, expects, "moto keeps and answers with the first one for ever")
+
+
+def _mapping() -> Patch:
+    def create_event_source_mapping(self: Any, spec: dict[str, Any]) -> Any:
+        raise NotImplementedError(f"event source mappings ({spec.get('EventSourceArn')} -> {spec.get('FunctionName')})")
+
+    expects = "(self, spec: 'dict[str, Any]') -> 'EventSourceMapping'"
+    return Patch(
+        LambdaBackend, "create_event_source_mapping", create_event_source_mapping, expects, "moto delivers inside the sender's call"
+    )
+
+
+def _invoke(functions: Functions) -> Patch:
+    def invoke(self: Any) -> tuple[int, dict[str, Any], bytes]:
+        """The Invoke operation (https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html)."""
+        name = self.uri_match.get("FunctionName") or self.path.rsplit("/", 2)[-2]
+        function = self.backend.get_function(unquote(name), self._get_param("Qualifier"))
+        payload, request_id = self.raw_body or b"{}", str(uuid.uuid4())
+        try:
+            json.loads(payload)
+        except ValueError as error:
+            message = f"Could not parse request body into json: {error}"
+            return _json(400, {"Type": "User", "message": message}, {"x-amzn-ErrorType": "InvalidRequestContentException"})
+        kind = self.headers.get("X-Amz-Invocation-Type", "RequestResponse")
+        if kind == "DryRun":
+            return 204, {}, b""
+        if kind == "Event":
+            functions.queue(function, payload, request_id)
+            return 202, {"x-amzn-RequestId": request_id}, b""
+        try:
+            reply = functions.run(function, payload, request_id)
+        except ThrottledError as error:
+            content = {"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "Type": "User", "message": str(error)}
+            return _json(429, content, {"x-amzn-ErrorType": "TooManyRequestsException"})
+        headers = {"content-type": "application/json", "x-amz-executed-version": "$LATEST"}
+        if reply.error:
+            headers["x-amz-function-error"] = reply.error
+        if self.headers.get("X-Amz-Log-Type") == "Tail":
+            headers["x-amz-log-result"] = base64.b64encode("\n".join(reply.log).encode()[-4096:]).decode()
+        return 200, headers, reply.payload
+
+    return Patch(LambdaResponse, "invoke", invoke, "(self) -> tuple[int, dict[str, str], str | bytes]", "moto runs nothing without Docker")
+
+
+def _choke_point(functions: Functions) -> Patch:
+    def invoke_lambda(self: Any, event: Any = None) -> tuple[str, bool, str]:
+        """S3 and SNS notifications end here; on AWS they are asynchronous."""
+        functions.queue(self, json.dumps(event or {}).encode(), str(uuid.uuid4()))
+        return "", False, ""
+
+    expects = "(self, event: 'str | None' = None) -> 'tuple[str, bool, str]'"
+    return Patch(LambdaFunction, "_invoke_lambda", invoke_lambda, expects, "moto runs nothing without Docker")
+
+
+def _json(status: int, content: dict[str, Any], headers: dict[str, str]) -> tuple[int, dict[str, Any], bytes]:
+    return status, {"content-type": "application/json"} | headers, json.dumps(content).encode()

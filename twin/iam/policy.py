@@ -1,0 +1,168 @@
+"""Policies: parsed once, then asked. Pure.
+
+The order is AWS's (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html): an explicit deny anywhere
+ends it; within the account an allow of the identity's or of the resource's policy suffices; a boundary or session policy limits it.
+
+A condition key that the twin never fills could be there on AWS. So an Allow that asks for one does not apply, and a Deny does.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from twin.iam import conditions
+from twin.iam.conditions import Context, as_list, like, substitute, wildcard
+from twin.iam.errors import PolicyError
+
+KNOWN_KEYS = frozenset(
+    {
+        "aws:principalarn", "aws:principalaccount", "aws:principaltype", "aws:username", "aws:userid", "aws:securetransport", "aws:currenttime",
+        "aws:requestedregion", "aws:sourceaccount", "aws:sourcearn", "aws:sourceip", "aws:principalisawsservice", "aws:principalservicename",
+        "aws:viaawsservice", "aws:calledvia", "aws:resourceaccount", "aws:sourcevpce", "aws:sourcevpc", "iam:passedtoservice",
+        "s3:prefix", "s3:delimiter", "s3:x-amz-server-side-encryption", "s3:x-amz-server-side-encryption-aws-kms-key-id", "s3:x-amz-acl",
+        "s3:versionid", "kms:viaservice", "kms:calleraccount", "kms:encryptioncontext:aws:s3:arn", "cloudwatch:namespace", "events:source",
+        "events:detail-type", "sagemaker:modelapprovalstatus", "lambda:functionarn", "cloudformation:rolearn", "sts:externalid", "sts:rolesessionname",
+    }
+)  # fmt: skip
+"""Keys of which the twin knows whether a request has them."""
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks: a role session, a user, the account itself, or a service."""
+
+    kind: str
+    """AWS or Service."""
+    names: frozenset[str]
+    """Every name under which a policy may mean it: ARNs, account ids, or the service's domain."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One action on one resource, with the condition keys of the request (in lower case)."""
+
+    principal: Principal
+    action: str
+    resource: str
+    context: Context = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a policy, and the name of the policy it is from."""
+
+    policy: str
+    sid: str
+    allow: bool
+    actions: tuple[str, ...]
+    not_actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    not_resources: tuple[str, ...]
+    principals: Mapping[str, tuple[str, ...]] | None
+    not_principals: Mapping[str, tuple[str, ...]] | None
+    condition: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """Policy and statement id, for people."""
+        return f"{self.policy}/{self.sid}" if self.sid else self.policy
+
+    def applies(self, request: Request) -> bool:
+        """Does the statement speak about this request?"""
+        return self._names_principal(request) and self._names_action(request) and self._names_resource(request) and self._condition(request)
+
+    def _names_principal(self, request: Request) -> bool:
+        if self.not_principals is not None:
+            return not _meant(self.not_principals, request.principal)
+        return self.principals is None or _meant(self.principals, request.principal)
+
+    def _names_action(self, request: Request) -> bool:
+        if self.not_actions:
+            return not any(wildcard(p, ignore_case=True).fullmatch(request.action) for p in self.not_actions)
+        return any(wildcard(p, ignore_case=True).fullmatch(request.action) for p in self.actions)
+
+    def _names_resource(self, request: Request) -> bool:
+        if self.not_resources:
+            return not _any_resource(self.not_resources, request)
+        return not self.resources or _any_resource(self.resources, request)
+
+    def _condition(self, request: Request) -> bool:
+        if not self.condition:
+            return True
+        if not conditions.keys(self.condition) <= KNOWN_KEYS:
+            return not self.allow
+        return conditions.fulfilled(self.condition, request.context)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The answer, and the statement that gave it (None: nothing allowed it)."""
+
+    allowed: bool
+    statement: Statement | None = None
+
+    @property
+    def is_explicit_deny(self) -> bool:
+        """Denied by a statement, not by silence."""
+        return not self.allowed and self.statement is not None
+
+
+@lru_cache(maxsize=2048)
+def parse(document: str, name: str) -> tuple[Statement, ...]:
+    """The statements of a policy document. Raises PolicyError for an element the twin does not know."""
+    content = json.loads(document)
+    statements = content.get("Statement", [])
+    return tuple(_statement(item, name) for item in (statements if isinstance(statements, list) else [statements]))
+
+
+def evaluate(statements: Iterable[Statement], request: Request) -> Decision:
+    """An explicit deny, else an allow, else silence."""
+    allowing: Statement | None = None
+    for statement in statements:
+        if allowing is not None and statement.allow:
+            continue
+        if statement.applies(request):
+            if not statement.allow:
+                return Decision(False, statement)
+            allowing = statement
+    return Decision(allowing is not None, allowing)
+
+
+_ELEMENTS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal", "Condition"}
+
+
+def _statement(item: Mapping[str, Any], policy: str) -> Statement:
+    unknown = set(item) - _ELEMENTS
+    if unknown or item.get("Effect") not in {"Allow", "Deny"}:
+        raise PolicyError(f"policy {policy} has a statement that the twin does not understand: {sorted(unknown) or item.get('Effect')}")
+    return Statement(
+        policy=policy,
+        sid=str(item.get("Sid", "")),
+        allow=item["Effect"] == "Allow",
+        actions=tuple(as_list(item.get("Action", []))),
+        not_actions=tuple(as_list(item.get("NotAction", []))),
+        resources=tuple(as_list(item.get("Resource", []))),
+        not_resources=tuple(as_list(item.get("NotResource", []))),
+        principals=_principals(item.get("Principal")),
+        not_principals=_principals(item.get("NotPrincipal")),
+        condition=item.get("Condition") or {},
+    )
+
+
+def _principals(element: Any) -> Mapping[str, tuple[str, ...]] | None:
+    if element is None:
+        return None
+    if isinstance(element, str):
+        return {"AWS": (element,), "Service": (element,)} if element == "*" else {"AWS": (element,)}
+    return {kind: tuple(as_list(names)) for kind, names in element.items()}
+
+
+def _meant(principals: Mapping[str, tuple[str, ...]], principal: Principal) -> bool:
+    return any(name == "*" or name in principal.names for name in principals.get(principal.kind, ()))
+
+
+def _any_resource(patterns: Iterable[str], request: Request) -> bool:
+    filled = (substitute(pattern, request.context) for pattern in patterns)
+    return any(pattern is not None and like(request.resource, pattern) for pattern in filled)
