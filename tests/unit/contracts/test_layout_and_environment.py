@@ -1,0 +1,35 @@
+"""Keys and environments are made and read by the same module, so what one part writes another finds."""
+
+import pytest
+from pydantic import ValidationError
+
+from contracts import layout
+from contracts.environment import IngestDatasetEnvironment
+from contracts.pipeline import RunParameters
+
+
+def test_upload_keys_round_trip() -> None:
+    assert layout.parse_upload_key(layout.upload_key("churn", "a b.csv")) == ("churn", "a b.csv")
+    assert layout.parse_manifest_key(layout.manifest_key("churn", "00ff")) == ("churn", "00ff")
+
+
+@pytest.mark.parametrize("key", ["uploads/x", "uploads//a.csv", "uploads/d/", "other/d/a.csv", "uploads/d/e/a.csv", "uploads/../a.csv"])
+def test_a_key_elsewhere_is_no_upload(key: str) -> None:
+    with pytest.raises(ValueError, match="is not uploads/"):
+        layout.parse_upload_key(key)
+
+
+def test_an_environment_is_read_as_it_was_rendered() -> None:
+    environment = IngestDatasetEnvironment(data_bucket="b", ledger_table="t")
+    assert environment.render() == {"DATA_BUCKET": "b", "LEDGER_TABLE": "t"}
+    assert IngestDatasetEnvironment.read(environment.render() | {"PATH": "/bin"}) == environment
+
+
+def test_a_missing_variable_is_named() -> None:
+    with pytest.raises(ValidationError, match="ledger_table"):
+        IngestDatasetEnvironment.read({"DATA_BUCKET": "b"})
+
+
+def test_run_parameters_are_named_as_the_pipeline_declares_them() -> None:
+    parameters = RunParameters(run="r", run_uri="s3://b/runs/r", manifest_uri="s3://b/m", dataset_version="v", git_commit="c").parameters()
+    assert [p["Name"] for p in parameters] == ["Run", "RunUri", "ManifestUri", "DatasetVersion", "GitCommit"]
