@@ -35,16 +35,30 @@ def parse(kind: ColumnKind, text: str) -> Value:
     return _PARSERS[kind](stripped)
 
 
+class Inference:
+    """A column's kind, narrowed cell by cell, so that a table is inferred while it streams by."""
+
+    def __init__(self) -> None:
+        self._remaining = [ColumnKind.BOOLEAN, ColumnKind.NUMERIC, ColumnKind.DATETIME]
+        self._some = False
+
+    def see(self, cell: str) -> None:
+        """Take one more cell into account."""
+        self._remaining = [kind for kind in self._remaining if _parses(kind, cell)]
+        self._some = self._some or bool(cell.strip())
+
+    @property
+    def kind(self) -> ColumnKind:
+        """The narrowest kind that every cell so far parses as; categorical when nothing narrower does, or nothing was seen."""
+        return self._remaining[0] if self._remaining and self._some else ColumnKind.CATEGORICAL
+
+
 def infer(cells: Iterable[str]) -> ColumnKind:
     """The narrowest kind that every cell parses as: boolean, numeric, datetime, else categorical. An empty column is categorical."""
-    remaining = [ColumnKind.BOOLEAN, ColumnKind.NUMERIC, ColumnKind.DATETIME]
-    some = False
+    inference = Inference()
     for cell in cells:
-        remaining = [kind for kind in remaining if _parses(kind, cell)]
-        some = some or bool(cell.strip())
-        if not remaining:
-            break
-    return remaining[0] if remaining and some else ColumnKind.CATEGORICAL
+        inference.see(cell)
+    return inference.kind
 
 
 def _parses(kind: ColumnKind, cell: str) -> bool:

@@ -1,0 +1,86 @@
+"""The account that a command acts on: the twin that runs here, or an AWS account.
+
+--aws, or AWS_ENDPOINT_URL set by hand    what the AWS SDK finds in its usual places
+else                                      the twin of the project's folder, as its administrator, whatever the shell's AWS variables say
+"""
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+from boto3.session import Session
+from botocore.config import Config
+from botocore.exceptions import ProfileNotFound
+
+from cli.twin_process import running_twin
+from contracts.errors import StateError
+
+NO_TWIN = "No twin is running here. Next: tide up (or --aws for your AWS account)"
+_API_HOST = re.compile(r"^https://(?P<api>[a-z0-9]+)\.execute-api\.[a-z0-9-]+\.[a-z.]+(?P<path>/.*)?$")
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where AWS calls go. `endpoint` is the twin's URL, or None for AWS; `name` is for people."""
+
+    name: str
+    region: str
+    session: Session = field(repr=False)
+    endpoint: str | None = None
+
+    def client(self, service: str, *, attempts: int = 3) -> Any:
+        """A boto3 client; make one a thread's use, before the thread starts. `attempts` counts the first one."""
+        # On loopback a proxy of the machine's would only be in the way.
+        config = Config(
+            retries={"total_max_attempts": attempts, "mode": "standard"},
+            proxies={} if self.endpoint else None,
+            s3={"addressing_style": "path"} if self.endpoint else None,
+        )
+        return self.session.client(service, endpoint_url=self.endpoint, region_name=self.region, config=config)
+
+    def api_url(self, url: str) -> str:
+        """An HTTP API's URL as it is reached from here: the twin answers for execute-api hosts under its own address."""
+        match = _API_HOST.match(url)
+        if self.endpoint is None or match is None:
+            return url
+        return f"{self.endpoint}/execute-api/{match['api']}{match['path'] or ''}"
+
+
+def twin_account(url: str, region: str) -> Account:
+    """The twin at an URL, as its administrator."""
+    from twin.cloud import ADMIN  # noqa: PLC0415 - the twin is loaded only where it is used
+
+    session = _without_profile()
+    session.set_credentials(ADMIN.access_key, ADMIN.secret_key)
+    return Account(f"the twin at {url}", region, Session(botocore_session=session, region_name=region), url)
+
+
+def find_account(state: Path, aws: bool) -> Account:
+    """The account that a command acts on; `state` is the twin's folder. Raises StateError when there is none."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")
+    if not aws and not endpoint:
+        note = running_twin(state)
+        if note is None:
+            raise StateError(NO_TWIN)
+        return twin_account(note.url, note.region)
+    try:
+        session = Session()
+    except ProfileNotFound as error:
+        raise StateError(f"{error}. Next: unset AWS_PROFILE, or aws configure") from None
+    if session.region_name is None:
+        raise StateError("no AWS region is set. Next: export AWS_DEFAULT_REGION=us-east-1 (or another region)")
+    name = f"the account at {endpoint}" if endpoint else f"your AWS account in {session.region_name}"
+    return Account(name, session.region_name, session, endpoint)
+
+
+def _without_profile() -> botocore.session.Session:
+    """A session that reads no profile: the shell may name one that is not there, and the twin needs none."""
+    variables = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    return botocore.session.Session(session_vars=variables)

@@ -1,0 +1,58 @@
+"""The commands together, and what happens to their errors.
+
+An error that is a user's to mend (TidewheelError, an AWS call that was refused, a file that cannot be read) is one plain message on stderr
+and exit status 1. Anything else is a defect, and shows its traceback. Ctrl-C ends with 130, wrong usage with 2.
+"""
+
+import signal
+import sys
+from types import FrameType
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
+
+from cli.down import down
+from cli.init import init
+from cli.synth import synth
+from cli.up import up
+from contracts.errors import TidewheelError
+
+application = typer.Typer(
+    name="tide",
+    help="Tidewheel: train, register, deploy and watch models on AWS, or on a twin of it on this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (init, synth, up, down):
+    application.command()(command)
+
+
+def main() -> None:
+    """The `tide` command."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        application()
+    except TidewheelError as error:
+        fail(str(error))
+    except (ClientError, BotoCoreError) as error:
+        fail(f"{error}. Next: {_aws_step(error)}")
+
+
+def fail(message: str) -> None:
+    """One message on stderr, exit status 1."""
+    sys.stderr.write(f"tide: {message}\n")
+    sys.exit(1)
+
+
+def _aws_step(error: ClientError | BotoCoreError) -> str:
+    if isinstance(error, NoCredentialsError):
+        return "aws configure, or aws sso login"
+    if isinstance(error, EndpointConnectionError):
+        return "tide up, or unset AWS_ENDPOINT_URL"
+    return "tide doctor"
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> None:
+    # So that `finally` runs: a demo that is told to stop takes its twin with it.
+    sys.exit(128 + signal.SIGTERM)

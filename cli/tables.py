@@ -1,0 +1,107 @@
+"""CSV tables on this machine: read as a stream, sampled, and turned into prediction records.
+
+The rules are ingest_dataset's: UTF-8 (a byte order mark is accepted), a header row of unique, non-empty names, as many cells in every row.
+"""
+
+import csv
+import hashlib
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contracts.columns import ColumnKind, parse
+from contracts.errors import DataError
+
+_MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Table:
+    """An open table: its header, and its rows as they are read. Reading raises DataError at the first row that is not one."""
+
+    path: Path
+    header: list[str]
+    rows: Iterator[list[str]]
+
+
+@contextmanager
+def open_table(path: Path) -> Iterator[Table]:
+    """Open a CSV file. Raises DataError for a file that is missing, empty, not UTF-8, or has no usable header."""
+    if not path.is_file():
+        raise DataError([f"there is no file {path}. Next: give the path of a CSV file"])
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = next(reader, None)
+            if not header:
+                raise DataError([f"{path} is empty. Next: give a CSV file with a header and rows"])
+            _check_header(path, header)
+            yield Table(path, header, _rows(path, reader, len(header)))
+    except UnicodeDecodeError as error:
+        raise DataError([f"{path} is not UTF-8 ({error.reason}). Next: iconv -t UTF-8 the file"]) from None
+    except csv.Error as error:
+        raise DataError([f"{path} is not CSV: {error}"]) from None
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_MEGABYTE):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def write_sample(path: Path, to: Path, share: float, seed: int) -> int:
+    """Write a seeded sample of a table's rows, in their order; the number of rows written."""
+    chance = random.Random(seed)  # noqa: S311 - a sample, not a secret
+    count = 0
+    with open_table(path) as table, to.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(table.header)
+        for row in table.rows:
+            if chance.random() < share:
+                writer.writerow(row)
+                count += 1
+    return count
+
+
+def read_records(path: Path, features: dict[str, ColumnKind], limit: int) -> list[dict[str, Any]]:
+    """The first `limit` rows as prediction records: the model's features only, numbers and booleans as JSON has them, missing as None."""
+    records = []
+    with open_table(path) as table:
+        for row in table.rows:
+            cells = dict(zip(table.header, row, strict=True))
+            records.append({name: json_value(kind, cells[name]) for name, kind in features.items()})
+            if len(records) == limit:
+                break
+    return records
+
+
+def json_value(kind: ColumnKind, text: str) -> Any:
+    """A cell as a JSON request carries it. Raises ValueError for a cell that is not of its kind."""
+    value = parse(kind, text)
+    if value is None or kind in {ColumnKind.NUMERIC, ColumnKind.BOOLEAN}:
+        return value
+    return text.strip()
+
+
+def _check_header(path: Path, header: list[str]) -> None:
+    problems = [f"column {number} of {path} has no name" for number, name in enumerate(header, 1) if not name.strip()]
+    problems += [
+        f"{path} has more than one column {name!r}" for name in sorted({name for name in header if header.count(name) > 1 and name})
+    ]
+    if problems:
+        raise DataError(problems)
+
+
+def _rows(path: Path, reader: Iterator[list[str]], width: int) -> Iterator[list[str]]:
+    for number, row in enumerate(reader, 2):
+        if not row:
+            continue  # a blank line at the end of a file is no row
+        if len(row) != width:
+            raise DataError([f"row {number} of {path} has {len(row)} cells; the header has {width}"])
+        yield row
