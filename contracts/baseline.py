@@ -8,6 +8,10 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+# The columns in which the baseline describes what the model says: its answer, and a binary model's probability of `positive`.
+PREDICTION = "prediction"
+PROBABILITY = "probability"
+
 
 class InferredType(StrEnum):
     """Model Monitor's column types."""

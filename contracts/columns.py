@@ -96,7 +96,10 @@ def _datetime(text: str) -> datetime:
         value = None
     if value is None or text.isdigit():
         raise ValueError(f"{text[:40]!r} is not an ISO 8601 date or time")
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text[:40]!r} is not a time between the years 1 and 9999 in UTC") from None
 
 
 def _category(text: str) -> str:

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from contracts.baseline import PREDICTION, PROBABILITY
 from contracts.columns import ColumnKind
 from contracts.errors import ConfigError
 from contracts.evaluation import METRICS, GateRules, Metric, Problem, default_metric
@@ -64,6 +65,8 @@ class Data(_Section):
             f"{role} column {name!r} is also a feature" for role, name in named.items() if role != "time" and name in self.features
         ]
         problems += [f"ignored column {name!r} is also a feature" for name in self.ignore if name in self.features]
+        reserved = sorted({PREDICTION, PROBABILITY} & set(self.features))
+        problems += [f"feature {name!r} is called like a column of the model's own baseline; rename it" for name in reserved]
         if self.id == self.target or (self.time is not None and self.time in {self.target, self.id}):
             problems.append("target, id and time must be different columns")
         if (self.problem is Problem.BINARY) != (self.positive is not None):

@@ -86,11 +86,29 @@ class Evaluation(_Report):
     dataset_version: str
     rows: int = Field(gt=0, description="rows of the holdout")
     artifact_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    notes: tuple[str, ...] = Field(default=(), description="what a reader should know, such as a champion that cannot be compared")
 
     @property
     def score(self) -> float:
         """The deciding metric's value."""
         return self.metrics[self.metric]
+
+
+class Verdict(StrEnum):
+    """The gate's verdict as the pipeline's condition compares it."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+class Outcome(_Report):
+    """outcome.json: what the pipeline's later steps take from evaluate. Flat, and text only, because it goes where AWS wants text."""
+
+    gate: Verdict
+    reasons: str
+    artifact_sha256: str
+    score: str
+    libraries: str = Field(description="name=version, separated by spaces")
 
 
 class GateRules(BaseModel):

@@ -18,6 +18,7 @@ MANIFEST = "manifest.json"
 REASON = "reason.json"
 CHAMPION = "champion.json"
 EVALUATION = "evaluation.json"
+OUTCOME = "outcome.json"
 STATISTICS = "statistics.json"
 CONSTRAINTS = "constraints.json"
 MODEL_ARCHIVE = "model.tar.gz"
@@ -64,6 +65,11 @@ def run_prefix(run: str) -> str:
     return f"{RUNS}{run}/"
 
 
+def champion_prefix(run: str) -> str:
+    """The folder of the model that a run must beat."""
+    return f"{run_prefix(run)}champion/"
+
+
 # The jobs' folders, as SageMaker lays them out. ML_ROOT moves all of them (default /opt/ml).
 ML_ROOT = PurePosixPath("/opt/ml")
 ROOT_VARIABLE = "ML_ROOT"
@@ -77,7 +83,7 @@ TRAIN_CHANNEL = "train"  # prepare out, train in: train.csv, schema.json
 HOLDOUT_CHANNEL = "holdout"  # prepare out, evaluate in: holdout.csv, schema.json
 MODEL_CHANNEL = "model"  # evaluate in: model.tar.gz
 CHAMPION_CHANNEL = "champion"  # evaluate in: champion.json, and model.tar.gz when there is a champion
-EVALUATION_CHANNEL = "evaluation"  # evaluate out: evaluation.json, statistics.json, constraints.json
+EVALUATION_CHANNEL = "evaluation"  # evaluate out: evaluation.json, outcome.json, statistics.json, constraints.json
 
 # The digest of the model folder's content, which the model server checks before it loads anything.
 ARTIFACT_VARIABLE = "ARTIFACT_SHA256"

@@ -1,0 +1,107 @@
+"""What the search tries: seeded configurations of two families, each one scikit-learn Pipeline of features and estimator.
+
+linear      median imputation with missing indicators, scaling; logistic or ridge regression
+boosting    gradient boosted trees over histograms, which read missing numbers as they are
+
+Categories are one-hot in both; rare ones (and, when there are rare ones, unknown ones) share a column. The first candidate of each family
+is a sound default, so that a search of two is already useful. Only scikit-learn's own types are used: see TRUSTED in artifact.py.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from contracts.columns import ColumnKind
+from contracts.evaluation import Problem
+from training.frame import number_names, text_names
+
+RARE = 5  # rows; a category seen less often shares a column with the other rare ones
+CATEGORIES = 64  # columns a categorical feature may take
+
+
+class Family(StrEnum):
+    """Kinds of estimator."""
+
+    LINEAR = "linear"
+    BOOSTING = "boosting"
+
+
+class Candidate(BaseModel):
+    """One configuration. `parameters` are the estimator's, under scikit-learn's names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    family: Family
+    parameters: dict[str, int | float]
+
+
+def propose(problem: Problem, count: int, seed: int) -> list[Candidate]:
+    """`count` configurations, the families in turn. A longer list starts with the shorter one of the same seed."""
+    generator = np.random.default_rng(seed)
+    proposals = []
+    for number in range(count):
+        family = (Family.LINEAR, Family.BOOSTING)[number % 2]
+        default = number < 2
+        proposals.append(_linear(problem, generator, default) if family is Family.LINEAR else _boosting(generator, default))
+    return proposals
+
+
+def _linear(problem: Problem, generator: np.random.Generator, default: bool) -> Candidate:
+    strength = 1.0 if default else _rounded(10 ** generator.uniform(-2.5, 1.5))
+    name = "alpha" if problem is Problem.REGRESSION else "C"
+    return Candidate(family=Family.LINEAR, parameters={name: strength})
+
+
+def _boosting(generator: np.random.Generator, default: bool) -> Candidate:
+    if default:
+        return Candidate(
+            family=Family.BOOSTING,
+            parameters={"learning_rate": 0.1, "max_iter": 80, "max_leaf_nodes": 15, "min_samples_leaf": 20, "l2_regularization": 0.0},
+        )
+    return Candidate(
+        family=Family.BOOSTING,
+        parameters={
+            "learning_rate": _rounded(10 ** generator.uniform(-1.5, -0.8)),
+            "max_iter": int(generator.integers(60, 161)),
+            "max_leaf_nodes": int(generator.integers(4, 32)),
+            "min_samples_leaf": int(generator.integers(5, 41)),
+            "l2_regularization": _rounded(10 ** generator.uniform(-3, 1)),
+        },
+    )
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def build(candidate: Candidate, problem: Problem, features: Mapping[str, ColumnKind], seed: int) -> Pipeline:
+    """The candidate's pipeline, unfitted."""
+    linear = candidate.family is Family.LINEAR
+    numbers: Any = "passthrough"
+    if linear:
+        # Features that are empty in a fold are kept as zeros: a pipeline's width must not depend on the fold.
+        imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+        numbers = Pipeline([("impute", imputer), ("scale", StandardScaler())])
+    categories = OneHotEncoder(
+        handle_unknown="infrequent_if_exist", min_frequency=RARE, max_categories=CATEGORIES, sparse_output=False, dtype=np.float64
+    )
+    parts = [("numbers", numbers, number_names(features)), ("categories", categories, text_names(features))]
+    encode = ColumnTransformer([part for part in parts if part[2]], sparse_threshold=0)
+    return Pipeline([("encode", encode), ("estimate", _estimator(candidate, problem, seed))])
+
+
+def _estimator(candidate: Candidate, problem: Problem, seed: int) -> Any:
+    regression = problem is Problem.REGRESSION
+    if candidate.family is Family.LINEAR:
+        return Ridge(**candidate.parameters) if regression else LogisticRegression(**candidate.parameters, max_iter=1000)
+    kind = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
+    return kind(**candidate.parameters, early_stopping=False, random_state=seed)

@@ -1,0 +1,144 @@
+"""evaluate: the new model (challenger) against the holdout, a baseline, and the champion on the same rows; then the gate.
+
+Inputs: `model` (model.tar.gz), `holdout`, `champion` (champion.json, and the champion's model.tar.gz when there is one).
+Output `evaluation`: evaluation.json for people and policies, outcome.json for the pipeline's next steps, and the model's baseline for the registry.
+
+A champion that cannot be scored on this holdout, because columns or classes have changed since, is noted in the report and the
+challenger is judged without it. A champion whose digest is not the registered one stops the job: somebody changed it.
+"""
+
+import argparse
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from contracts import evaluation, layout
+from contracts.errors import ArtifactError, DataError
+from contracts.evaluation import Evaluation, GateRules, Metric, Outcome, Problem, Verdict
+from contracts.metadata import ChampionReference
+from contracts.signature import Signature
+from training.artifact import artifact_digest, unpack
+from training.frame import Column, parse_table
+from training.paths import Paths
+from training.predictor import PipelinePredictor, Predictor, verify
+from training.record import Prior, TrainingRecord
+from training.schema import HOLDOUT_TABLE, Schema
+from training.scoring import Predictions, measure
+from training.target import parse_target
+from training.text import read_table
+
+log = logging.getLogger(__name__)
+
+
+def main(paths: Paths, options: list[str]) -> None:
+    """Run the job. A model that fails the gate is a result, not a failure. Raises ArtifactError, DataError."""
+    parser = argparse.ArgumentParser(prog="evaluate")
+    parser.add_argument("--metric", type=Metric, required=True)
+    parser.add_argument("--gate", required=True, help="the gate's rules, as JSON")
+    given = parser.parse_args(options)
+    holdout = paths.processing_input(layout.HOLDOUT_CHANNEL)
+    schema = Schema.read(holdout)
+    table = read_table(holdout / HOLDOUT_TABLE, HOLDOUT_TABLE, [*schema.contract.features, schema.contract.target])
+    output = paths.processing_output(layout.EVALUATION_CHANNEL)
+    with tempfile.TemporaryDirectory() as temporary:
+        model = Path(temporary) / "model"
+        unpack(paths.processing_input(layout.MODEL_CHANNEL) / layout.MODEL_ARCHIVE, model)
+        challenger = PipelinePredictor.load(model)
+        record = TrainingRecord.read(model)
+        target = parse_target(challenger.signature, table[schema.contract.target])
+        champion, note = score_champion(
+            paths.processing_input(layout.CHAMPION_CHANNEL), Path(temporary) / "champion", challenger.signature, table, target
+        )
+        for name in (layout.STATISTICS, layout.CONSTRAINTS):
+            shutil.copyfile(model / name, output / name)
+        report = judge(given.metric, GateRules.model_validate_json(given.gate), challenger, record, champion, note, table, target, model)
+    (output / layout.EVALUATION).write_text(report.model_dump_json(indent=2))
+    (output / layout.OUTCOME).write_text(outcome(report, record).model_dump_json(indent=2))
+    log.info("%s %.4f on %d rows; gate: %s", report.metric, report.score, report.rows, "; ".join(report.gate.reasons) or "passed")
+
+
+def judge(
+    metric: Metric,
+    rules: GateRules,
+    challenger: Predictor,
+    record: TrainingRecord,
+    champion: evaluation.Champion | None,
+    note: str | None,
+    table: pd.DataFrame,
+    target: Column,
+    model: Path,
+) -> Evaluation:
+    """Score the challenger and the baseline, and ask the gate."""
+    signature = challenger.signature
+    scores = measure(signature.problem, target, challenger.predict(parse_table(signature.features, table)))
+    baseline = measure(signature.problem, target, without_features(record.prior, len(target)))
+    return Evaluation(
+        problem=signature.problem,
+        metric=metric,
+        metrics=scores,
+        baseline=baseline,
+        champion=champion,
+        gate=rules.decide(metric, scores[metric], baseline[metric], champion.metrics[metric] if champion else None),
+        dataset_version=record.dataset_version,
+        rows=len(target),
+        artifact_sha256=artifact_digest(model),
+        notes=(note,) if note else (),
+    )
+
+
+def without_features(prior: Prior, rows: int) -> Predictions:
+    """What a model says that only knows the training rows' target."""
+    if prior.mean is not None:
+        return Predictions(np.full(rows, prior.mean))
+    counts = np.array(prior.class_rows, dtype=float)
+    return Predictions.of_probabilities(np.tile(counts / counts.sum(), (rows, 1)))
+
+
+def score_champion(
+    folder: Path, workspace: Path, signature: Signature, table: pd.DataFrame, target: Column
+) -> tuple[evaluation.Champion | None, str | None]:
+    """(the champion's scores, None), (None, why it has none), or (None, None) when there is no champion yet."""
+    reference = ChampionReference.model_validate_json((folder / layout.CHAMPION).read_bytes())
+    if reference.model_package_arn is None:
+        return None, None
+    if reference.artifact_sha256 is None:
+        raise ArtifactError(f"{layout.CHAMPION} names {reference.model_package_arn} without its SHA-256, so it cannot be verified")
+    unpack(folder / layout.MODEL_ARCHIVE, workspace)
+    verify(workspace, reference.artifact_sha256, layout.CHAMPION)
+    try:
+        champion = PipelinePredictor.load(workspace)
+        predictions = in_order_of(signature, champion.signature, champion.predict(parse_table(champion.signature.features, table)))
+    except (ArtifactError, DataError) as error:
+        return None, f"the champion {reference.model_package_arn} cannot be scored on this holdout: {error}"
+    scores = measure(signature.problem, target, predictions)
+    return evaluation.Champion(model_package_arn=reference.model_package_arn, metrics=scores), None
+
+
+def in_order_of(wanted: Signature, given: Signature, predictions: Predictions) -> Predictions:
+    """Another model's predictions with the classes in this model's order. Raises DataError when the two answer different questions."""
+    if given.problem is not wanted.problem or set(given.classes) != set(wanted.classes):
+        raise DataError([f"it answers {_question(given)}, and the new model answers {_question(wanted)}"])
+    if predictions.probabilities is None:
+        return predictions
+    order = [given.classes.index(text) for text in wanted.classes]
+    return Predictions.of_probabilities(predictions.probabilities[:, order])
+
+
+def _question(signature: Signature) -> str:
+    classes = "" if signature.problem is Problem.REGRESSION else f" of {', '.join(signature.classes)}"
+    return f"a {signature.problem} problem{classes}"
+
+
+def outcome(report: Evaluation, record: TrainingRecord) -> Outcome:
+    """The report in the form that the pipeline's later steps read."""
+    return Outcome(
+        gate=Verdict.PASSED if report.gate.passed else Verdict.FAILED,
+        reasons="; ".join(report.gate.reasons),
+        artifact_sha256=report.artifact_sha256,
+        score=str(report.score),
+        libraries=" ".join(f"{name}={version}" for name, version in record.libraries.items()),
+    )

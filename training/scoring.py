@@ -1,0 +1,71 @@
+"""Predictions and how good they are. Pure."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn import metrics
+
+from contracts.evaluation import METRICS, Metric, Problem
+from training.frame import Column
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A prediction a row. `values`: floats for regression, class numbers otherwise; `probabilities`: rows x classes, else None."""
+
+    values: Column
+    probabilities: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of_probabilities(cls, probabilities: NDArray[np.float64]) -> "Predictions":
+        """The likeliest class of each row."""
+        return cls(probabilities.argmax(axis=1), probabilities)
+
+
+def predict(pipeline: Any, problem: Problem, frame: pd.DataFrame) -> Predictions:
+    """What a fitted pipeline says. Its classes are the numbers 0 to n-1, all of which it saw when it was fitted."""
+    if problem is Problem.REGRESSION:
+        return Predictions(np.asarray(pipeline.predict(frame), dtype=float))
+    return Predictions.of_probabilities(np.asarray(pipeline.predict_proba(frame), dtype=float))
+
+
+def measure(problem: Problem, truth: Column, predictions: Predictions) -> dict[Metric, float]:
+    """Every metric of the problem. `truth` must hold every class."""
+    return {metric: float(_MEASURES[metric](problem, truth, predictions)) for metric in METRICS[problem]}
+
+
+def _roc_auc(problem: Problem, truth: Column, predictions: Predictions) -> float:
+    chances = _probabilities(predictions)
+    if problem is Problem.BINARY:
+        return float(metrics.roc_auc_score(truth, chances[:, 1]))
+    return float(metrics.roc_auc_score(truth, chances, multi_class="ovr", average="macro", labels=range(chances.shape[1])))
+
+
+def _f1(problem: Problem, truth: Column, predictions: Predictions) -> float:
+    average = "binary" if problem is Problem.BINARY else "macro"
+    return float(metrics.f1_score(truth, predictions.values, average=average, zero_division=0.0))
+
+
+def _log_loss(_problem: Problem, truth: Column, predictions: Predictions) -> float:
+    chances = _probabilities(predictions)
+    return float(metrics.log_loss(truth, chances, labels=range(chances.shape[1])))
+
+
+def _probabilities(predictions: Predictions) -> NDArray[np.float64]:
+    if predictions.probabilities is None:
+        raise ValueError("these predictions carry no probabilities")
+    return predictions.probabilities
+
+
+_MEASURES: dict[Metric, Any] = {
+    Metric.ACCURACY: lambda _problem, truth, said: metrics.accuracy_score(truth, said.values),
+    Metric.F1: _f1,
+    Metric.ROC_AUC: _roc_auc,
+    Metric.LOG_LOSS: _log_loss,
+    Metric.RMSE: lambda _problem, truth, said: metrics.root_mean_squared_error(truth, said.values),
+    Metric.MAE: lambda _problem, truth, said: metrics.mean_absolute_error(truth, said.values),
+    Metric.R2: lambda _problem, truth, said: metrics.r2_score(truth, said.values),
+}
