@@ -1,4 +1,5 @@
-"""May this service invoke this function? The function's resource policy says so (https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html)."""
+"""May this service invoke this function? The function's resource policy says so
+(https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html)."""
 
 import json
 from typing import Any

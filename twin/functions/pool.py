@@ -1,6 +1,7 @@
 """The workers of one function: as many as run at once, up to a limit; idle ones are kept; a new version of the function retires them all.
 
-A laptop has few cores, so a request beyond LIMIT waits for a worker, where AWS would start another environment. Reserved concurrency throttles, as on AWS.
+A laptop has few cores, so a request beyond LIMIT waits for a worker, where AWS would start another environment. Reserved concurrency
+throttles, as on AWS.
 The credentials in a worker are those of a session that outlives every twin, so nothing refreshes them.
 """
 
@@ -165,7 +166,7 @@ def unpack(asset: bytes, folder: Path) -> Path:
         half = folder.with_name(f"{folder.name}.half-{threading.get_ident()}")
         half.mkdir(parents=True)
         with zipfile.ZipFile(io.BytesIO(asset)) as archive:
-            archive.extractall(half)  # noqa: S202 - Python's extractall keeps members inside the folder
+            archive.extractall(half)
         try:
             half.rename(folder)
         except OSError:  # another thread was first

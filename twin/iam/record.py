@@ -1,6 +1,7 @@
 """Every decision of the account, in the order in which it was made: which role used which permission.
 
-The latest are in memory; all are in `decisions.jsonl` of the state folder, from which least privilege can be proven. The file starts anew when
+The latest are in memory; all are in `decisions.jsonl` of the state folder, from which least privilege can be proven. The file starts
+anew when
 it has grown to FILE_LIMIT bytes; the one before it is kept as `decisions.1.jsonl`.
 """
 
