@@ -28,7 +28,7 @@ class Account:
 
     name: str
     region: str
-    session: Session = field(repr=False)
+    session: Any = field(repr=False)  # boto3-stubs know a client only by its literal name
     endpoint: str | None = None
 
     def client(self, service: str, *, attempts: int = 3) -> Any:
@@ -78,9 +78,6 @@ def find_account(state: Path, aws: bool) -> Account:
 
 def _without_profile() -> botocore.session.Session:
     """A session that reads no profile: the shell may name one that is not there, and the twin needs none."""
-    variables = {
-        "profile": (None, None, None, None),
-        "config_file": (None, None, os.devnull, None),
-        "credentials_file": (None, None, os.devnull, None),
-    }
+    nowhere = (None, None, os.devnull, None)
+    variables = {"profile": (None, None, None, None), "config_file": nowhere, "credentials_file": nowhere}
     return botocore.session.Session(session_vars=variables)

@@ -17,17 +17,15 @@ SYNTH_LIMIT = 300
 
 
 def synthesise(project: Project, out: Path, strict: bool = False) -> list[str]:
-    """Write the cloud assembly of a project to `out`; the stacks written, in the order of deployment. Raises StateError with what app.py said.
+    """Write the cloud assembly of a project to `out`; its stacks in order of deployment. Raises StateError with what app.py said.
 
     `strict` adds CloudFormation's own validation of the templates, which takes several times as long.
     """
     out.mkdir(parents=True, exist_ok=True)
     context = {"config": str(project.config_path), "environment": project.config.environment, "commit": git_commit()}
-    # CDK_CONTEXT_JSON replaces what cdk.json says, so its feature flags are handed on.
-    settings = json.loads((REPOSITORY / "cdk.json").read_text()).get("context", {})
     variables = {
         "CDK_OUTDIR": str(out.resolve()),
-        "CDK_CONTEXT_JSON": json.dumps(settings | context),
+        "CDK_CONTEXT_JSON": json.dumps(context),
         "CDK_VALIDATION": "true" if strict else "false",
         "JSII_NODE": os.environ.get("JSII_NODE") or node_executable(),
         "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",

@@ -11,9 +11,16 @@ from types import FrameType
 import typer
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 
+from cli.approve import approve
+from cli.data import data
+from cli.doctor import doctor
 from cli.down import down
 from cli.init import init
+from cli.predict import predict
+from cli.reject import reject
+from cli.status import status
 from cli.synth import synth
+from cli.train import train
 from cli.up import up
 from contracts.errors import TidewheelError
 
@@ -24,8 +31,9 @@ application = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init, synth, up, down):
+for command in (init, doctor, synth, up, down, train, status, approve, reject, predict):
     application.command()(command)
+application.add_typer(data, name="data")
 
 
 def main() -> None:

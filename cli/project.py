@@ -43,7 +43,7 @@ def find_config(start: Path) -> Path | None:
 
 
 def load_project(config_path: Path | None = None, environment: str | None = None) -> Project:
-    """The project at `config_path`, or the nearest from the working folder. Raises StateError when there is none, ConfigError when it is wrong."""
+    """The project at `config_path`, or the nearest. Raises StateError when there is none, ConfigError when it is wrong."""
     path = config_path or find_config(Path.cwd())
     if path is None or not path.is_file():
         where = f"{path} does not exist" if path else f"no {CONFIG_NAME} here or in a folder above"

@@ -1,0 +1,50 @@
+"""Requests to the prediction API, signed as AWS_IAM asks (Signature Version 4, service execute-api).
+
+docs: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-access-control-iam.html. Nothing is retried here: a caller that
+counts failed requests must see every one.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+from cli.account import Account
+from contracts.errors import StateError
+
+JSON = "application/json"
+TIMEOUT = urllib3.Timeout(connect=5, read=35)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API answered."""
+
+    status: int
+    body: bytes
+
+    def document(self) -> Any:
+        """The body as JSON. Raises ValueError when it is none."""
+        return json.loads(self.body)
+
+
+class PredictionApi:
+    """One project's prediction API; threads may share it."""
+
+    def __init__(self, account: Account, url: str) -> None:
+        self._url = url
+        self._region = account.region
+        self._credentials = account.session.get_credentials()
+        if self._credentials is None:
+            raise StateError("no AWS credentials to sign requests with. Next: aws configure, or aws sso login")
+        self._pool = urllib3.PoolManager(maxsize=16, timeout=TIMEOUT, retries=False)
+
+    def post(self, body: bytes, content_type: str = JSON) -> Answer:
+        """Send a request body. Raises urllib3.exceptions.HTTPError when there is no answer."""
+        request = AWSRequest("POST", self._url, data=body, headers={"Content-Type": content_type, "Accept": JSON})
+        SigV4Auth(self._credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(request)
+        reply = self._pool.request("POST", self._url, body=body, headers=dict(request.headers.items()))
+        return Answer(reply.status, reply.data)

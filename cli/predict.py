@@ -1,0 +1,100 @@
+"""`tide predict`: predictions through the API, as any signed client gets them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import urllib3
+
+from cli.account import find_account
+from cli.api import JSON, PredictionApi
+from cli.observe import App
+from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption
+from cli.output import Output
+from cli.project import load_project
+from cli.tables import read_records
+from contracts.config import Data
+from contracts.errors import DataError, StateError
+
+MOST_ROWS = 1000
+
+
+def predict(
+    source: Annotated[str, typer.Argument(help="A .csv or .json file, - for JSON on stdin, or JSON.", show_default=False)],
+    config: ConfigOption = None,
+    environment: EnvironmentOption = None,
+    directory: DirectoryOption = None,
+    aws: AwsOption = False,
+    machine: JsonOption = False,
+) -> None:
+    """Predict rows: of a CSV file (its other columns are left out), or JSON: one record, a list of records, or {"instances": [...]}."""
+    output = Output(machine)
+    project = load_project(config, environment)
+    app = App(find_account(directory or project.state, aws), project)
+    reply = ask(PredictionApi(app.account, app.api_url), read_instances(source, project.config.data))
+    _show(output, reply)
+    output.document({"ok": True, **reply})
+
+
+def read_instances(source: str, data: Data) -> Any:
+    """The request document that an argument stands for. Raises DataError when it is none."""
+    if source == "-":
+        return _json(sys.stdin.read(), "stdin")
+    if source.lstrip().startswith(("{", "[")):
+        return _json(source, "the argument")
+    path = Path(source)
+    if not path.is_file():
+        raise DataError([f"there is no file {source}. Next: give a .csv or .json file, -, or JSON in quotes"])
+    if path.suffix.lower() == ".json":
+        return _json(path.read_text(encoding="utf-8"), source)
+    return {"instances": read_records(path, data.features, MOST_ROWS)}
+
+
+def ask(api: PredictionApi, document: Any) -> dict[str, Any]:
+    """The API's reply. Raises StateError with the API's own words when it is not 200."""
+    try:
+        answer = api.post(json.dumps(document).encode(), JSON)
+    except urllib3.exceptions.HTTPError as error:
+        raise StateError(f"the prediction API did not answer: {error}. Next: tide status") from None
+    try:
+        reply = answer.document()
+    except ValueError:
+        reply = {"message": answer.body[:500].decode(errors="replace")}
+    if answer.status != 200:
+        raise StateError(_refusal(answer.status, reply))
+    found: dict[str, Any] = reply
+    return found
+
+
+def _refusal(status: int, reply: Any) -> str:
+    error = reply.get("error", reply) if isinstance(reply, dict) else reply
+    if not isinstance(error, dict):
+        return f"the prediction API answered {status}: {error}"
+    problems = "".join(f"\n  {problem}" for problem in error.get("problems", []))
+    return f"the prediction API answered {status}: {error.get('message', error)}{problems}"
+
+
+def _show(output: Output, reply: dict[str, Any]) -> None:
+    predictions = reply["predictions"]
+    names = [name for name in ("prediction", "probability", "probabilities") if any(name in prediction for prediction in predictions)]
+    rows = [(number, *(_cell(prediction.get(name)) for name in names)) for number, prediction in enumerate(predictions, 1)]
+    output.table(("row", *names), rows)
+    model = reply.get("model", {})
+    output.say(f"model trained on dataset version {model.get('dataset_version')}, artifact {str(model.get('artifact_sha256'))[:12]}")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_cell(share)}" for name, share in value.items())
+    return "" if value is None else str(value)
+
+
+def _json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise DataError([f"{where} is not JSON: {error}"]) from None
