@@ -6,6 +6,7 @@ One DynamoDB table, keys `pk` and `sk`. A decision's key is made of what caused 
     decision      <time>#<what>#<subject>     Decision
     deployment    open                        Deployment
     quarantine    <model package arn>         Quarantine
+    hold          open                        Hold
 """
 
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 DECISION = "decision"
 DEPLOYMENT = "deployment"
 QUARANTINE = "quarantine"
+HOLD = "hold"
 OPEN = "open"
 
 
@@ -62,15 +64,23 @@ class Decision(_Item):
 
 
 class Deployment(_Item):
-    """An update of the Endpoint stack that was asked for and is not settled yet."""
+    """An update of the Endpoint stack that was asked for. `settled` is set once, by whoever first sees that it is live."""
 
     model_package_arn: str
     asked: datetime
+    settled: datetime | None = None
 
 
 class Quarantine(_Item):
     """A model package that failed in production, and is never deployed again."""
 
     model_package_arn: str
+    why: str
+    time: datetime
+
+
+class Hold(_Item):
+    """Why the reconciler does nothing until a person did something; kept so that each reason is recorded once."""
+
     why: str
     time: datetime

@@ -1,0 +1,1 @@
+"""Registered model package -> approved by policy, or left to a person."""

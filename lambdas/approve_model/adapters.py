@@ -1,0 +1,41 @@
+"""approve_model's view of the registry and of the evaluation reports."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlparse
+
+DESCRIPTION_LENGTH = 1024  # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateModelPackage.html
+
+
+class Registry:
+    """Model packages."""
+
+    def __init__(self, sagemaker: Any) -> None:
+        self._sagemaker = sagemaker
+
+    def read(self, arn: str) -> Mapping[str, Any]:
+        """A package as it is now, which may differ from what an event said."""
+        found: Mapping[str, Any] = self._sagemaker.describe_model_package(ModelPackageName=arn)
+        return found
+
+    def approve(self, arn: str, why: str) -> None:
+        """Approve a package."""
+        self._sagemaker.update_model_package(
+            ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription=why[:DESCRIPTION_LENGTH]
+        )
+
+
+class Reports:
+    """evaluation.json files on S3."""
+
+    def __init__(self, s3: Any) -> None:
+        self._s3 = s3
+
+    def read(self, uri: str) -> bytes | None:
+        """A report's content, or None when there is none at that place."""
+        place = urlparse(uri)
+        try:
+            content: bytes = self._s3.get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"].read()
+        except (self._s3.exceptions.NoSuchKey, self._s3.exceptions.NoSuchBucket):
+            return None
+        return content

@@ -1,0 +1,1 @@
+"""Upload -> dataset version, or quarantine with the reasons."""

@@ -1,0 +1,55 @@
+"""The data bucket, as ingest_dataset uses it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from contracts.layout import REASON, manifest_key, quarantine_prefix
+from contracts.manifest import Manifest
+from contracts.refusal import Refusal
+
+CHUNK_BYTES = 1 << 20
+
+
+class DataBucket:
+    """Uploads, dataset versions and quarantine."""
+
+    def __init__(self, s3: Any, bucket: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+
+    def read(self, key: str, version_id: str) -> Iterator[bytes] | None:
+        """An object version's content, chunk by chunk; None when it is gone since the event."""
+        try:
+            body = self._s3.get_object(Bucket=self._bucket, Key=key, VersionId=version_id)["Body"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchVersion"}:
+                return None
+            raise
+        chunks: Iterator[bytes] = body.iter_chunks(CHUNK_BYTES)
+        return chunks
+
+    def write_manifest(self, manifest: Manifest) -> tuple[str, bool]:
+        """(URI, whether it is new). The first manifest of a version stays: the same content twice is the same version."""
+        key = manifest_key(manifest.dataset, manifest.version)
+        uri = f"s3://{self._bucket}/{key}"
+        try:
+            self._put(key, manifest.to_json(), IfNoneMatch="*")
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "PreconditionFailed":
+                raise
+            return uri, False
+        return uri, True
+
+    def quarantine(self, dataset: str, file_name: str, refusal: Refusal) -> str:
+        """Copy a refused upload, on S3's side, and put the reason beside it. Gives the reason's URI."""
+        prefix = quarantine_prefix(dataset, refusal.sha256)
+        source = {"Bucket": self._bucket, "Key": refusal.key, "VersionId": refusal.version_id}
+        # A managed copy, because CopyObject ends at 5 GB; without tags, which would need further permissions.
+        self._s3.copy(source, self._bucket, prefix + file_name, ExtraArgs={"TaggingDirective": "REPLACE"})
+        self._put(prefix + REASON, refusal.model_dump_json(indent=2))
+        return f"s3://{self._bucket}/{prefix}{REASON}"
+
+    def _put(self, key: str, text: str, **conditions: str) -> None:
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="application/json", **conditions)

@@ -1,0 +1,132 @@
+"""The ledger's table, for the functions that decide.
+
+Nothing here is a transaction, and nothing needs one. What must happen once is kept under a key of its own, with the time of whoever came
+first, and the decision about it is recorded at that time. So two invocations at once, or one that died half way and is tried again, write
+the same decision under the same key. Needs dynamodb:GetItem, PutItem, UpdateItem, DeleteItem and Query on the table.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from pydantic import BaseModel
+
+from contracts.ledger import DEPLOYMENT, HOLD, OPEN, QUARANTINE, Decision, Deployment, Hold, Quarantine
+
+Item = TypeVar("Item", bound=BaseModel)
+
+_DEPLOYMENT_KEY = {"pk": DEPLOYMENT, "sk": OPEN}
+_HOLD_KEY = {"pk": HOLD, "sk": OPEN}
+
+
+class Ledger:
+    """Decisions, the open deployment, quarantines and the current hold. Reads are consistent."""
+
+    def __init__(self, dynamodb: Any, table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    def record(self, decision: Decision) -> bool:
+        """Write a decision down. False when it already was."""
+        return self._put(decision.key, decision, "attribute_not_exists(pk)")
+
+    def open_deployment(self) -> Deployment | None:
+        """The deployment that is not settled yet."""
+        return self._get(_DEPLOYMENT_KEY, Deployment)
+
+    def open(self, deployment: Deployment) -> bool:
+        """Remember a deployment. False when a later one is open: an invocation that was held up must not overwrite it."""
+        condition = "attribute_not_exists(pk) OR asked <= :asked"
+        return self._put(_DEPLOYMENT_KEY, deployment, condition, {":asked": _instant(deployment.asked)})
+
+    def settle(self, deployment: Deployment, now: datetime) -> datetime | None:
+        """When the deployment was first seen to be live: `now`, or what another invocation saw. None when it is no longer open."""
+        found = self._try(
+            self._dynamodb.update_item,
+            Key=_wire(_DEPLOYMENT_KEY),
+            UpdateExpression="SET settled = if_not_exists(settled, :now)",
+            ConditionExpression="model_package_arn = :arn AND asked = :asked",
+            ExpressionAttributeValues=_wire({":now": _instant(now)} | _identity(deployment)),
+            ReturnValues="ALL_NEW",
+        )
+        return Deployment.model_validate(_plain(found["Attributes"])).settled if found else None
+
+    def close(self, deployment: Deployment) -> bool:
+        """Forget a deployment. False when it is no longer open."""
+        closed = self._try(
+            self._dynamodb.delete_item,
+            Key=_wire(_DEPLOYMENT_KEY),
+            ConditionExpression="model_package_arn = :arn AND asked = :asked",
+            ExpressionAttributeValues=_wire(_identity(deployment)),
+        )
+        return closed is not None
+
+    def quarantine(self, quarantine: Quarantine) -> Quarantine:
+        """Keep a package out of production for good. Gives what is kept: the first reason stays."""
+        key = {"pk": QUARANTINE, "sk": quarantine.model_package_arn}
+        if self._put(key, quarantine, "attribute_not_exists(pk)"):
+            return quarantine
+        return self._get(key, Quarantine) or quarantine
+
+    def quarantines(self) -> tuple[Quarantine, ...]:
+        """Every package that is kept out."""
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=_wire({":pk": QUARANTINE}),
+            ConsistentRead=True,
+        )
+        return tuple(Quarantine.model_validate(_plain(item)) for page in pages for item in page["Items"])
+
+    def held(self) -> Hold | None:
+        """Why the endpoint is held, if it is."""
+        return self._get(_HOLD_KEY, Hold)
+
+    def hold(self, hold: Hold) -> Hold:
+        """Hold the endpoint. Gives what is kept: the same reason again stays what it was."""
+        if self._put(_HOLD_KEY, hold, "attribute_not_exists(pk) OR why <> :why", {":why": hold.why}):
+            return hold
+        return self.held() or hold
+
+    def release(self) -> None:
+        """The reason to hold is gone; should it return, it is recorded again."""
+        self._dynamodb.delete_item(TableName=self._table, Key=_wire(_HOLD_KEY))
+
+    def _get(self, key: dict[str, str], model: type[Item]) -> Item | None:
+        found = self._dynamodb.get_item(TableName=self._table, Key=_wire(key), ConsistentRead=True).get("Item")
+        return model.model_validate(_plain(found)) if found else None
+
+    def _put(self, key: dict[str, str], item: BaseModel, condition: str, values: dict[str, Any] | None = None) -> bool:
+        content = item.model_dump(mode="json", exclude_none=True)
+        extra = {"ExpressionAttributeValues": _wire(values)} if values else {}
+        for name, value in item:
+            if isinstance(value, datetime):
+                content[name] = _instant(value)
+        return self._try(self._dynamodb.put_item, Item=_wire(key | content), ConditionExpression=condition, **extra) is not None
+
+    def _try(self, operation: Any, **request: Any) -> dict[str, Any] | None:
+        """A conditional write's reply; None when its condition does not hold."""
+        try:
+            reply: dict[str, Any] = operation(TableName=self._table, **request)
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            return None
+        return reply
+
+
+def _instant(time: datetime) -> str:
+    """A time as text that sorts as the times do."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _identity(deployment: Deployment) -> dict[str, Any]:
+    return {":arn": deployment.model_package_arn, ":asked": _instant(deployment.asked)}
+
+
+def _wire(values: dict[str, Any]) -> dict[str, Any]:
+    serialize = TypeSerializer().serialize
+    return {name: serialize(value) for name, value in values.items()}
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    deserialize = TypeDeserializer().deserialize
+    return {name: deserialize(value) for name, value in values.items()}

@@ -1,0 +1,1 @@
+"""API request -> endpoint -> prediction."""

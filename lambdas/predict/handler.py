@@ -1,0 +1,50 @@
+"""predict: the API's door to the endpoint. POST /predict with JSON, JSON Lines or CSV; the answer is the model server's JSON.
+
+The body is passed on as it came: the model server knows the signature, and names row and feature of what is wrong. The header
+x-inference-id names the prediction. Only what a request needs is imported, because a cold start is somebody's waiting time.
+"""
+
+import os
+import random
+import time
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+
+from contracts.environment import PredictEnvironment
+from lambdas.predict.adapters import Endpoint
+from lambdas.predict.logic import Reply, parse, predict
+
+SERVICE = "predict"
+# An HTTP API waits 30 s (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html), so one attempt gets less.
+CLIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=20)
+logger = Logger(service=SERVICE)
+tracer = Tracer(service=SERVICE)
+metrics = Metrics(namespace="Tidewheel", service=SERVICE)
+
+
+@cache
+def endpoint() -> Endpoint:
+    """The endpoint, with its connections kept between invocations."""
+    return Endpoint(boto3.client("sagemaker-runtime", config=CLIENT), PredictEnvironment.read(os.environ).endpoint_name)
+
+
+@logger.inject_lambda_context(correlation_id_path="requestContext.requestId", clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Gives the reply in payload format 2.0."""
+    request = parse(event)
+    if isinstance(request, Reply):
+        reply = request
+    else:
+        reply = predict(request, endpoint().invoke, time.sleep, random.uniform, lambda: context.get_remaining_time_in_millis() / 1000)
+    metrics.add_metric(f"status_{reply.status // 100}xx", MetricUnit.Count, 1)
+    if reply.status != 200:
+        logger.warning("not answered", status=reply.status, error=reply.body[:1000])
+    return reply.render()

@@ -1,0 +1,159 @@
+"""What a prediction request must look like, and how the endpoint's answer becomes the API's.
+
+A prediction has no side effect, so an attempt that failed for the endpoint's sake is simply made again, up to six times within the time
+that is left, with full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/). That is what keeps a
+new fleet that fails during its canary from being seen by a client. What the client did wrong is answered at once, in the model server's
+own words.
+"""
+
+import base64
+import binascii
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CONTENT_TYPES = ("application/json", "application/jsonlines", "text/csv")
+# A Lambda event holds 6 MB (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html); the rest is for its envelope.
+MAXIMUM_BYTES = 5 * 1024 * 1024
+ATTEMPTS = 6
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 0.8
+RESERVE_SECONDS = 1.0  # for the answer itself
+RETRY_AFTER_SECONDS = "5"
+INFERENCE_HEADER = "x-inference-id"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is sent to the endpoint. `inference_id` joins a prediction with what is captured of it, and with its label later."""
+
+    body: bytes
+    content_type: str
+    inference_id: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the API answers; `body` is JSON text."""
+
+    status: int
+    body: str
+    headers: Mapping[str, str]
+
+    def render(self) -> dict[str, Any]:
+        """As an HTTP API's payload format 2.0 takes it."""
+        return {"statusCode": self.status, "headers": dict(self.headers), "body": self.body}
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The model answered."""
+
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The model server found the request wrong; `message` is what it said."""
+
+    status: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """This attempt failed, not for the request's sake."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class NotDeployed:
+    """There is no endpoint."""
+
+
+Outcome = Answered | Refused | Unavailable | NotDeployed
+
+
+def parse(event: Mapping[str, Any]) -> Request | Reply:
+    """The request in an HTTP API event (payload format 2.0), or the reply that says what is wrong with it."""
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    content_type = headers.get("content-type", "").strip()
+    if content_type.split(";")[0].strip().lower() not in CONTENT_TYPES:
+        return refuse(415, "UnsupportedMediaType", f"content-type {content_type[:100]!r} is not one of {', '.join(CONTENT_TYPES)}")
+    if not content_type.isascii():
+        return refuse(415, "UnsupportedMediaType", "content-type holds characters other than ASCII")
+    text = event.get("body") or ""
+    try:
+        body = base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()
+    except (binascii.Error, ValueError):
+        return refuse(400, "BadRequest", "the body is not what its encoding says")
+    if not body.strip():
+        return refuse(400, "BadRequest", 'the body is empty. Next: send the features, for instance as {"instances": [{...}]}')
+    if len(body) > MAXIMUM_BYTES:
+        return refuse(413, "PayloadTooLarge", f"the body has {len(body)} bytes, more than {MAXIMUM_BYTES}. Next: send fewer rows at once")
+    return Request(body, content_type, inference_id(event["requestContext"]["requestId"]))
+
+
+def inference_id(request_id: str) -> str:
+    """A UUID from the API's request id: within InferenceId's 64 characters, and the same for the same request."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"request:{request_id}"))
+
+
+def predict(
+    request: Request,
+    invoke: Callable[[Request], Outcome],
+    sleep: Callable[[float], None],
+    uniform: Callable[[float, float], float],
+    seconds_left: Callable[[], float],
+) -> Reply:
+    """Ask the endpoint until it answers, or time or attempts run out."""
+    outcome: Outcome = Unavailable("no time was left to ask the endpoint")
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            pause = uniform(0, min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)))
+            if seconds_left() - pause < RESERVE_SECONDS:
+                break
+            sleep(pause)
+        outcome = invoke(request)
+        if not isinstance(outcome, Unavailable):
+            break
+    return _reply(outcome, request.inference_id)
+
+
+def _reply(outcome: Outcome, identity: str) -> Reply:
+    match outcome:
+        case Answered(body):
+            return Reply(200, body.decode(), {"content-type": "application/json", INFERENCE_HEADER: identity})
+        case Refused(status, message):
+            return _as_said(status, message)
+        case NotDeployed():
+            return _later(
+                "NotDeployed",
+                "no model is deployed yet. Next: upload a table (tide data push FILE), or approve a version (tide approve VERSION)",
+            )
+        case Unavailable(why):
+            return _later("Unavailable", f"the endpoint did not answer: {why}. Next: try again")
+
+
+def _as_said(status: int, message: str) -> Reply:
+    """The model server's own JSON error when it sent one."""
+    try:
+        said = json.loads(message)
+    except ValueError:
+        said = None
+    if isinstance(said, dict) and "error" in said:
+        return Reply(status, json.dumps(said), {"content-type": "application/json"})
+    return refuse(status, "ModelError", message)
+
+
+def _later(kind: str, message: str) -> Reply:
+    reply = refuse(503, kind, message)
+    return Reply(reply.status, reply.body, {**reply.headers, "retry-after": RETRY_AFTER_SECONDS})
+
+
+def refuse(status: int, kind: str, message: str) -> Reply:
+    """An error as the model server words them."""
+    return Reply(status, json.dumps({"error": {"type": kind, "message": message}}), {"content-type": "application/json"})

@@ -1,0 +1,1 @@
+"""Registry, stack, endpoint and ledger -> what to do next, from any event."""

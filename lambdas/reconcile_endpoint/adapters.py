@@ -1,0 +1,220 @@
+"""The reconciler's account: the model registry, the Endpoint stack, the endpoint and the ledger.
+
+The order of reading matters, because other invocations write meanwhile. The ledger comes first, so a deployment that it shows open is one
+whose update the stack already shows. The stack comes before the endpoint, so an update that the stack shows as complete is one that the
+endpoint already shows. And the stack is read again at the end, so an update that began in between is noticed.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from contracts.environment import ReconcileEndpointEnvironment
+from contracts.ledger import Decision, Deployment, What
+from contracts.ledger import Hold as HoldItem
+from contracts.ledger import Quarantine as QuarantineItem
+from lambdas.ledger import Ledger
+from lambdas.reconcile_endpoint.logic import UPDATABLE
+from lambdas.reconcile_endpoint.states import Deploy, Drop, Endpoint, Hold, Observed, Package, Quarantine, Settle, Stack
+
+PARAMETER = "ModelPackageArn"
+BY = "reconcile_endpoint"
+DESCRIPTION_LENGTH = 1024  # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateModelPackage.html
+
+
+class Registry:
+    """The project's model package group."""
+
+    def __init__(self, sagemaker: Any, group: str) -> None:
+        self._sagemaker = sagemaker
+        self._group = group
+
+    def packages(self) -> tuple[Package, ...]:
+        """Every version of the group."""
+        pages = self._sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=self._group)
+        return tuple(_package(summary) for page in pages for summary in page["ModelPackageSummaryList"])
+
+    def reject(self, arn: str, why: str) -> None:
+        """Reject a version. Repeating it changes nothing."""
+        self._sagemaker.update_model_package(
+            ModelPackageArn=arn, ModelApprovalStatus="Rejected", ApprovalDescription=why[:DESCRIPTION_LENGTH]
+        )
+
+
+def _package(summary: Mapping[str, Any]) -> Package:
+    approved = summary["ModelPackageStatus"] == "Completed" and summary["ModelApprovalStatus"] == "Approved"
+    return Package(summary["ModelPackageArn"], summary["ModelPackageVersion"], approved)
+
+
+class EndpointStack:
+    """The CloudFormation stack that is the only door to the endpoint."""
+
+    def __init__(self, cloudformation: Any, name: str, role_arn: str) -> None:
+        self._cloudformation = cloudformation
+        self._name = name
+        self._role_arn = role_arn
+
+    def read(self) -> Stack | None:
+        """The stack's state, or None when it does not exist."""
+        found = self._describe()
+        if found is None:
+            return None
+        parameters = {item["ParameterKey"]: item.get("ParameterValue", "") for item in found.get("Parameters", [])}
+        return Stack(found["StackStatus"], found.get("StackStatusReason", ""), parameters.get(PARAMETER, ""), found.get("LastUpdatedTime"))
+
+    def serve(self, arn: str, token: str) -> bool:
+        """Ask for an update to another package. False when the stack is being updated already, or serves that package already.
+
+        `token` is the cause's: CloudFormation takes one update for it, however often it is asked.
+        """
+        found = self._describe() or {}
+        kept = [
+            {"ParameterKey": item["ParameterKey"], "UsePreviousValue": True}
+            for item in found.get("Parameters", [])
+            if item["ParameterKey"] != PARAMETER
+        ]
+        try:
+            self._cloudformation.update_stack(
+                StackName=self._name,
+                UsePreviousTemplate=True,
+                Parameters=[*kept, {"ParameterKey": PARAMETER, "ParameterValue": arn}],
+                Capabilities=found.get("Capabilities", []),
+                RoleARN=self._role_arn,
+                ClientRequestToken=token,
+            )
+        except self._cloudformation.exceptions.TokenAlreadyExistsException:
+            return True  # an earlier delivery of the same event asked already
+        except ClientError as error:
+            # CloudFormation has one code for "busy", "no updates" and real mistakes, so the stack itself says which it was.
+            if error.response["Error"]["Code"] == "ValidationError" and self._needs_no_update(arn):
+                return False
+            raise
+        return True
+
+    def _needs_no_update(self, arn: str) -> bool:
+        now = self.read()
+        return now is not None and (now.status.endswith("_IN_PROGRESS") or (now.status in UPDATABLE and now.parameter == arn))
+
+    def _describe(self) -> dict[str, Any] | None:
+        try:
+            stacks = self._cloudformation.describe_stacks(StackName=self._name)["Stacks"]
+        except ClientError as error:
+            # The name is well formed, so a ValidationError only says that there is no such stack.
+            if error.response["Error"]["Code"] == "ValidationError":
+                return None
+            raise
+        described: dict[str, Any] = stacks[0]
+        return described
+
+
+class LiveEndpoint:
+    """The endpoint, followed from its configuration to the model package that it serves."""
+
+    def __init__(self, sagemaker: Any, name: str) -> None:
+        self._sagemaker = sagemaker
+        self._name = name
+
+    def read(self) -> Endpoint | None:
+        """The endpoint's state, or None when it does not exist."""
+        found = _or_none(self._sagemaker.describe_endpoint, EndpointName=self._name)
+        if found is None:
+            return None
+        config = found["EndpointConfigName"]
+        return Endpoint(found["EndpointStatus"], config, self._package(config), found.get("FailureReason", ""))
+
+    def _package(self, config_name: str) -> str | None:
+        config = _or_none(self._sagemaker.describe_endpoint_config, EndpointConfigName=config_name)
+        model_name = config["ProductionVariants"][0].get("ModelName") if config else None
+        model = _or_none(self._sagemaker.describe_model, ModelName=model_name) if model_name else None
+        if model is None:
+            return None
+        containers = [model["PrimaryContainer"]] if model.get("PrimaryContainer") else model.get("Containers", [])
+        return containers[0].get("ModelPackageName") if containers else None
+
+
+def _or_none(describe: Any, **request: str) -> dict[str, Any] | None:
+    """A description, or None: SageMaker answers a ValidationException for a well-formed name that does not exist."""
+    try:
+        found: dict[str, Any] = describe(**request)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"ValidationException", "ResourceNotFound"}:
+            return None
+        raise
+    return found
+
+
+class AwsAccount:
+    """The account as logic.Account. `now` and `cause` are the event's time and id: they make every act repeatable."""
+
+    def __init__(self, registry: Registry, stack: EndpointStack, endpoint: LiveEndpoint, ledger: Ledger, now: datetime, cause: str) -> None:
+        self._registry = registry
+        self._stack = stack
+        self._endpoint = endpoint
+        self._ledger = ledger
+        self._now = now
+        self._cause = cause
+
+    @classmethod
+    def of(cls, variables: ReconcileEndpointEnvironment, clients: Any, now: datetime, cause: str) -> "AwsAccount":
+        """The account that the environment names; `clients` makes an AWS client from a service's name."""
+        return cls(
+            Registry(clients("sagemaker"), variables.model_package_group),
+            EndpointStack(clients("cloudformation"), variables.endpoint_stack, variables.deployment_role_arn),
+            LiveEndpoint(clients("sagemaker"), variables.endpoint_name),
+            Ledger(clients("dynamodb"), variables.ledger_table),
+            now,
+            cause,
+        )
+
+    def observe(self) -> Observed:
+        """One look; see the module's docstring for its order."""
+        deployment, held = self._ledger.open_deployment(), self._ledger.held()
+        quarantined = {item.model_package_arn: item.why for item in self._ledger.quarantines()}
+        stack = self._stack.read()
+        endpoint = self._endpoint.read()
+        packages = self._registry.packages()
+        moved = self._stack.read() != stack
+        return Observed(packages, stack, endpoint, deployment, quarantined, held is not None, moved)
+
+    def deploy(self, action: Deploy) -> bool:
+        """Ask for the update, and then remember that it was asked for."""
+        token = f"version-{action.package.version}-{self._cause}"[:128]
+        if not self._stack.serve(action.package.arn, token):
+            return False
+        self._ledger.open(Deployment(model_package_arn=action.package.arn, asked=self._now))
+        self._record(What.DEPLOYMENT_STARTED, action.package.arn, action.why)
+        return True
+
+    def settle(self, action: Settle) -> None:
+        """Record that the package is live, then forget the deployment."""
+        settled = self._ledger.settle(action.deployment, self._now)
+        if settled is not None:
+            why = f"the endpoint serves it; asked for at {action.deployment.asked:%Y-%m-%dT%H:%M:%SZ}"
+            self._record(What.DEPLOYMENT_FINISHED, action.deployment.model_package_arn, why, settled)
+            self._ledger.close(action.deployment)
+
+    def drop(self, action: Drop) -> None:
+        """Forget a deployment that was overtaken."""
+        self._ledger.close(action.deployment)
+
+    def quarantine(self, action: Quarantine) -> None:
+        """Remember first, so that no later look can deploy the package, whatever happens in between."""
+        kept = self._ledger.quarantine(QuarantineItem(model_package_arn=action.arn, why=action.why, time=self._now))
+        self._record(What.MODEL_QUARANTINED, action.arn, kept.why, kept.time)
+        self._registry.reject(action.arn, f"quarantined: {kept.why}")
+        if action.deployment is not None:
+            self._ledger.close(action.deployment)
+
+    def hold(self, action: Hold) -> None:
+        """Record the reason, once."""
+        kept = self._ledger.hold(HoldItem(why=action.why, time=self._now))
+        self._record(What.ENDPOINT_HELD, "endpoint", kept.why, kept.time)
+
+    def release(self) -> None:
+        """The reason to hold is gone."""
+        self._ledger.release()
+
+    def _record(self, what: What, subject: str, why: str, time: datetime | None = None) -> None:
+        self._ledger.record(Decision(time=time or self._now, what=what, subject=subject, why=why, by=BY))

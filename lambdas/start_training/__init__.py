@@ -1,0 +1,1 @@
+"""Dataset version -> pipeline execution, with the champion that it must beat."""
