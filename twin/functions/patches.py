@@ -85,14 +85,15 @@ def _update() -> Patch:
         self.kms_key_arn = config_updates.get("KMSKeyArn", self.kms_key_arn)
         if "EphemeralStorage" in config_updates:
             self.ephemeral_storage = config_updates["EphemeralStorage"]["Size"]
-        return dict(self.get_configuration())
+        updated: dict[str, Any] = self.get_configuration()
+        return updated
 
     expects = "(self, config_updates: 'dict[str, Any]') -> 'dict[str, Any]'"
     return Patch(LambdaFunction, "update_configuration", update_configuration, expects, "moto ignores most updated settings")
 
 
 def _layers() -> Patch:
-    def get_layers_data(self: Any, layers_versions_arns: list[str]) -> list[dict[str, Any]]:
+    def get_layers_data(_: Any, layers_versions_arns: list[str]) -> list[dict[str, Any]]:
         try:
             check_layers(layers_versions_arns)
         except UnknownLayerError as error:

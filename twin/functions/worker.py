@@ -73,7 +73,8 @@ def _read_exactly(connection: socket.socket, size: int) -> bytes | None:
 def load(handler: str) -> Callable[[Any, Any], Any]:
     """The handler function; an error names the module as Lambda does."""
     module, _, name = handler.rpartition(".")
-    return getattr(importlib.import_module(module.replace("/", ".")), name)  # type: ignore[no-any-return] - whatever the asset holds
+    function: Callable[[Any, Any], Any] = getattr(importlib.import_module(module.replace("/", ".")), name)
+    return function
 
 
 def failure(kind: str, message: str, request_id: str, stack: list[str]) -> dict[str, Any]:

@@ -1,0 +1,60 @@
+"""The gate before every AWS call: authenticate, decode, authorise, then let it through.
+
+A caller that the account does not know gets AWS's 403; one that may not do this gets AccessDenied with AWS's wording, in the protocol of
+the
+service; a call that cannot be mapped to IAM actions is denied, and named, unless the account's root makes it.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twin.cloud import Cloud
+from twin.iam import installed
+from twin.iam.authenticate import AuthenticationError, caller_of, signature_of
+from twin.iam.calls import UnmappedCallError, decode, rewind
+from twin.iam.errors import AccessDenied, PolicyError
+from twin.replies import error_reply
+
+log = logging.getLogger("twin.iam")
+
+_CODES = {"s3": "AccessDenied", "iam": "AccessDenied", "sts": "AccessDenied", "cloudformation": "AccessDenied", "sns": "AuthorizationError"}
+"""The error code of services that do not say AccessDeniedException."""
+
+
+class Gate:
+    """WSGI middleware."""
+
+    def __init__(self, application: Callable[[dict[str, Any], Any], Iterable[bytes]], cloud: Cloud) -> None:
+        self._application = application
+        self._iam = installed(cloud)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer with a refusal, or with what the application answers."""
+        service = ""
+        try:
+            signature = signature_of(environ)
+            if signature is None:
+                raise AuthenticationError("MissingAuthenticationToken", "Missing Authentication Token: the request is not signed.")
+            service = signature.service
+            caller = caller_of(environ, signature, self._iam.directory)
+            # Root may do everything, so only the assuming of roles needs to be looked at.
+            if not caller.is_root or service == "sts":
+                self._iam.authoriser.check(caller, decode(environ, service))
+            rewind(environ)
+        except AuthenticationError as error:
+            log.warning("%s %s: %s", environ["REQUEST_METHOD"], environ.get("PATH_INFO"), error)
+            return error_reply(environ, start_response, 403, error.code, str(error))
+        except AccessDenied as error:
+            log.warning("%s", error)
+            return self._deny(environ, start_response, service, str(error))
+        except (UnmappedCallError, PolicyError) as error:
+            log.error("denied: %s", error)  # noqa: TRY400 - the message says it all
+            return self._deny(environ, start_response, service, f"Denied by the twin: {error}")
+        return self._application(environ, start_response)
+
+    @staticmethod
+    def _deny(environ: dict[str, Any], start_response: Any, service: str, message: str) -> Iterable[bytes]:
+        json_rpc = "HTTP_X_AMZ_TARGET" in environ
+        code = _CODES.get(service, "AccessDeniedException")
+        return error_reply(environ, start_response, 400 if json_rpc else 403, code, message)

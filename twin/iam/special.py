@@ -1,0 +1,253 @@
+"""Calls whose permissions AWS documents apart from its tables, and the permission to pass a role.
+
+S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html. PassRole:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html. DynamoDB:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html. API Gateway:
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-control-access-using-iam-policies-to-create-and-manage-api.html.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from moto.kms.models import kms_backends
+
+from twin.iam.actions import Need, Place, needs_of
+from twin.iam.calls import Call, UnmappedCallError
+
+_PASSED_TO = {
+    "lambda": "lambda.amazonaws.com",
+    "sagemaker": "sagemaker.amazonaws.com",
+    "cloudformation": "cloudformation.amazonaws.com",
+    "scheduler": "scheduler.amazonaws.com",
+    "events": "events.amazonaws.com",
+    "application-autoscaling": "application-autoscaling.amazonaws.com",
+    "apigatewayv2": "apigateway.amazonaws.com",
+    "stepfunctions": "states.amazonaws.com",
+}
+_PASSING = ("Create", "Update", "Put", "Register", "Start", "Delete")
+
+
+def needs(call: Call, place: Place) -> list[Need]:
+    """Everything that a call must be allowed. Raises UnmappedCallError for a call that the twin does not understand."""
+    by_service = _SERVICES.get(call.service)
+    found = by_service(call, place) if by_service else needs_of(call, place)
+    return found + [Need("iam:PassRole", role, {"iam:passedtoservice": service}) for role, service in dict.fromkeys(_passed_roles(call))]
+
+
+def _passed_roles(call: Call) -> Iterator[tuple[str, str]]:
+    if call.service in {"iam", "sts", "s3"} or not call.operation.startswith(_PASSING):
+        return
+    for role in _roles(call.parameters):
+        if call.service not in _PASSED_TO:
+            raise UnmappedCallError(f"{call.name} passes {role}, and the twin does not know to which service")
+        yield role, _PASSED_TO[call.service]
+
+
+def _roles(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if isinstance(item, str) and name.lower() in {"role", "rolearn", "executionrolearn", "credentialsarn"} and ":iam::" in item:
+                yield item
+            else:
+                yield from _roles(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _roles(item)
+
+
+_S3_ACTIONS = {
+    "HeadObject": "GetObject",
+    "GetObjectAttributes": "GetObjectAttributes",
+    "HeadBucket": "ListBucket",
+    "ListObjects": "ListBucket",
+    "ListObjectsV2": "ListBucket",
+    "ListObjectVersions": "ListBucketVersions",
+    "ListBuckets": "ListAllMyBuckets",
+    "ListParts": "ListMultipartUploadParts",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
+    "CreateMultipartUpload": "PutObject",
+    "UploadPart": "PutObject",
+    "UploadPartCopy": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+    "CopyObject": "PutObject",
+    "GetBucketEncryption": "GetEncryptionConfiguration",
+    "PutBucketEncryption": "PutEncryptionConfiguration",
+    "DeleteBucketEncryption": "PutEncryptionConfiguration",
+    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
+    "DeleteBucketLifecycle": "PutLifecycleConfiguration",
+    "GetBucketNotificationConfiguration": "GetBucketNotification",
+    "PutBucketNotificationConfiguration": "PutBucketNotification",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
+    "DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
+    "DeleteBucketOwnershipControls": "PutBucketOwnershipControls",
+    "DeleteBucketTagging": "PutBucketTagging",
+    "GetBucketReplication": "GetReplicationConfiguration",
+    "PutBucketReplication": "PutReplicationConfiguration",
+}
+_S3_VERSIONED = {"GetObject", "DeleteObject", "GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging", "GetObjectAcl", "PutObjectAcl"}
+_S3_CONTEXT = ("prefix", "delimiter", "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-acl")
+
+
+def _s3(call: Call, _place: Place) -> list[Need]:
+    parameters = call.parameters
+    bucket, key = parameters.get("Bucket"), parameters.get("Key")
+    context = {f"s3:{name}": str(parameters[name]) for name in _S3_CONTEXT if name in parameters}
+    if bucket is None:
+        return [Need(f"s3:{_S3_ACTIONS.get(call.operation, call.operation)}", "*")]
+    bucket_arn = f"arn:aws:s3:::{bucket}"
+    if call.operation == "DeleteObjects":
+        return [Need("s3:DeleteObject", f"{bucket_arn}/{name}", context) for name in call.keys]
+    action = _S3_ACTIONS.get(call.operation, call.operation)
+    if "versionId" in parameters and action in _S3_VERSIONED:
+        context["s3:versionid"] = parameters["versionId"]
+        # GetObjectTagging -> GetObjectVersionTagging, GetObject -> GetObjectVersion
+        action = action.replace("Object", "ObjectVersion", 1)
+    found = [Need(f"s3:{action}", f"{bucket_arn}/{key}" if key is not None else bucket_arn, context)]
+    if parameters.get("x-amz-tagging"):
+        found.append(Need("s3:PutObjectTagging", f"{bucket_arn}/{key}", context))
+    if source := parameters.get("x-amz-copy-source"):
+        path, _, version = str(source).partition("?versionId=")
+        found.append(Need("s3:GetObjectVersion" if version else "s3:GetObject", f"arn:aws:s3:::{unquote(path).lstrip('/')}"))
+    return found
+
+
+def _lambda(call: Call, place: Place) -> list[Need]:
+    action = {"Invoke": "InvokeFunction", "InvokeAsync": "InvokeFunction"}.get(call.operation)
+    name = call.parameters.get("FunctionName")
+    if action is None or not name:
+        return needs_of(call, place, action)
+    full = name if name.startswith("arn:") else f"arn:aws:lambda:{place.region}:{place.account}:function:{name.rpartition(':function:')[2]}"
+    qualifier = call.parameters.get("Qualifier")
+    return [Need("lambda:InvokeFunction", f"{full}:{qualifier}" if qualifier else full)]
+
+
+def _dynamodb(call: Call, place: Place) -> list[Need]:
+    parameters = call.parameters
+
+    def table(name: str) -> str:
+        return name if name.startswith("arn:") else f"arn:aws:dynamodb:{place.region}:{place.account}:table/{name}"
+
+    match call.operation:
+        case "TransactWriteItems":
+            actions = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+            items = ((actions[kind], item["TableName"]) for entry in parameters["TransactItems"] for kind, item in entry.items())
+            return [Need(f"dynamodb:{action}", table(name)) for action, name in dict.fromkeys(items)]
+        case "TransactGetItems":
+            names = dict.fromkeys(entry["Get"]["TableName"] for entry in parameters["TransactItems"])
+            return [Need("dynamodb:GetItem", table(name)) for name in names]
+        case "BatchGetItem" | "BatchWriteItem":
+            return [Need(f"dynamodb:{call.operation}", table(name)) for name in parameters["RequestItems"]]
+        case "Query" | "Scan":
+            index = parameters.get("IndexName")
+            return [Need(f"dynamodb:{call.operation}", table(parameters["TableName"]) + (f"/index/{index}" if index else ""))]
+        case _:
+            return needs_of(call, place)
+
+
+def _logs(call: Call, place: Place) -> list[Need]:
+    """Log calls are asked about the stream's ARN, whose stream is empty when none is named."""
+    group = call.parameters.get("logGroupName") or call.parameters.get("logGroupIdentifier")
+    if not group:
+        return [Need(f"logs:{need.action.partition(':')[2]}", "*") for need in needs_of(call, place)[:1]]
+    stream = call.parameters.get("logStreamName") or ""
+    arn = group if group.startswith("arn:") else f"arn:aws:logs:{place.region}:{place.account}:log-group:{group}"
+    return [Need(f"logs:{call.operation}", arn if call.operation == "CreateLogGroup" else f"{arn}:log-stream:{stream}")]
+
+
+def _sqs(call: Call, place: Place) -> list[Need]:
+    name = call.parameters.get("QueueName") or str(call.parameters.get("QueueUrl", "")).rpartition("/")[2]
+    action = {
+        "SendMessageBatch": "SendMessage",
+        "DeleteMessageBatch": "DeleteMessage",
+        "ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
+    }
+    resource = f"arn:aws:sqs:{place.region}:{place.account}:{name}" if name else "*"
+    return [Need(f"sqs:{action.get(call.operation, call.operation)}", resource)]
+
+
+def _events(call: Call, place: Place) -> list[Need]:
+    base = f"arn:aws:events:{place.region}:{place.account}"
+    if call.operation == "PutEvents":
+        found = []
+        for entry in call.parameters.get("Entries", []):
+            bus = str(entry.get("EventBusName") or "default").rpartition("/")[2]
+            context = {"events:source": str(entry.get("Source", "")), "events:detail-type": str(entry.get("DetailType", ""))}
+            found.append(Need("events:PutEvents", f"{base}:event-bus/{bus}", context))
+        return found
+    name = call.parameters.get("Rule") or (call.parameters.get("Name") if "Rule" in call.operation else None)
+    if not name:
+        return needs_of(call, place)
+    bus = str(call.parameters.get("EventBusName") or "default").rpartition("/")[2]
+    return [Need(f"events:{call.operation}", f"{base}:rule/{name}" if bus == "default" else f"{base}:rule/{bus}/{name}")]
+
+
+def _kms(call: Call, place: Place) -> list[Need]:
+    key = call.parameters.get("KeyId")
+    if not key or call.operation == "CreateAlias":
+        return needs_of(call, place)
+    return [Need(f"kms:{call.operation}", key_arn(str(key), place))]
+
+
+def key_arn(key: str, place: Place) -> str:
+    """The ARN of a key that is named by id, ARN or alias."""
+    backend = kms_backends[place.account][place.region]
+    name = key.rpartition(":")[2]
+    key_id = backend.get_key_id_from_alias(name) if name.startswith("alias/") else name.rpartition("/")[2]
+    return f"arn:aws:kms:{place.region}:{place.account}:key/{key_id}"
+
+
+def _ssm(call: Call, place: Place) -> list[Need]:
+    names = call.parameters.get("Names") or [call.parameters.get("Name") or call.parameters.get("Path")]
+    if names == [None]:
+        return needs_of(call, place)
+    base = f"arn:aws:ssm:{place.region}:{place.account}:parameter"
+    return [Need(f"ssm:{call.operation}", f"{base}/{str(name).lstrip('/')}") for name in names]
+
+
+def _api_gateway(call: Call, place: Place) -> list[Need]:
+    return [Need(f"apigateway:{call.method}", f"arn:aws:apigateway:{place.region}::{call.path.removeprefix('/v2')}")]
+
+
+def _sagemaker(call: Call, place: Place) -> list[Need]:
+    group = call.parameters.get("ModelPackageGroupName")
+    if call.operation == "CreateModelPackage" and group:
+        name = str(group).rpartition("/")[2]
+        base = f"arn:aws:sagemaker:{place.region}:{place.account}"
+        found = [
+            Need("sagemaker:CreateModelPackage", f"{base}:model-package/{name}/*"),
+            Need("sagemaker:CreateModelPackage", f"{base}:model-package-group/{name}"),
+        ]
+        return found + ([Need("sagemaker:AddTags", found[0].resource)] if call.parameters.get("Tags") else [])
+    return needs_of(call, place)
+
+
+def _scheduler(call: Call, place: Place) -> list[Need]:
+    if call.operation.endswith("Schedule"):
+        group, name = call.parameters.get("GroupName") or "default", call.parameters.get("Name", "*")
+        return [Need(f"scheduler:{call.operation}", f"arn:aws:scheduler:{place.region}:{place.account}:schedule/{group}/{name}")]
+    return needs_of(call, place)
+
+
+def _sts(call: Call, place: Place) -> list[Need]:
+    if call.operation == "GetCallerIdentity":
+        return []  # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html: no permissions are required
+    return needs_of(call, place)
+
+
+_SERVICES: dict[str, Callable[[Call, Place], list[Need]]] = {
+    "s3": _s3,
+    "lambda": _lambda,
+    "dynamodb": _dynamodb,
+    "logs": _logs,
+    "sqs": _sqs,
+    "events": _events,
+    "kms": _kms,
+    "ssm": _ssm,
+    "apigatewayv2": _api_gateway,
+    "sagemaker": _sagemaker,
+    "scheduler": _scheduler,
+    "sts": _sts,
+}
