@@ -1,7 +1,7 @@
 """Error replies in the protocol of the AWS service that was called, so that every AWS client raises its ordinary exception.
 
-The protocol is read from the request: a form is AWS query (XML), S3 is REST-XML, the rest is JSON, with the code in the body and in a header
-(docs: https://smithy.io/2.0/aws/protocols/index.html). CBOR requests are answered in JSON too: boto3 does not use CBOR where it has a choice.
+The protocol is read from the request: a form is AWS query (XML), S3 is REST-XML, the rest is JSON, with the code in body and header
+(docs: https://smithy.io/2.0/aws/protocols/index.html). CBOR is answered in JSON too: boto3 does not use it where it has a choice.
 """
 
 import json
