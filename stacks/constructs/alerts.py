@@ -1,0 +1,85 @@
+"""Where operators hear of what the loop could not handle: dead letters and failing functions, through one SNS topic."""
+
+from collections.abc import Mapping, Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks.constructs.policy import acknowledge
+from stacks.names import Arns
+from stacks.project import Project
+
+
+class DeadLetters(sqs.Queue):
+    """Events that no function could handle. Kept for two weeks, encrypted, TLS only."""
+
+    def __init__(self, scope: Construct, key: kms.IKey) -> None:
+        super().__init__(
+            scope,
+            "DeadLetters",
+            encryption=sqs.QueueEncryption.KMS,
+            encryption_master_key=key,
+            enforce_ssl=True,
+            retention_period=cdk.Duration.days(14),
+        )
+        acknowledge(self, "AwsSolutions-SQS3", "This is the dead-letter queue of the functions and rules.")
+
+
+class Alerts(Construct):
+    """The topic `<prefix>-alerts`; people subscribe to it. An alarm for the dead letters, and one for each function."""
+
+    def __init__(self, scope: Construct, project: Project, key: kms.IKey, dead_letters: sqs.IQueue, functions: Sequence[str]) -> None:
+        super().__init__(scope, "Alerts")
+        self._prefix = project.prefix
+        self.topic = sns.Topic(self, "Topic", topic_name=f"{project.prefix}-alerts", master_key=key, enforce_ssl=True)
+        self._allow_alarms(Arns(cdk.Stack.of(self), project).alarm(f"{project.prefix}-*"))
+        self._alarm(
+            "DeadLettersAlarm",
+            f"{project.prefix}-dead-letters",
+            "Events that no function could handle are waiting. Read them, mend the cause, and send them again",
+            ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum"),
+            {"QueueName": dead_letters.queue_name},
+        )
+        for name in functions:
+            self._alarm(
+                f"{name.removeprefix(project.prefix)}-errors",
+                f"{name}-errors",
+                f"{name} failed. Its log group says why",
+                ("AWS/Lambda", "Errors", "Sum"),
+                {"FunctionName": name},
+            )
+
+    def _alarm(self, id: str, name: str, description: str, metric: tuple[str, str, str], dimensions: Mapping[str, str]) -> None:  # noqa: A002 - CDK's name
+        namespace, metric_name, statistic = metric
+        cloudwatch.CfnAlarm(
+            self,
+            id,
+            alarm_name=name,
+            alarm_description=description,
+            namespace=namespace,
+            metric_name=metric_name,
+            statistic=statistic,
+            dimensions=[cloudwatch.CfnAlarm.DimensionProperty(name=key, value=value) for key, value in dimensions.items()],
+            period=300,
+            evaluation_periods=1,
+            threshold=1,
+            comparison_operator="GreaterThanOrEqualToThreshold",
+            treat_missing_data="notBreaching",
+            alarm_actions=[self.topic.topic_arn],
+        )
+
+    def _allow_alarms(self, alarms: str) -> None:
+        self.topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AlarmsOfThisProject",
+                actions=["sns:Publish"],
+                resources=[self.topic.topic_arn],
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(self).account}, "ArnLike": {"aws:SourceArn": alarms}},
+            )
+        )

@@ -1,0 +1,77 @@
+"""The role under which CloudFormation updates the Endpoint stack: what that template needs, on this project's resources."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from stacks.constructs.job_roles import SAGEMAKER
+from stacks.constructs.policy import allow, pass_role, service_role
+from stacks.names import VARIANT, Arns
+from stacks.project import Project
+
+_SCALING_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
+_SCALING_ROLE = f"aws-service-role/{_SCALING_SERVICE}/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+
+
+def deployment_role(scope: Construct, project: Project, *, model_role: iam.IRole, key_arn: str) -> iam.Role:
+    """reconcile_endpoint passes it to CloudFormation, so that the function itself may not touch the endpoint."""
+    arns = Arns(cdk.Stack.of(scope), project)
+    statements = [
+        *_endpoint(arns, model_role),
+        *_encryption(key_arn),
+        *_alarms(arns, project.prefix),
+        *_scaling(cdk.Stack.of(scope), arns),
+    ]
+    return service_role(scope, "DeploymentRole", "cloudformation.amazonaws.com", f"Updates {project.prefix}-endpoint", statements)
+
+
+def _endpoint(arns: Arns, model_role: iam.IRole) -> list[iam.PolicyStatement]:
+    models, configs = arns.endpoint_resources
+    return [
+        allow(["sagemaker:CreateModel", "sagemaker:DescribeModel", "sagemaker:DeleteModel"], [models]),
+        allow(["sagemaker:CreateEndpointConfig", "sagemaker:DescribeEndpointConfig", "sagemaker:DeleteEndpointConfig"], [configs]),
+        # Creating and updating an endpoint is authorised on its configuration too.
+        allow(["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"], [arns.endpoint, configs]),
+        allow(["sagemaker:DescribeEndpoint", "sagemaker:DeleteEndpoint"], [arns.endpoint]),
+        allow(["sagemaker:AddTags", "sagemaker:ListTags"], [models, configs, arns.endpoint]),
+        allow(["sagemaker:DescribeModelPackage"], [arns.packages]),
+        pass_role(model_role.role_arn, SAGEMAKER),
+    ]
+
+
+def _encryption(key_arn: str) -> list[iam.PolicyStatement]:
+    """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html: the caller's right to the key is checked."""
+    return [
+        allow(["kms:DescribeKey"], [key_arn]),
+        allow(["kms:CreateGrant"], [key_arn], {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
+    ]
+
+
+def _alarms(arns: Arns, prefix: str) -> list[iam.PolicyStatement]:
+    # Application Auto Scaling makes the alarms of a target tracking policy in the name of whoever puts the policy.
+    names = (f"{prefix}-5xx", f"{prefix}-latency", f"TargetTracking-endpoint/{prefix}/variant/{VARIANT}-*")
+    return [
+        allow(["cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms"], [arns.alarm(name) for name in names]),
+    ]
+
+
+def _scaling(stack: cdk.Stack, arns: Arns) -> list[iam.PolicyStatement]:
+    """https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-prerequisites.html."""
+    targets = stack.format_arn(service="application-autoscaling", resource="scalable-target", resource_name="*")
+    role = stack.format_arn(service="iam", region="", resource="role", resource_name=_SCALING_ROLE)
+    return [
+        allow(
+            [
+                "application-autoscaling:DeleteScalingPolicy",
+                "application-autoscaling:DeregisterScalableTarget",
+                "application-autoscaling:PutScalingPolicy",
+                "application-autoscaling:RegisterScalableTarget",
+            ],
+            [targets],
+            {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}},
+        ),
+        allow(["application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies"], ["*"]),
+        allow(["application-autoscaling:ListTagsForResource", "application-autoscaling:TagResource"], [targets]),
+        allow(["sagemaker:UpdateEndpointWeightsAndCapacities"], [arns.endpoint]),
+        allow(["iam:CreateServiceLinkedRole"], [role], {"StringEquals": {"iam:AWSServiceName": _SCALING_SERVICE}}),
+    ]

@@ -1,0 +1,130 @@
+"""A function of the project: its code by path, its own log group and role, its environment from its contract.
+
+The asset holds contracts/, the shared modules and the function's folder of lambdas/, and project.json: the configuration it runs with.
+Powertools and pydantic come with the layer, boto3 with the runtime, so nothing is bundled.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from contracts.environment import PROJECT_FILE, Environment
+from stacks.constructs.policy import acknowledge, allow, service_role
+from stacks.constructs.staging import staged
+from stacks.names import LOGS_OF_FUNCTIONS, function_name
+from stacks.project import Project
+
+# https://docs.aws.amazon.com/powertools/python/latest/getting-started/install/ (Lambda layer): published by AWS in every commercial region.
+_POWERTOOLS = "arn:{partition}:lambda:{region}:017000801446:layer:AWSLambdaPowertoolsPythonV3-python313-x86_64:34"
+
+
+class ProjectFunction(Construct):
+    """lambdas/<function> as `<prefix>-<function>`. What fails asynchronously after two retries goes to `dead_letters`, if there are any."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        project: Project,
+        function: str,
+        *,
+        environment: Environment,
+        statements: Sequence[iam.PolicyStatement],
+        key: kms.IKey,
+        dead_letters: sqs.IQueue | None = None,
+        timeout_seconds: int = 60,
+        memory_megabytes: int = 512,
+    ) -> None:
+        super().__init__(scope, _camel(function))
+        name = function_name(project, function)
+        group = logs.LogGroup(
+            self,
+            "Logs",
+            log_group_name=f"{LOGS_OF_FUNCTIONS}{name}",
+            retention=logs.RetentionDays.THREE_MONTHS,
+            encryption_key=key,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        all_statements = [*statements, *_own_statements(group, key, dead_letters)]
+        self.role = service_role(self, "Role", "lambda.amazonaws.com", f"Runs {name}", all_statements)
+        with staged(project.root, asset_parts(project.root, function), {PROJECT_FILE: project_file(project)}) as folder:
+            self.function = lambda_.Function(
+                self,
+                "Function",
+                function_name=name,
+                description=f"lambdas/{function} of {project.prefix}",
+                code=lambda_.Code.from_asset(str(folder)),
+                handler=f"lambdas.{function}.handler.handle",
+                runtime=lambda_.Runtime.PYTHON_3_13,
+                architecture=lambda_.Architecture.X86_64,
+                layers=[self._powertools()],
+                # Fixed: whatever a construct would like to add to the role must be written above instead.
+                role=self.role.without_policy_updates(),
+                log_group=group,
+                environment=environment.render() | _powertools_variables(function),
+                memory_size=memory_megabytes,
+                timeout=cdk.Duration.seconds(timeout_seconds),
+                tracing=lambda_.Tracing.ACTIVE,
+                retry_attempts=None if dead_letters is None else 2,
+                max_event_age=None if dead_letters is None else cdk.Duration.hours(6),
+                on_failure=None if dead_letters is None else destinations.SqsDestination(dead_letters),
+            )
+        acknowledge(
+            self.function, "AwsSolutions-L1", "Python 3.13 is what the pinned layer and the model image run; it is supported until 2029."
+        )
+
+    @property
+    def arn(self) -> str:
+        """The function's ARN."""
+        return self.function.function_arn
+
+    def _powertools(self) -> lambda_.ILayerVersion:
+        stack = cdk.Stack.of(self)
+        return lambda_.LayerVersion.from_layer_version_arn(
+            self, "Powertools", _POWERTOOLS.format(partition=stack.partition, region=stack.region)
+        )
+
+
+def asset_parts(root: Path, function: str) -> list[str]:
+    """What a function's asset holds, relative to the repository."""
+    shared = sorted(path.relative_to(root).as_posix() for path in (root / "lambdas").glob("*.py"))
+    return ["contracts", *shared, f"lambdas/{function}"]
+
+
+def project_file(project: Project) -> str:
+    """The configuration as the functions read it."""
+    return json.dumps(project.config.model_dump(mode="json"), indent=2, sort_keys=True)
+
+
+def _own_statements(group: logs.LogGroup, key: kms.IKey, dead_letters: sqs.IQueue | None) -> list[iam.PolicyStatement]:
+    """What every function does besides its work: log, trace, and pass on what it could not handle."""
+    statements = [
+        allow(["logs:CreateLogStream", "logs:PutLogEvents"], [group.log_group_arn]),
+        allow(["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"]),
+    ]
+    if dead_letters is not None:
+        statements += [
+            allow(["sqs:SendMessage"], [dead_letters.queue_arn]),
+            allow(["kms:Decrypt", "kms:GenerateDataKey"], [key.key_arn]),
+        ]
+    return statements
+
+
+def _powertools_variables(function: str) -> dict[str, str]:
+    return {
+        "POWERTOOLS_SERVICE_NAME": function,
+        "POWERTOOLS_METRICS_NAMESPACE": "Tidewheel",
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+    }
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))

@@ -1,0 +1,80 @@
+"""What each control function may do, in the order in which its code does it."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+
+from contracts.layout import DATASETS, QUARANTINE, RUNS, UPLOADS
+from stacks.constructs.policy import allow, pass_role
+from stacks.data import DataStack
+from stacks.names import Arns
+from stacks.project import Project
+
+
+class FunctionPolicies:
+    """Statements of ingest_dataset, start_training, approve_model and reconcile_endpoint."""
+
+    def __init__(self, stack: cdk.Stack, project: Project, data: DataStack) -> None:
+        self._arns = Arns(stack, project)
+        self._data = data
+
+    def ingest_dataset(self) -> list[iam.PolicyStatement]:
+        """Reads uploads, writes manifests, copies what it refuses to quarantine."""
+        bucket = self._data.data_bucket_arn
+        return [
+            allow(["s3:GetObject", "s3:GetObjectVersion"], [f"{bucket}/{UPLOADS}*"]),
+            allow(["s3:PutObject"], [f"{bucket}/{prefix}*" for prefix in (DATASETS, QUARANTINE)]),
+            # So that an object that is gone is "not found", not "forbidden".
+            allow(["s3:ListBucket"], [bucket]),
+            self._key(),
+            self._ledger("dynamodb:PutItem"),
+        ]
+
+    def start_training(self) -> list[iam.PolicyStatement]:
+        """Reads the manifest, follows the live endpoint to the champion, puts it beside the run, starts the pipeline."""
+        data, artifacts = self._data.data_bucket_arn, self._data.artifacts_bucket_arn
+        return [
+            allow(["s3:GetObject", "s3:GetObjectVersion"], [f"{data}/{DATASETS}*"]),
+            allow(["s3:GetObject", "s3:PutObject"], [f"{artifacts}/{RUNS}*"]),
+            allow(["s3:ListBucket"], [data, artifacts]),
+            *self._live(),
+            allow(["sagemaker:StartPipelineExecution"], [self._arns.pipeline]),
+            self._key(),
+            self._ledger("dynamodb:PutItem"),
+        ]
+
+    def approve_model(self) -> list[iam.PolicyStatement]:
+        """Reads a package and its evaluation, approves it."""
+        artifacts = self._data.artifacts_bucket_arn
+        return [
+            allow(["sagemaker:DescribeModelPackage", "sagemaker:UpdateModelPackage"], [self._arns.packages]),
+            allow(["s3:GetObject"], [f"{artifacts}/{RUNS}*"]),
+            allow(["s3:ListBucket"], [artifacts]),
+            self._key(),
+            self._ledger("dynamodb:PutItem"),
+        ]
+
+    def reconcile_endpoint(self, deployment_role_arn: str) -> list[iam.PolicyStatement]:
+        """Compares registry, stack and endpoint; updates the stack, rejects what failed."""
+        return [
+            allow(["sagemaker:ListModelPackages"], [self._arns.group, self._arns.packages]),
+            *self._live(),
+            allow(["sagemaker:UpdateModelPackage"], [self._arns.packages]),
+            allow(["cloudformation:DescribeStacks", "cloudformation:UpdateStack"], [f"{self._arns.endpoint_stack}/*"]),
+            pass_role(deployment_role_arn, "cloudformation.amazonaws.com"),
+            self._key(),
+            self._ledger("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"),
+        ]
+
+    def _live(self) -> list[iam.PolicyStatement]:
+        """From the endpoint to the model package behind it."""
+        return [
+            allow(["sagemaker:DescribeEndpoint"], [self._arns.endpoint]),
+            allow(["sagemaker:DescribeModel", "sagemaker:DescribeEndpointConfig"], self._arns.endpoint_resources),
+            allow(["sagemaker:DescribeModelPackage"], [self._arns.packages]),
+        ]
+
+    def _key(self) -> iam.PolicyStatement:
+        return allow(["kms:Decrypt", "kms:GenerateDataKey"], [self._data.key.key_arn])
+
+    def _ledger(self, *actions: str) -> iam.PolicyStatement:
+        return allow(actions, [self._data.ledger.table_arn])

@@ -1,0 +1,82 @@
+"""An HTTP API with one route in front of one function; every request is signed (IAM) and logged."""
+
+import json
+
+import aws_cdk as cdk
+from aws_cdk import aws_apigatewayv2 as api
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from stacks.names import LOGS_OF_APIS
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
+_ACCESS_LOG = {
+    "requestId": "$context.requestId",
+    "time": "$context.requestTime",
+    "route": "$context.routeKey",
+    "status": "$context.status",
+    "caller": "$context.identity.userArn",
+    "latencyMilliseconds": "$context.responseLatency",
+    "error": "$context.integrationErrorMessage",
+}
+
+
+class SignedApi(Construct):
+    """`route` ("POST /predict") -> `function`, for callers who may execute-api:Invoke it. `url` has no slash at the end."""
+
+    def __init__(self, scope: Construct, name: str, route: str, function: lambda_.IFunction, key: kms.IKey) -> None:
+        super().__init__(scope, "Api")
+        self._api = api.CfnApi(self, "Api", name=name, protocol_type="HTTP", description=f"Predictions of {name}")
+        integration = api.CfnIntegration(
+            self,
+            "Integration",
+            api_id=self._api.ref,
+            integration_type="AWS_PROXY",
+            integration_uri=function.function_arn,
+            payload_format_version="2.0",
+        )
+        api.CfnRoute(
+            self,
+            "Route",
+            api_id=self._api.ref,
+            route_key=route,
+            authorization_type="AWS_IAM",
+            target=f"integrations/{integration.ref}",
+        )
+        self._stage(name, key)
+        stack = cdk.Stack.of(self)
+        method, path = route.split(" ")
+        function.add_permission(
+            "Invoke",
+            principal=iam.ServicePrincipal("apigateway.amazonaws.com"),
+            source_arn=stack.format_arn(service="execute-api", resource=self._api.ref, resource_name=f"*/{method}{path}"),
+        )
+
+    @property
+    def url(self) -> str:
+        """Where clients find it."""
+        return self._api.attr_api_endpoint
+
+    def _stage(self, name: str, key: kms.IKey) -> None:
+        group = logs.LogGroup(
+            self,
+            "AccessLogs",
+            log_group_name=f"{LOGS_OF_APIS}{name}",
+            retention=logs.RetentionDays.THREE_MONTHS,
+            encryption_key=key,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        api.CfnStage(
+            self,
+            "Stage",
+            api_id=self._api.ref,
+            stage_name="$default",
+            auto_deploy=True,
+            default_route_settings=api.CfnStage.RouteSettingsProperty(throttling_rate_limit=500, throttling_burst_limit=1000),
+            access_log_settings=api.CfnStage.AccessLogSettingsProperty(
+                destination_arn=group.log_group_arn, format=json.dumps(_ACCESS_LOG, separators=(",", ":"))
+            ),
+        )

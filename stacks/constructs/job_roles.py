@@ -1,0 +1,99 @@
+"""The three roles of a model's life: the pipeline that starts jobs, the jobs themselves, and the model that is served.
+
+Sources: https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html (per API), build-and-manage-access.html (pipelines).
+"""
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from contracts.layout import DATASETS, RUNS, UPLOADS
+from stacks.constructs.policy import allow, pass_role, service_role
+from stacks.data import DataStack
+from stacks.names import JOB_LOGS, SERVING_LOGS, Arns
+from stacks.project import Project
+
+SAGEMAKER = "sagemaker.amazonaws.com"
+
+
+class ModelRoles(Construct):
+    """Pipeline role, job role and model role. `repository_arn` is where the image is pulled from."""
+
+    def __init__(self, scope: Construct, project: Project, data: DataStack, repository_arn: str) -> None:
+        super().__init__(scope, "Roles")
+        self._project = project
+        self._data = data
+        self._repository = repository_arn
+        self._arns = Arns(cdk.Stack.of(self), project)
+        self.job = service_role(self, "Job", SAGEMAKER, "Prepare, train and evaluate", self._job_statements())
+        self.pipeline = service_role(
+            self, "Pipeline", SAGEMAKER, "Starts the pipeline's jobs and registers models", self._pipeline_statements()
+        )
+        self.model = service_role(self, "Model", SAGEMAKER, "The model that is served", self._model_statements())
+
+    def _pipeline_statements(self) -> list[iam.PolicyStatement]:
+        # Pipelines names its jobs pipelines-<execution>-<step>-<suffix>, and tags them with the execution.
+        jobs = [self._arns.sagemaker(kind, "pipelines-*") for kind in ("processing-job", "training-job")]
+        processing, training = jobs
+        artifacts = self._data.artifacts_bucket_arn
+        return [
+            allow(["sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob", "sagemaker:StopProcessingJob"], [processing]),
+            allow(["sagemaker:CreateTrainingJob", "sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob"], [training]),
+            allow(["sagemaker:AddTags"], jobs),
+            allow(["sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage"], [self._arns.packages]),
+            allow(["sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackageGroup"], [self._arns.group]),
+            pass_role(self.job.role_arn, SAGEMAKER),
+            # evaluation.json is read as a property file, and the artifact is checked when it is registered.
+            allow(["s3:GetObject"], [f"{artifacts}/{RUNS}*"]),
+            allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": f"{RUNS}*"}}),
+            *self._image(),
+            *self._volumes(),
+        ]
+
+    def _job_statements(self) -> list[iam.PolicyStatement]:
+        data, artifacts = self._data.data_bucket_arn, self._data.artifacts_bucket_arn
+        return [
+            allow(["s3:GetObject", "s3:GetObjectVersion"], [f"{data}/{prefix}*" for prefix in (DATASETS, UPLOADS)]),
+            allow(["s3:ListBucket"], [data], {"StringLike": {"s3:prefix": [f"{DATASETS}*", f"{UPLOADS}*"]}}),
+            allow(["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"], [f"{artifacts}/{RUNS}*"]),
+            allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": f"{RUNS}*"}}),
+            *self._image(),
+            *self._volumes(),
+            *self._logs(*JOB_LOGS),
+            *self._metrics("/aws/sagemaker/*"),
+        ]
+
+    def _model_statements(self) -> list[iam.PolicyStatement]:
+        artifacts = self._data.artifacts_bucket_arn
+        return [
+            allow(["s3:GetObject"], [f"{artifacts}/{RUNS}*"]),
+            allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": f"{RUNS}*"}}),
+            allow(["kms:Decrypt"], [self._data.key.key_arn]),
+            *self._image(),
+            *self._logs(f"{SERVING_LOGS}{self._project.prefix}"),
+            *self._metrics("/aws/sagemaker/Endpoints"),
+        ]
+
+    def _image(self) -> list[iam.PolicyStatement]:
+        return [
+            allow(["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [self._repository]),
+            allow(["ecr:GetAuthorizationToken"], ["*"]),
+        ]
+
+    def _volumes(self) -> list[iam.PolicyStatement]:
+        """Objects and job volumes under the project's key. SageMaker uses the key on volumes through grants."""
+        key = self._data.key.key_arn
+        return [
+            allow(["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"], [key]),
+            allow(["kms:CreateGrant"], [key], {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
+        ]
+
+    def _logs(self, *groups: str) -> list[iam.PolicyStatement]:
+        arns = [self._arns.log_group(group) for group in groups]
+        return [
+            allow(["logs:CreateLogGroup", "logs:DescribeLogStreams"], [f"{arn}:*" for arn in arns]),
+            allow(["logs:CreateLogStream", "logs:PutLogEvents"], [f"{arn}:log-stream:*" for arn in arns]),
+        ]
+
+    def _metrics(self, namespace: str) -> list[iam.PolicyStatement]:
+        return [allow(["cloudwatch:PutMetricData"], ["*"], {"StringLike": {"cloudwatch:namespace": namespace}})]

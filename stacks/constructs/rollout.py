@@ -1,0 +1,93 @@
+"""serving.rollout and serving.alarms -> how SageMaker moves an endpoint to a new fleet, and what throws it back."""
+
+import math
+from typing import Any
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from contracts.config import RollbackAlarms, Rollout, RolloutType
+from contracts.errors import ConfigError
+from stacks.names import VARIANT
+
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_BlueGreenUpdatePolicy.html: 600 to 14,400 seconds.
+_LONGEST_SECONDS = 14_400
+_START_OF_A_FLEET_SECONDS = 1_800
+
+
+def deployment_config(rollout: Rollout, alarm_names: list[str]) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
+    """Blue/green, with automatic rollback on any of these alarms. Raises ConfigError when it cannot end within SageMaker's limit."""
+    endpoint = sagemaker.CfnEndpoint
+    _check_duration(rollout)
+    return endpoint.DeploymentConfigProperty(
+        blue_green_update_policy=endpoint.BlueGreenUpdatePolicyProperty(
+            traffic_routing_configuration=_routing(rollout),
+            termination_wait_in_seconds=rollout.termination_wait_seconds,
+            maximum_execution_timeout_in_seconds=_LONGEST_SECONDS,
+        ),
+        auto_rollback_configuration=endpoint.AutoRollbackConfigProperty(
+            alarms=[endpoint.AlarmProperty(alarm_name=name) for name in alarm_names],
+        ),
+    )
+
+
+def _routing(rollout: Rollout) -> sagemaker.CfnEndpoint.TrafficRoutingConfigProperty:
+    endpoint = sagemaker.CfnEndpoint
+    step = endpoint.CapacitySizeProperty(type="CAPACITY_PERCENT", value=rollout.step_percent)
+    return endpoint.TrafficRoutingConfigProperty(
+        type=rollout.type.name,
+        wait_interval_in_seconds=rollout.interval_seconds,
+        canary_size=step if rollout.type is RolloutType.CANARY else None,
+        linear_step_size=step if rollout.type is RolloutType.LINEAR else None,
+    )
+
+
+def _check_duration(rollout: Rollout) -> None:
+    steps = math.ceil(100 / rollout.step_percent) if rollout.type is RolloutType.LINEAR else 1
+    waits = steps * rollout.interval_seconds + rollout.termination_wait_seconds
+    if waits + _START_OF_A_FLEET_SECONDS > _LONGEST_SECONDS:
+        raise ConfigError(
+            [
+                f"serving.rollout: {waits} s of waiting ({steps} x interval_seconds + termination_wait_seconds) and the start of a fleet "
+                f"do not fit into the {_LONGEST_SECONDS} s that SageMaker allows a deployment. "
+                "Next: shorten interval_seconds, or take larger steps"
+            ]
+        )
+
+
+def rollback_alarms(scope: Construct, prefix: str, limits: RollbackAlarms) -> list[cloudwatch.CfnAlarm]:
+    """`<prefix>-5xx` and `<prefix>-latency`. No traffic means no data, and is not a failure."""
+    common: dict[str, Any] = {
+        "namespace": "AWS/SageMaker",
+        "dimensions": [
+            cloudwatch.CfnAlarm.DimensionProperty(name="EndpointName", value=prefix),
+            cloudwatch.CfnAlarm.DimensionProperty(name="VariantName", value=VARIANT),
+        ],
+        "period": 60,
+        "evaluation_periods": 1,
+        "comparison_operator": "GreaterThanOrEqualToThreshold",
+        "treat_missing_data": "notBreaching",
+    }
+    return [
+        cloudwatch.CfnAlarm(
+            scope,
+            "ErrorsAlarm",
+            alarm_name=f"{prefix}-5xx",
+            alarm_description="The model server answered with 5xx; rolls a deployment back",
+            metric_name="Invocation5XXErrors",
+            statistic="Sum",
+            threshold=limits.errors_per_minute,
+            **common,
+        ),
+        cloudwatch.CfnAlarm(
+            scope,
+            "LatencyAlarm",
+            alarm_name=f"{prefix}-latency",
+            alarm_description="The slowest twentieth of the answers took too long; rolls a deployment back",
+            metric_name="ModelLatency",
+            extended_statistic="p95",
+            threshold=limits.latency_milliseconds * 1000,  # ModelLatency is in microseconds
+            **common,
+        ),
+    ]

@@ -1,0 +1,136 @@
+"""The control stack: the functions that turn the loop, what wakes them, and where their failures go.
+
+S3 Object Created, uploads/                 -> ingest_dataset
+S3 Object Created, datasets/*/manifest.json -> start_training
+model package, pending approval             -> approve_model
+model package, any state; Endpoint stack;
+endpoint; its deployments; every 15 minutes -> reconcile_endpoint
+"""
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from contracts.environment import (
+    ApproveModelEnvironment,
+    Environment,
+    IngestDatasetEnvironment,
+    ReconcileEndpointEnvironment,
+    StartTrainingEnvironment,
+)
+from contracts.events import DetailType
+from contracts.layout import DATASETS, MANIFEST, UPLOADS
+from stacks.constructs.alerts import Alerts, DeadLetters
+from stacks.constructs.deployment_role import deployment_role
+from stacks.constructs.function import ProjectFunction
+from stacks.constructs.function_policies import FunctionPolicies
+from stacks.constructs.triggers import Tick, Trigger
+from stacks.data import DataStack
+from stacks.names import Arns, function_name, stack_name
+from stacks.project import Project
+from stacks.training import TrainingStack
+
+FUNCTIONS = ("ingest_dataset", "start_training", "approve_model", "reconcile_endpoint")
+
+
+class ControlStack(cdk.Stack):
+    """Four functions with a role each, their rules and schedule, the dead letters, the alerts, and the deployment role."""
+
+    def __init__(self, scope: Construct, project: Project, data: DataStack, training: TrainingStack) -> None:
+        super().__init__(scope, stack_name(project, "control"), description=f"Tidewheel {project.prefix}: the functions that turn the loop")
+        self._project, self._data = project, data
+        self._dead_letters = DeadLetters(self, data.key)
+        self._policies = FunctionPolicies(self, project, data)
+        self._deployment_role = deployment_role(self, project, model_role=training.model_role, key_arn=data.key.key_arn)
+        self._ingest_dataset()
+        self._start_training()
+        self._approve_model()
+        self._reconcile_endpoint()
+        names = [function_name(project, function) for function in (*FUNCTIONS, "predict")]
+        alerts = Alerts(self, project, data.key, self._dead_letters, names)
+        cdk.CfnOutput(self, "AlertsTopicArn", value=alerts.topic.topic_arn)
+        cdk.CfnOutput(self, "DeadLettersUrl", value=self._dead_letters.queue_url)
+
+    def _ingest_dataset(self) -> None:
+        environment = IngestDatasetEnvironment(data_bucket=self._data.data_bucket.bucket_name, ledger_table=self._data.ledger.table_name)
+        function = self._function(
+            "ingest_dataset", environment, self._policies.ingest_dataset(), timeout_seconds=900, memory_megabytes=2048
+        )
+        self._on_object("UploadCreated", {"prefix": UPLOADS}, function)
+
+    def _start_training(self) -> None:
+        project, data = self._project, self._data
+        environment = StartTrainingEnvironment(
+            data_bucket=data.data_bucket.bucket_name,
+            artifacts_bucket=data.artifacts_bucket.bucket_name,
+            ledger_table=data.ledger.table_name,
+            pipeline_name=project.prefix,
+            model_package_group=project.prefix,
+            endpoint_name=project.prefix,
+            git_commit=project.git_commit,
+        )
+        function = self._function("start_training", environment, self._policies.start_training(), timeout_seconds=300)
+        self._on_object("ManifestCreated", {"wildcard": f"{DATASETS}*/{MANIFEST}"}, function)
+
+    def _approve_model(self) -> None:
+        environment = ApproveModelEnvironment(ledger_table=self._data.ledger.table_name, model_package_group=self._project.prefix)
+        function = self._function("approve_model", environment, self._policies.approve_model())
+        waiting = {"ModelApprovalStatus": ["PendingManualApproval"], "ModelPackageStatus": ["Completed"]}
+        self._on_sagemaker("ModelRegistered", DetailType.MODEL_PACKAGE, self._in_group | waiting, function)
+
+    def _reconcile_endpoint(self) -> None:
+        project = self._project
+        environment = ReconcileEndpointEnvironment(
+            ledger_table=self._data.ledger.table_name,
+            model_package_group=project.prefix,
+            endpoint_name=project.prefix,
+            endpoint_stack=stack_name(project, "endpoint"),
+            deployment_role_arn=self._deployment_role.role_arn,
+        )
+        statements = self._policies.reconcile_endpoint(self._deployment_role.role_arn)
+        function = self._function("reconcile_endpoint", environment, statements, timeout_seconds=120)
+        endpoint = {"EndpointName": [project.prefix]}
+        self._on_sagemaker("ModelChanged", DetailType.MODEL_PACKAGE, self._in_group, function)
+        self._on_sagemaker("EndpointChanged", DetailType.ENDPOINT, endpoint, function)
+        self._on_sagemaker("DeploymentChanged", DetailType.ENDPOINT_DEPLOYMENT, endpoint, function)
+        stack = {"stack-id": [{"prefix": f"{Arns(self, project).endpoint_stack}/"}]}
+        self._trigger("StackChanged", "aws.cloudformation", DetailType.STACK, stack, function)
+        Tick(self, f"{project.prefix}-tick", function.function, self._dead_letters, self._data.key)
+
+    @property
+    def _in_group(self) -> dict[str, list[str]]:
+        return {"ModelPackageGroupName": [self._project.prefix]}
+
+    def _on_object(self, id: str, key: dict[str, str], function: ProjectFunction) -> None:  # noqa: A002 - CDK's name
+        detail = {"bucket": {"name": [self._data.data_bucket.bucket_name]}, "object": {"key": [key]}}
+        self._trigger(id, "aws.s3", DetailType.OBJECT_CREATED, detail, function)
+
+    def _on_sagemaker(self, id: str, detail_type: DetailType, detail: dict[str, list[str]], function: ProjectFunction) -> None:  # noqa: A002 - CDK's name
+        self._trigger(id, "aws.sagemaker", detail_type, detail, function)
+
+    def _trigger(self, id: str, source: str, detail_type: DetailType, detail: dict[str, Any], function: ProjectFunction) -> None:  # noqa: A002 - CDK's name
+        Trigger(
+            self, id, source=source, detail_type=detail_type, detail=detail, function=function.function, dead_letters=self._dead_letters
+        )
+
+    def _function(
+        self,
+        name: str,
+        environment: Environment,
+        statements: list[iam.PolicyStatement],
+        timeout_seconds: int = 60,
+        memory_megabytes: int = 512,
+    ) -> ProjectFunction:
+        return ProjectFunction(
+            self,
+            self._project,
+            name,
+            environment=environment,
+            statements=statements,
+            key=self._data.key,
+            dead_letters=self._dead_letters,
+            timeout_seconds=timeout_seconds,
+            memory_megabytes=memory_megabytes,
+        )

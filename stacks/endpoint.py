@@ -1,0 +1,101 @@
+"""The endpoint stack: the model that is live. Its one parameter is the champion's model package; without it there is no endpoint yet.
+
+reconcile_endpoint updates this stack with the previous template and a new parameter, under the deployment role of the control stack; so the
+template stands for itself: no assets, and no parameter of CDK's own. `cdk deploy` keeps the parameter's previous value.
+
+A new model package replaces Model and EndpointConfig, and updates the endpoint in place, blue/green. The replaced ones are kept: SageMaker
+may roll back on its own and then still serves from them, while CloudFormation has already cleaned up.
+https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-rollback.html
+"""
+
+import re
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from contracts.config import Serving
+from stacks.constructs.rollout import deployment_config, rollback_alarms
+from stacks.constructs.scaling import scale
+from stacks.names import VARIANT, stack_name
+from stacks.project import Project
+
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html: instances with local NVMe disks encrypt them in
+# hardware, and KmsKeyId is refused for them.
+_LOCAL_STORAGE = re.compile(r"^ml\.(g4dn|g5|g6|g6e|gr6|p3dn|p4d|p4de|p5|p5e|p5en|trn1|trn1n|trn2|i\d\w*|[cmr]\d+[a-z]*d[a-z]*)\.")
+
+
+class EndpointStack(cdk.Stack):
+    """Model, EndpointConfig, Endpoint, rollback alarms and scaling; the endpoint is named after the project and environment."""
+
+    def __init__(self, scope: Construct, project: Project, *, key: kms.IKey, model_role: iam.IRole) -> None:
+        super().__init__(
+            scope,
+            stack_name(project, "endpoint"),
+            description=f"Tidewheel {project.prefix}: the model that is live",
+            synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
+        )
+        name, serving = project.prefix, project.config.serving
+        package = self._package_parameter(name)
+        has_model = cdk.CfnCondition(self, "HasModel", expression=cdk.Fn.condition_not(cdk.Fn.condition_equals(package, "")))
+        alarms = rollback_alarms(self, name, serving.alarms)
+        model = sagemaker.CfnModel(
+            self,
+            "Model",
+            execution_role_arn=model_role.role_arn,
+            containers=[sagemaker.CfnModel.ContainerDefinitionProperty(model_package_name=package.value_as_string)],
+        )
+        config = self._endpoint_config(model, serving, key)
+        endpoint = sagemaker.CfnEndpoint(
+            self,
+            "Endpoint",
+            endpoint_name=name,
+            endpoint_config_name=config.attr_endpoint_config_name,
+            deployment_config=deployment_config(serving.rollout, [f"{name}-5xx", f"{name}-latency"]),
+            # Keeps the capacity that scaling has reached. The count in the new configuration is where the first endpoint starts.
+            retain_all_variant_properties=True,
+        )
+        for alarm in alarms:  # SageMaker refuses to roll out under an alarm that does not exist
+            endpoint.add_resource_dependency(alarm)
+        for kept in (model, config):
+            kept.cfn_options.update_replace_policy = cdk.CfnDeletionPolicy.RETAIN
+            kept.cfn_options.deletion_policy = cdk.CfnDeletionPolicy.DELETE
+        for resource in (model, config, endpoint):
+            resource.cfn_options.condition = has_model
+        scale(self, endpoint, name, serving, has_model)
+        self._outputs(package, config, has_model, name)
+
+    def _package_parameter(self, group: str) -> cdk.CfnParameter:
+        return cdk.CfnParameter(
+            self,
+            "ModelPackageArn",
+            description="The champion's model package; empty: no endpoint yet",
+            default="",
+            allowed_pattern=rf"^$|^arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:[0-9]{{12}}:model-package/{group}/[0-9]+$",
+            constraint_description=f"must be empty or a model package of the group {group}",
+        )
+
+    def _endpoint_config(self, model: sagemaker.CfnModel, serving: Serving, key: kms.IKey) -> sagemaker.CfnEndpointConfig:
+        return sagemaker.CfnEndpointConfig(
+            self,
+            "EndpointConfig",
+            kms_key_id=None if _LOCAL_STORAGE.match(serving.instance_type) else key.key_arn,
+            production_variants=[
+                sagemaker.CfnEndpointConfig.ProductionVariantProperty(
+                    variant_name=VARIANT,
+                    model_name=model.attr_model_name,
+                    instance_type=serving.instance_type,
+                    initial_instance_count=serving.instance_count,
+                    initial_variant_weight=1,
+                )
+            ],
+        )
+
+    def _outputs(self, package: cdk.CfnParameter, config: sagemaker.CfnEndpointConfig, has_model: cdk.CfnCondition, name: str) -> None:
+        cdk.CfnOutput(self, "EndpointName", value=name)
+        cdk.CfnOutput(self, "LiveModelPackageArn", value=package.value_as_string, condition=has_model).override_logical_id(
+            "ModelPackageArn"
+        )
+        cdk.CfnOutput(self, "EndpointConfigName", value=config.attr_endpoint_config_name, condition=has_model)

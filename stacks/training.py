@@ -1,0 +1,60 @@
+"""The training stack: the model image, the registry's group, the pipeline, and the roles they run under."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_ecr_assets as ecr_assets
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+from pipelines.definition import get_pipeline
+
+from pipelines import placeholders
+from stacks.constructs.job_roles import ModelRoles
+from stacks.constructs.placeholders import swap
+from stacks.constructs.staging import staged
+from stacks.data import DataStack
+from stacks.names import stack_name
+from stacks.project import Project
+
+IMAGE_PARTS = ("contracts", "training")
+
+
+class TrainingStack(cdk.Stack):
+    """The image that prepares, trains, evaluates and serves; the model package group and the pipeline, both named after the project."""
+
+    def __init__(self, scope: Construct, project: Project, data: DataStack) -> None:
+        super().__init__(scope, stack_name(project, "training"), description=f"Tidewheel {project.prefix}: image, registry, pipeline")
+        with staged(project.root, IMAGE_PARTS) as folder:
+            image = ecr_assets.DockerImageAsset(
+                self,
+                "Image",
+                directory=str(folder),
+                file="training/Dockerfile",
+                platform=ecr_assets.Platform.LINUX_AMD64,
+            )
+        roles = ModelRoles(self, project, data, image.repository.repository_arn)
+        self.model_role = roles.model
+        group = sagemaker.CfnModelPackageGroup(
+            self,
+            "ModelPackageGroup",
+            model_package_group_name=project.prefix,
+            model_package_group_description=f"Versions of {project.config.project} in {project.config.environment}",
+        )
+        tokens = {
+            placeholders.IMAGE_URI: image.image_uri,
+            placeholders.JOB_ROLE_ARN: roles.job.role_arn,
+            placeholders.KMS_KEY_ARN: data.key.key_arn,
+            placeholders.MODEL_PACKAGE_GROUP: project.prefix,
+        }
+        definition = swap(get_pipeline(project.config), tokens)
+        pipeline = sagemaker.CfnPipeline(
+            self,
+            "Pipeline",
+            pipeline_name=project.prefix,
+            pipeline_display_name=project.prefix,
+            pipeline_description="Prepare, train, evaluate, gate, register",
+            pipeline_definition={"PipelineDefinitionBody": self.to_json_string(definition)},
+            role_arn=roles.pipeline.role_arn,
+        )
+        pipeline.add_resource_dependency(group)
+        cdk.CfnOutput(self, "PipelineName", value=project.prefix)
+        cdk.CfnOutput(self, "ModelPackageGroupName", value=project.prefix)
+        cdk.CfnOutput(self, "ImageUri", value=image.image_uri)
