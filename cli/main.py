@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 
 from cli.approve import approve
 from cli.data import data
+from cli.demo.command import demo
 from cli.doctor import doctor
 from cli.down import down
 from cli.init import init
@@ -31,7 +32,7 @@ application = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init, doctor, synth, up, down, train, status, approve, reject, predict):
+for command in (init, doctor, demo, synth, up, down, train, status, approve, reject, predict):
     application.command()(command)
 application.add_typer(data, name="data")
 

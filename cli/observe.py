@@ -135,7 +135,21 @@ class App:
         pages = self.sagemaker.get_paginator("list_pipeline_executions").paginate(
             PipelineName=self.prefix, SortBy="CreationTime", SortOrder="Descending"
         )
-        return [self._execution(summary) for page in pages for summary in page["PipelineExecutionSummaries"]]
+        return [self.execution(summary["PipelineExecutionArn"]) for page in pages for summary in page["PipelineExecutionSummaries"]]
+
+    def execution(self, arn: str) -> Execution:
+        """One run of the pipeline."""
+        described = self.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+        parameters = self.sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=arn)["PipelineParameters"]
+        values = {parameter["Name"]: parameter["Value"] for parameter in parameters}
+        return Execution(
+            arn,
+            described.get("PipelineExecutionDisplayName") or arn.rpartition("/")[2],
+            described["PipelineExecutionStatus"],
+            described["CreationTime"],
+            values.get("DatasetVersion"),
+            described.get("FailureReason", ""),
+        )
 
     def versions(self) -> list[Version]:
         """The model packages of the group, newest first."""
@@ -200,20 +214,6 @@ class App:
         if key not in self._manifests:
             self._manifests[key] = Manifest.from_json(self._read(self.data_bucket, key))
         return self._manifests[key]
-
-    def _execution(self, summary: dict[str, Any]) -> Execution:
-        arn = summary["PipelineExecutionArn"]
-        described = self.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
-        parameters = self.sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=arn)["PipelineParameters"]
-        values = {parameter["Name"]: parameter["Value"] for parameter in parameters}
-        return Execution(
-            arn,
-            described.get("PipelineExecutionDisplayName") or arn.rpartition("/")[2],
-            described["PipelineExecutionStatus"],
-            summary["StartTime"],
-            values.get("DatasetVersion"),
-            described.get("FailureReason", ""),
-        )
 
     def _version(self, arn: str) -> Version:
         found = self.sagemaker.describe_model_package(ModelPackageName=arn)

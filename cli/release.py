@@ -5,6 +5,7 @@ does the rest, and may find that a version fails in production and reject it.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from cli.observe import App, Version, version_number
 from cli.waiting import wait_for
@@ -36,12 +37,13 @@ def wait_until_settled(app: App, limit: float = SETTLE_LIMIT, show: Callable[[st
 
     def look() -> tuple[int | None] | None:
         nonlocal seen
-        moving, live, seen = _state(app)
+        state = endpoint_state(app)
+        seen = state.words
         show(seen)
         wanted = desired(app.versions())
-        if moving or (wanted is not None and live != wanted.number):
+        if state.moving or (wanted is not None and state.live != wanted.number):
             return None
-        return (live,)
+        return (state.live,)
 
     return wait_for("the endpoint to follow the registry", look, limit, interval=0.5, seen=lambda: seen)[0]
 
@@ -53,8 +55,17 @@ def rejected_meanwhile(app: App, number: int) -> None:
         raise StateError(f"version {number} was rejected after its deployment: {version.why}. Next: tide status")
 
 
-def _state(app: App) -> tuple[bool, int | None, str]:
-    """(is anything moving, live version, in words)."""
+@dataclass(frozen=True)
+class EndpointState:
+    """Whether anything moves (stack, endpoint, an unsettled deployment), the live version, and both in words."""
+
+    moving: bool
+    live: int | None
+    words: str
+
+
+def endpoint_state(app: App) -> EndpointState:
+    """One look at the endpoint and its stack. Raises StateError when the stack is not there."""
     stack = app.stacks().get("endpoint")
     if stack is None:
         raise StateError(f"stack {app.prefix}-endpoint is not there. Next: tide up (or cdk deploy --all for your AWS account)")
@@ -67,4 +78,4 @@ def _state(app: App) -> tuple[bool, int | None, str]:
     if endpoint is not None and len(endpoint.traffic) > 1:
         shares = {version_number(package): share for package, share in endpoint.traffic.items()}
         words += ", " + ", ".join(f"version {number} {share:.0%}" for number, share in sorted(shares.items()))
-    return moving, live, words
+    return EndpointState(moving, live, words)

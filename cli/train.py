@@ -1,11 +1,12 @@
 """`tide train`: a run that a person asks for.
 
-It goes through start_training, with the event that the dataset version's manifest once caused, so a run is made in one way only. One cause
-is one run: a version that was trained on already is reported, and nothing is started.
+It goes through start_training, with the event that the dataset version's manifest once caused but another source, so a run is made in one
+way only: S3's own event trains a new version once, any other cause has a run of its own.
 """
 
 import json
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -20,7 +21,6 @@ from cli.waiting import wait_for
 from contracts.errors import StateError
 from contracts.events import DetailType
 
-START_LIMIT = 120.0
 RUN_LIMIT = 6 * 3600.0
 RUNNING = frozenset({"Executing", "Stopping"})
 SUCCEEDED = "Succeeded"
@@ -42,26 +42,18 @@ def train(
     project = load_project(config, environment)
     app = App(find_account(directory or project.state, aws), project)
     version = dataset_version or newest_version(app)
-    before = run_of(app, version)
-    if before is None:
-        start_run(app, version)
-        output.say(f"asked start_training for a run on dataset version {version}")
-    else:
-        output.say(f"dataset version {version} has a run already: {before.name}, {before.status}; nothing was started")
-    execution = before
+    earlier = [execution for execution in app.executions() if execution.dataset_version == version]
+    arn = start_run(app, version)
+    again = f" (its run number {len(earlier) + 1}; the last one {earlier[0].status.lower()})" if earlier else ""
+    output.say(f"started a run on dataset version {version}{again}")
+    status = "Executing"
     if not no_wait:
         with output.phase("train, evaluate and register") as phase:
-            execution = wait_for_run(app, version, RUN_LIMIT, phase.show)
-            phase.result = f"{execution.name} {execution.status}"
-    output.document(
-        {
-            "ok": True,
-            "dataset_version": version,
-            "started": before is None,
-            "execution": execution.arn if execution else None,
-            "status": execution.status if execution else None,
-        }
-    )
+            execution = wait_for_execution(app, arn, RUN_LIMIT, phase.show)
+            status = execution.status
+            phase.result = f"{execution.name} {status}"
+        output.say("Next: tide status")
+    output.document({"ok": True, "dataset_version": version, "execution": arn, "status": status})
 
 
 def newest_version(app: App) -> str:
@@ -77,14 +69,15 @@ def run_of(app: App, dataset_version: str) -> Execution | None:
     return next((execution for execution in app.executions() if execution.dataset_version == dataset_version), None)
 
 
-def start_run(app: App, dataset_version: str) -> None:
-    """Invoke start_training with the manifest's event. Raises StateError with the function's own error."""
+def start_run(app: App, dataset_version: str) -> str:
+    """Invoke start_training with the manifest's event; the execution's ARN. Raises StateError with the function's own error."""
     event = manifest_event(app, app.manifest_object(dataset_version), datetime.now(UTC), str(uuid.uuid4()))
     name = f"{app.prefix}-start-training"
     reply = app.account.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
+    result = json.loads(reply["Payload"].read())
     if reply.get("FunctionError"):
-        error = json.loads(reply["Payload"].read())
-        raise StateError(f"{name} failed: {error.get('errorType')}: {error.get('errorMessage')}. Next: its log group, /aws/lambda/{name}")
+        raise StateError(f"{name} failed: {result.get('errorType')}: {result.get('errorMessage')}. Next: its log group, /aws/lambda/{name}")
+    return str(result["execution_arn"])
 
 
 def manifest_event(app: App, manifest: dict[str, Any], now: datetime, identifier: str) -> dict[str, Any]:
@@ -110,27 +103,24 @@ def manifest_event(app: App, manifest: dict[str, Any], now: datetime, identifier
     }
 
 
-def wait_for_run(app: App, dataset_version: str, limit: float, show: Any = lambda _: None) -> Execution:
-    """The run on a dataset version, when it has succeeded. Raises StateError with the reason of its failure."""
+def wait_for_execution(app: App, arn: str, limit: float, show: Callable[[str], None] = lambda _: None) -> Execution:
+    """A run, when it has succeeded. Raises StateError with the reason of its failure."""
     seen = ""
 
     def look() -> Execution | None:
         nonlocal seen
-        execution = run_of(app, dataset_version)
-        if execution is None:
-            return None
-        seen = _steps(app, execution)
+        execution = app.execution(arn)
+        seen = steps_in_words(app, arn) or execution.status
         show(seen)
         return None if execution.status in RUNNING else execution
 
-    what = f"the run on dataset version {dataset_version}"
-    wait_for(f"{what} to start", lambda: run_of(app, dataset_version), START_LIMIT)
-    execution = wait_for(f"{what} to end", look, limit, interval=0.5, seen=lambda: seen)
+    execution = wait_for(f"run {arn} to end", look, limit, interval=0.5, seen=lambda: seen)
     if execution.status != SUCCEEDED:
-        raise StateError(f"{what} is {execution.status}: {execution.reason or 'no reason given'}. Next: mend the data or tidewheel.yaml")
+        raise StateError(f"run {execution.name} {execution.status}: {execution.reason or 'no reason given'}. Next: tide status")
     return execution
 
 
-def _steps(app: App, execution: Execution) -> str:
-    steps = app.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=execution.arn, SortOrder="Ascending")["PipelineExecutionSteps"]
-    return ", ".join(f"{step['StepName']} {step['StepStatus']}" for step in steps) or execution.status
+def steps_in_words(app: App, arn: str) -> str:
+    """A run's steps and their states."""
+    steps = app.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn, SortOrder="Ascending")["PipelineExecutionSteps"]
+    return ", ".join(f"{step['StepName']} {step['StepStatus']}" for step in steps)

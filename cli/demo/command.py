@@ -1,0 +1,146 @@
+"""The command: a fresh twin in .tidewheel/demo, the story on it, and its end, whatever happens."""
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli.account import twin_account
+from cli.assembly import synthesise
+from cli.config_file import FIRST_SHARE
+from cli.demo.report import Report, show_report
+from cli.demo.samples import SCHEME, write_sample_table
+from cli.demo.story import Story, Tables
+from cli.deploy import deploy_assembly
+from cli.observe import App
+from cli.options import ConfigOption, EnvironmentOption
+from cli.output import Output, Phase
+from cli.project import Project, load_project
+from cli.tables import open_table, write_sample
+from cli.twin_process import LOG, end_leftovers, running_twin, start_twin, stop_twin
+from cli.up import ASSEMBLY_NAME
+from contracts.errors import DataError, StateError, TidewheelError
+
+DEFAULT_SPEED = 60.0
+
+
+def demo(
+    data: Annotated[
+        Path | None, typer.Option("--data", help="A CSV file. Default: data.table of tidewheel.yaml.", show_default=False)
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file as JSON.", show_default=False)] = None,
+    speed: Annotated[float, typer.Option("--speed", min=1, max=600, help="Twin seconds per real second.")] = DEFAULT_SPEED,
+    config: ConfigOption = None,
+    environment: EnvironmentOption = None,
+) -> None:
+    """Run the whole loop on a fresh twin, on real data: two versions, a canary under traffic, and the way back."""
+    output = Output()
+    project = load_project(config, environment)
+    report = Report()
+    folder = (project.state / "demo").resolve()
+    with only_one(folder):
+        try:
+            _run(project, folder, data, speed, output, report)
+        except TidewheelError as error:
+            report.reason = str(error)
+        except (BotoCoreError, ClientError) as error:
+            report.reason = _aws_reason(error, folder)
+        except BaseException as error:
+            report.reason = repr(error)
+            raise
+        finally:
+            stop_twin(folder)
+            end_leftovers(folder)
+            if json_file is not None:
+                json_file.write_text(json.dumps(report.document(), indent=2) + "\n", encoding="utf-8")
+    show_report(output, report)
+    if not report.ok:
+        reason = report.reason or f"{len(report.failures)} of {len(report.sent)} requests failed"
+        raise StateError(f"the demo failed: {reason}\nlogs are in {folder}; the first to look at is {LOG}")
+
+
+def _run(project: Project, folder: Path, data: Path | None, speed: float, output: Output, report: Report) -> None:
+    output.say(f"{project.config.prefix} on a fresh twin, {speed:g} times as fast as real time", "bold")
+    assembly = folder / ASSEMBLY_NAME
+    with _phase(output, report, "synthesise the app"):
+        fresh(folder)
+        tables = make_tables(project, data, folder)
+        synthesise(project, assembly)
+    with _phase(output, report, "start the twin") as phase:
+        twin = start_twin(folder, assembly, 0, speed)
+        phase.result = twin.url
+    account = twin_account(twin.url, twin.region)
+    with _phase(output, report, "deploy the stacks") as phase:
+        deployed = deploy_assembly(account, assembly, phase.show)
+        phase.result = ", ".join(stack.name for stack in deployed)
+    Story(App(account, project), tables, output, report).tell()
+
+
+@contextmanager
+def _phase(output: Output, report: Report, name: str) -> Iterator[Phase]:
+    with output.phase(name) as phase:
+        report.phases.append(phase)
+        yield phase
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold a folder's demo. The lock goes with the process that holds it. Raises StateError when another demo runs."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StateError(f"another demo runs in {folder}. Next: wait for it, or stop it") from None
+        yield
+
+
+def fresh(folder: Path) -> None:
+    """End what a killed demo left there, and empty the folder."""
+    stop_twin(folder)
+    end_leftovers(folder)
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+
+
+def make_tables(project: Project, data: Path | None, folder: Path) -> Tables:
+    """The two files that are uploaded. Raises DataError when the table does not fit the project."""
+    contract = project.config.data
+    whole = folder / f"{contract.dataset}-2.csv"
+    source = contract.table if data is None else None
+    if data is None and source is None:
+        raise DataError([f"{project.config_path} names no data.table. Next: tide demo --data FILE.csv"])
+    if source is not None and source.startswith(SCHEME):
+        write_sample_table(source.removeprefix(SCHEME), contract.target, whole)
+        path = whole
+    else:
+        path = data if data is not None else project.folder / str(source)
+        check_columns(project, path)
+        shutil.copyfile(path, whole)
+    first = folder / f"{contract.dataset}-1.csv"
+    write_sample(whole, first, FIRST_SHARE, project.config.training.seed)
+    return Tables(first, whole)
+
+
+def check_columns(project: Project, path: Path) -> None:
+    """Raise DataError when a table lacks columns that the project's data contract names."""
+    contract = project.config.data
+    with open_table(path) as table:
+        missing = [name for name in (contract.target, *contract.features) if name not in table.header]
+    if missing:
+        some = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        step = f"tide init --data {path} --target COLUMN writes a tidewheel.yaml for it"
+        raise DataError([f"{path} has no column {some}, which {project.config_path} names. Next: {step}"])
+
+
+def _aws_reason(error: BotoCoreError | ClientError, folder: Path) -> str:
+    if running_twin(folder) is None:
+        return f"the twin ended before its time ({error})"
+    return str(error)

@@ -1,0 +1,130 @@
+"""The demo's result: for people a summary, for machines the same as JSON.
+
+Keys of the JSON that stay: ok, requests, failed_requests, versions [{version, status, dataset_version, metrics}], phases [{name, seconds}],
+decisions [{time, what, why}].
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from cli.demo.traffic import Sent, latencies, shares_over_time
+from cli.observe import Version
+from cli.output import Output, Phase
+from contracts.ledger import Decision
+
+CHART_SLOTS = 60
+BARS = " ▁▂▃▄▅▆▇█"
+PLAIN_BARS = " .:-=+*#@"
+
+
+@dataclass
+class Report:
+    """What a demo collects while it runs. `reason` says why it failed; empty when it did not."""
+
+    phases: list[Phase] = field(default_factory=list)
+    versions: list[Version] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
+    reason: str = ""
+
+    @property
+    def failures(self) -> list[str]:
+        """Why requests failed."""
+        return [one.failure for one in self.sent if one.failure]
+
+    @property
+    def ok(self) -> bool:
+        """True when the story came to its end and no request failed."""
+        return not self.reason and bool(self.sent) and not self.failures
+
+    def document(self) -> dict[str, Any]:
+        """As `--json` writes it."""
+        return {
+            "ok": self.ok,
+            "reason": self.reason or None,
+            "requests": len(self.sent),
+            "failed_requests": len(self.failures),
+            "failures": sorted(set(self.failures))[:10],
+            "latency_ms": latencies(self.sent),
+            "traffic": self.traffic(CHART_SLOTS),
+            "versions": [_version(version) for version in self.versions],
+            "phases": [{"name": phase.name, "seconds": phase.seconds} for phase in self.phases],
+            "decisions": [
+                {
+                    "time": decision.time.isoformat(),
+                    "what": decision.what,
+                    "subject": decision.subject,
+                    "why": decision.why,
+                    "by": decision.by,
+                }
+                for decision in self.decisions
+            ],
+        }
+
+    def traffic(self, slots: int) -> dict[str, list[float]]:
+        """Each version's share of the answers over time."""
+        names = {version.metadata.artifact_sha256: f"version {version.number}" for version in self.versions if version.metadata}
+        return {name: [round(share, 3) for share in shares] for name, shares in shares_over_time(self.sent, names, slots).items()}
+
+
+def show_report(output: Output, report: Report) -> None:
+    """The summary for people."""
+    output.say()
+    if report.versions:
+        rows = [(v.number, v.approval, v.dataset_version, _metrics(v.metrics)) for v in reversed(report.versions)]
+        output.table(("version", "status", "dataset version", "holdout"), rows)
+    if report.decisions:
+        output.say()
+        rows_of_decisions = [(f"{d.time:%H:%M:%S}", d.what, _short(d.subject), _short(d.why)) for d in report.decisions]
+        output.table(("twin time", "decision", "about", "why"), rows_of_decisions)
+    if report.sent:
+        _show_traffic(output, report)
+    output.say()
+    total = sum(phase.seconds for phase in report.phases)
+    if report.ok:
+        output.say(
+            f"the loop is closed: {len(report.phases)} phases in {total:.0f} s, {len(report.sent)} requests, failed requests = 0", "green"
+        )
+
+
+def chart(shares: dict[str, list[float]], bars: str) -> list[tuple[str, str]]:
+    """(name, a bar for each slot): height is the share of the traffic."""
+    return [(name, "".join(bars[_height(share, len(bars) - 1)] for share in row)) for name, row in shares.items()]
+
+
+def _show_traffic(output: Output, report: Report) -> None:
+    output.say()
+    length = max(one.at for one in report.sent)
+    output.say(f"traffic by version, over {length:.0f} s (height: share of the requests)", "bold")
+    unicode = "utf" in (output.console.encoding or "").lower()
+    for name, bars in chart(report.traffic(CHART_SLOTS), BARS if unicode else PLAIN_BARS):
+        output.say(f"  {name:10} |{bars}|")
+    times = latencies(report.sent)
+    spread = f", p50 {times['p50']:.0f} ms, p95 {times['p95']:.0f} ms" if times else ""
+    output.say(f"  {len(report.sent)} requests, failed requests = {len(report.failures)}{spread}")
+    for failure in sorted(set(report.failures))[:5]:
+        output.say(f"  failed: {failure}", "red")
+
+
+def _height(share: float, highest: int) -> int:
+    """Any share above nothing shows."""
+    return 0 if share == 0 else max(1, round(share * highest))
+
+
+def _version(version: Version) -> dict[str, Any]:
+    return {
+        "version": version.number,
+        "status": version.approval,
+        "dataset_version": version.dataset_version,
+        "metrics": version.metrics,
+        "metadata": version.metadata.model_dump() if version.metadata else None,
+    }
+
+
+def _metrics(metrics: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+
+
+def _short(text: str) -> str:
+    """ARNs say little but their end."""
+    return " ".join(word.rpartition(":")[2] if word.startswith("arn:") else word for word in text.split())

@@ -1,0 +1,118 @@
+"""A client that never stops: a few threads send real rows through the prediction API, at a steady rate, and write down every answer.
+
+A request fails when the answer is not 200 or does not come at all; nothing is retried here, so what is counted is what a client sees.
+"""
+
+import json
+import statistics
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+
+from cli.api import PredictionApi
+
+THREADS = 4
+REQUESTS_PER_SECOND = 20.0
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request: seconds since the start, seconds until the answer, the artifact that answered, and why it failed ("" if it did not)."""
+
+    at: float
+    seconds: float
+    artifact: str | None
+    failure: str = ""
+
+
+class Traffic:
+    """Sends from `start` to `stop`."""
+
+    def __init__(self, api: PredictionApi, records: Sequence[dict[str, Any]], rate: float = REQUESTS_PER_SECOND) -> None:
+        self._api = api
+        self._bodies = [json.dumps({"instances": [record]}).encode() for record in records]
+        self._pause = THREADS / rate
+        self._stop = threading.Event()
+        self._sent: list[Sent] = []
+        self._started = 0.0
+        self._threads = [
+            threading.Thread(target=self._send, args=(number,), name=f"traffic-{number}", daemon=True) for number in range(THREADS)
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        self._started = time.monotonic()
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End, after the answers that are still under way. Safe to call twice, and before `start`."""
+        self._stop.set()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+
+    @property
+    def sent(self) -> list[Sent]:
+        """Every request so far, oldest first."""
+        return sorted(self._sent, key=lambda sent: sent.at)
+
+    def now(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._started
+
+    def in_words(self, last: float = 2.0) -> str:
+        """How it goes, for a progress line: requests so far, failures, and the artifacts that answered in the last seconds."""
+        sent = self._sent[:]
+        recent = Counter((one.artifact or "failed")[:8] for one in sent[-100:] if one.at > self.now() - last)
+        shares = ", ".join(f"{name} {count / recent.total():.0%}" for name, count in sorted(recent.items()))
+        return f"{len(sent)} requests, {sum(bool(one.failure) for one in sent)} failed; {shares}"
+
+    def _send(self, number: int) -> None:
+        # Each thread has its own place in the second, so that requests do not come in bursts.
+        due = self._started + number * self._pause / THREADS
+        turn = number
+        while not self._stop.wait(max(0.0, due - time.monotonic())):
+            self._sent.append(self._request(self._bodies[turn % len(self._bodies)]))
+            turn += THREADS
+            due = max(due + self._pause, time.monotonic() - self._pause)
+
+    def _request(self, body: bytes) -> Sent:
+        at = self.now()
+        artifact, failure = None, ""
+        try:
+            answer = self._api.post(body)
+            if answer.status == 200:
+                artifact = str(answer.document()["model"]["artifact_sha256"])
+            else:
+                failure = f"{answer.status} {answer.body[:200].decode(errors='replace')}"
+        except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError) as error:
+            failure = repr(error)
+        return Sent(at, self.now() - at, artifact, failure)
+
+
+def latencies(sent: Sequence[Sent]) -> dict[str, float]:
+    """p50 and p95 in milliseconds; empty when too little was sent."""
+    seconds = [one.seconds for one in sent if not one.failure]
+    if len(seconds) < 2:
+        return {}
+    cuts = statistics.quantiles(seconds, n=100, method="inclusive")
+    return {"p50": round(cuts[49] * 1000, 1), "p95": round(cuts[94] * 1000, 1)}
+
+
+def shares_over_time(sent: Sequence[Sent], names: dict[str, str], slots: int) -> dict[str, list[float]]:
+    """For each name (artifact -> name), its share of the answers in each of `slots` equal parts of the time."""
+    if not sent:
+        return {}
+    length = max(one.at for one in sent) / slots or 1.0
+    counts = [Counter[str]() for _ in range(slots)]
+    for one in sent:
+        name = names.get(one.artifact, one.artifact[:8]) if one.artifact else "failed"
+        counts[min(int(one.at / length), slots - 1)][name] += 1
+    seen = sorted({name for count in counts for name in count})
+    return {name: [count[name] / count.total() if count.total() else 0.0 for count in counts] for name in seen}
