@@ -62,7 +62,7 @@ class LogStream:
 
 
 def twin_time(stamp: datetime | None, laptop: datetime) -> datetime | None:
-    """The moment of a metric, None for now: a stamp within a minute of the laptop's clock is the worker's "now", which the twin's clock replaces."""
+    """The moment of a metric, None for now: a stamp within a minute of the laptop's clock is the worker's "now", which is the twin's."""
     return None if stamp is None or abs((stamp - laptop).total_seconds()) < 60 else stamp
 
 

@@ -63,7 +63,8 @@ def _configuration() -> Patch:
     original = LambdaFunction.get_configuration
 
     def get_configuration(self: Any, on_create: bool = False) -> dict[str, Any]:
-        return dict(original(self, on_create)) | self.twin_extras
+        configuration: dict[str, Any] = original(self, on_create) | self.twin_extras
+        return configuration
 
     return Patch(
         LambdaFunction,

@@ -60,6 +60,14 @@ def signature_of(environ: dict[str, Any]) -> Signature | None:
     return None
 
 
+def required_signature(environ: dict[str, Any]) -> Signature:
+    """The request's signature. Raises AuthenticationError for an anonymous one."""
+    signature = signature_of(environ)
+    if signature is None:
+        raise AuthenticationError("MissingAuthenticationToken", "Missing Authentication Token: the request is not signed.")
+    return signature
+
+
 def caller_of(environ: dict[str, Any], signature: Signature, directory: Directory) -> Caller:
     """The caller, its signature verified. Raises AuthenticationError."""
     try:

@@ -45,7 +45,7 @@ class Authoriser:
             return self._assume_role(caller, call)
         if caller.is_root:
             return None
-        for need in self._all(caller, call):
+        for need in self._all(call):
             self.require(caller, need, call.name)
         return None
 
@@ -86,7 +86,7 @@ class Authoriser:
                 return limited, False
         return identity, False
 
-    def _all(self, caller: Caller, call: Call) -> Iterable[Need]:
+    def _all(self, call: Call) -> Iterable[Need]:
         found = needs(call, self._place)
         yield from found
         if call.service == "s3":

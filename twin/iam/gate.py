@@ -11,7 +11,7 @@ from typing import Any
 
 from twin.cloud import Cloud
 from twin.iam import installed
-from twin.iam.authenticate import AuthenticationError, caller_of, signature_of
+from twin.iam.authenticate import AuthenticationError, caller_of, required_signature
 from twin.iam.calls import UnmappedCallError, decode, rewind
 from twin.iam.errors import AccessDenied, PolicyError
 from twin.replies import error_reply
@@ -33,9 +33,7 @@ class Gate:
         """Answer with a refusal, or with what the application answers."""
         service = ""
         try:
-            signature = signature_of(environ)
-            if signature is None:
-                raise AuthenticationError("MissingAuthenticationToken", "Missing Authentication Token: the request is not signed.")
+            signature = required_signature(environ)
             service = signature.service
             caller = caller_of(environ, signature, self._iam.directory)
             # Root may do everything, so only the assuming of roles needs to be looked at.

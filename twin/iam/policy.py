@@ -18,14 +18,44 @@ from twin.iam.errors import PolicyError
 
 KNOWN_KEYS = frozenset(
     {
-        "aws:principalarn", "aws:principalaccount", "aws:principaltype", "aws:username", "aws:userid", "aws:securetransport", "aws:currenttime",
-        "aws:requestedregion", "aws:sourceaccount", "aws:sourcearn", "aws:sourceip", "aws:principalisawsservice", "aws:principalservicename",
-        "aws:viaawsservice", "aws:calledvia", "aws:resourceaccount", "aws:sourcevpce", "aws:sourcevpc", "iam:passedtoservice",
-        "s3:prefix", "s3:delimiter", "s3:x-amz-server-side-encryption", "s3:x-amz-server-side-encryption-aws-kms-key-id", "s3:x-amz-acl",
-        "s3:versionid", "kms:viaservice", "kms:calleraccount", "kms:encryptioncontext:aws:s3:arn", "cloudwatch:namespace", "events:source",
-        "events:detail-type", "sagemaker:modelapprovalstatus", "lambda:functionarn", "cloudformation:rolearn", "sts:externalid", "sts:rolesessionname",
+        "aws:calledvia",
+        "aws:currenttime",
+        "aws:principalaccount",
+        "aws:principalarn",
+        "aws:principalisawsservice",
+        "aws:principalservicename",
+        "aws:principaltype",
+        "aws:requestedregion",
+        "aws:resourceaccount",
+        "aws:securetransport",
+        "aws:sourceaccount",
+        "aws:sourcearn",
+        "aws:sourceip",
+        "aws:sourcevpc",
+        "aws:sourcevpce",
+        "aws:userid",
+        "aws:username",
+        "aws:viaawsservice",
+        "cloudformation:rolearn",
+        "cloudwatch:namespace",
+        "events:detail-type",
+        "events:source",
+        "iam:passedtoservice",
+        "kms:calleraccount",
+        "kms:encryptioncontext:aws:s3:arn",
+        "kms:viaservice",
+        "lambda:functionarn",
+        "s3:delimiter",
+        "s3:prefix",
+        "s3:versionid",
+        "s3:x-amz-acl",
+        "s3:x-amz-server-side-encryption",
+        "s3:x-amz-server-side-encryption-aws-kms-key-id",
+        "sagemaker:modelapprovalstatus",
+        "sts:externalid",
+        "sts:rolesessionname",
     }
-)  # fmt: skip
+)
 """Keys of which the twin knows whether a request has them."""
 
 

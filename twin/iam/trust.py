@@ -40,7 +40,8 @@ class Sessions:
         context = {"aws:sourceaccount": self._cloud.account, "aws:currenttime": self._cloud.clock.now().isoformat()}
         if not trusts(role.assume_role_policy_document, Principal("Service", frozenset({service})), context).allowed:
             raise AccessDenied(
-                f"{service} is not authorized to perform: sts:AssumeRole on resource: {role_arn}. Next: name {service} in the role's trust policy."
+                f"{service} is not authorized to perform: sts:AssumeRole on resource: {role_arn}. "
+                f"Next: name {service} in the role's trust policy."
             )
         session = sts_backends[self._cloud.account][PARTITION].assume_role(
             region_name=self._cloud.region,
