@@ -1,0 +1,211 @@
+"""The pipeline's steps, written with the SageMaker SDK; imported only inside `offline_session`.
+
+    Prepare -> Train -> Evaluate -> Gate -> Register
+                                         -> Rejected (the execution fails, with the gate's reasons)
+
+Whatever a run writes lies below its RunUri. Evaluate's outcome.json is a property file of texts, because the registry takes only text.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from sagemaker.core.drift_check_baselines import DriftCheckBaselines
+from sagemaker.core.model_metrics import MetricsSource, ModelMetrics
+from sagemaker.core.processing import Processor
+from sagemaker.core.shapes import (
+    OutputDataConfig,
+    ProcessingInput,
+    ProcessingOutput,
+    ProcessingS3Input,
+    ProcessingS3Output,
+    S3DataSource,
+    StoppingCondition,
+)
+from sagemaker.core.workflow.conditions import ConditionEquals
+from sagemaker.core.workflow.functions import Join, JsonGet
+from sagemaker.core.workflow.properties import PropertyFile
+from sagemaker.mlops.workflow.condition_step import ConditionStep
+from sagemaker.mlops.workflow.fail_step import FailStep
+from sagemaker.mlops.workflow.model_step import ModelStep
+from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
+from sagemaker.serve.model_builder import ModelBuilder
+from sagemaker.train import ModelTrainer
+from sagemaker.train.configs import Compute, InputData
+
+from contracts import layout
+from contracts.config import Config
+from contracts.evaluation import Verdict
+from contracts.metadata import ModelMetadata
+from pipelines import placeholders
+
+VOLUME = 30  # GB
+CONTENT_TYPES = ["application/json", "application/jsonlines", "text/csv"]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Builds the steps. `parameters` are the pipeline's, by name; `session` is an offline session."""
+
+    config: Config
+    session: Any
+    parameters: Mapping[str, Any]
+
+    def all(self) -> list[Any]:
+        """Every step, in order."""
+        prepare = self.prepare()
+        train = self.train(prepare)
+        outcome = PropertyFile(name="Outcome", output_name=layout.EVALUATION_CHANNEL, path=layout.OUTCOME)
+        evaluate = self.evaluate(prepare, train, outcome)
+        return [prepare, train, evaluate, self.gate(train, evaluate, outcome)]
+
+    def prepare(self) -> Any:
+        """A dataset version becomes a training and a holdout table."""
+        training = self.config.training
+        arguments = ["--dataset-version", self.parameters["DatasetVersion"]]
+        arguments += ["--seed", str(training.seed), "--holdout", str(training.holdout), "--folds", str(training.folds)]
+        return self._process(
+            "Prepare",
+            arguments,
+            inputs={layout.DATASET_CHANNEL: self.parameters["ManifestUri"]},
+            outputs=[layout.TRAIN_CHANNEL, layout.HOLDOUT_CHANNEL],
+        )
+
+    def train(self, prepare: Any) -> Any:
+        """The training table becomes a model."""
+        training = self.config.training
+        table = S3DataSource(
+            s3_data_type="S3Prefix", s3_uri=_output(prepare, layout.TRAIN_CHANNEL), s3_data_distribution_type="FullyReplicated"
+        )
+        trainer = ModelTrainer(
+            sagemaker_session=self.session,
+            role=placeholders.JOB_ROLE_ARN,
+            training_image=placeholders.IMAGE_URI,
+            compute=Compute(
+                instance_type=self.parameters["InstanceType"],
+                instance_count=1,
+                volume_size_in_gb=VOLUME,
+                volume_kms_key_id=placeholders.KMS_KEY_ARN,
+            ),
+            stopping_condition=StoppingCondition(max_runtime_in_seconds=training.max_runtime_seconds),
+            output_data_config=OutputDataConfig(s3_output_path=self._run_uri("model"), kms_key_id=placeholders.KMS_KEY_ARN),
+            hyperparameters={
+                "seed": str(training.seed),
+                "folds": str(training.folds),
+                "candidates": str(training.candidates),
+                "metric": str(self.config.metric),
+            },
+            input_data_config=[InputData(channel_name=layout.TRAIN_CHANNEL, data_source=table)],
+        )
+        return TrainingStep("Train", step_args=trainer.train())
+
+    def evaluate(self, prepare: Any, train: Any, outcome: PropertyFile) -> Any:
+        """Model and champion are scored on the holdout, and the gate is asked."""
+        return self._process(
+            "Evaluate",
+            ["--metric", str(self.config.metric), "--gate", self.config.training.gate.model_dump_json()],
+            inputs={
+                layout.MODEL_CHANNEL: train.properties.ModelArtifacts.S3ModelArtifacts,
+                layout.HOLDOUT_CHANNEL: _output(prepare, layout.HOLDOUT_CHANNEL),
+                layout.CHAMPION_CHANNEL: self._run_uri(layout.CHAMPION_CHANNEL),
+            },
+            outputs=[layout.EVALUATION_CHANNEL],
+            property_files=[outcome],
+        )
+
+    def gate(self, train: Any, evaluate: Any, outcome: PropertyFile) -> Any:
+        """Register what passed; fail the execution otherwise, so that nobody mistakes it for a success."""
+
+        def found(field: str) -> JsonGet:
+            return JsonGet(step_name=evaluate.name, property_file=outcome, json_path=field)
+
+        reasons = Join(on="", values=["The model did not pass the gate: ", found("reasons")])
+        return ConditionStep(
+            "Gate",
+            conditions=[ConditionEquals(left=found("gate"), right=str(Verdict.PASSED))],
+            if_steps=[self._register(train, {name: found(name) for name in ("artifact_sha256", "libraries", "score")})],
+            else_steps=[FailStep("Rejected", error_message=reasons)],
+        )
+
+    def _register(self, train: Any, found: Mapping[str, Any]) -> Any:
+        """The model package: artifact, what verifies it, where it came from, how good it is, and its baseline."""
+        values = {
+            "dataset_version": self.parameters["DatasetVersion"],
+            "run": self.parameters["Run"],
+            "git_commit": self.parameters["GitCommit"],
+            "image": placeholders.IMAGE_URI,
+            "seed": str(self.config.training.seed),
+            "metric": str(self.config.metric),
+            **found,
+        }
+        builder = ModelBuilder(
+            s3_model_data_url=train.properties.ModelArtifacts.S3ModelArtifacts,
+            image_uri=placeholders.IMAGE_URI,
+            role_arn=placeholders.JOB_ROLE_ARN,
+            sagemaker_session=self.session,
+            dependencies={},
+            env_vars={layout.ARTIFACT_VARIABLE: found["artifact_sha256"]},
+        )
+        quality, statistics, constraints = (
+            MetricsSource(content_type="application/json", s3_uri=self._run_uri(layout.EVALUATION_CHANNEL, name))
+            for name in (layout.EVALUATION, layout.STATISTICS, layout.CONSTRAINTS)
+        )
+        arguments = builder.register(
+            model_package_group_name=placeholders.MODEL_PACKAGE_GROUP,
+            content_types=CONTENT_TYPES,
+            response_types=CONTENT_TYPES,
+            inference_instances=[self.config.serving.instance_type],
+            approval_status="PendingManualApproval",
+            model_metrics=ModelMetrics(model_statistics=quality, model_data_statistics=statistics, model_data_constraints=constraints),
+            drift_check_baselines=DriftCheckBaselines(model_data_statistics=statistics, model_data_constraints=constraints),
+            customer_metadata_properties={str(field.alias): values[name] for name, field in ModelMetadata.model_fields.items()},
+        )
+        return ModelStep("Register", step_args=arguments)
+
+    def _process(
+        self,
+        name: str,
+        arguments: list[Any],
+        inputs: Mapping[str, Any],
+        outputs: list[str],
+        property_files: list[PropertyFile] | None = None,
+    ) -> Any:
+        """A processing job that runs the verb called like the step, its outputs below the run's folder."""
+        processor = Processor(
+            role=placeholders.JOB_ROLE_ARN,
+            image_uri=placeholders.IMAGE_URI,
+            entrypoint=["python", "-m", "training", name.lower()],
+            instance_count=1,
+            instance_type=self.parameters["InstanceType"],
+            volume_size_in_gb=VOLUME,
+            volume_kms_key=placeholders.KMS_KEY_ARN,
+            output_kms_key=placeholders.KMS_KEY_ARN,
+            max_runtime_in_seconds=self.config.training.max_runtime_seconds,
+            sagemaker_session=self.session,
+        )
+        step_arguments = processor.run(
+            arguments=arguments,
+            inputs=[_input(channel, uri) for channel, uri in inputs.items()],
+            outputs=[self._write(channel) for channel in outputs],
+        )
+        return ProcessingStep(name, step_args=step_arguments, property_files=property_files)
+
+    def _write(self, channel: str) -> ProcessingOutput:
+        folder = str(layout.PROCESSING_OUTPUT / channel)
+        target = ProcessingS3Output(s3_uri=self._run_uri(channel), local_path=folder, s3_upload_mode="EndOfJob")
+        return ProcessingOutput(output_name=channel, s3_output=target)
+
+    def _run_uri(self, *parts: str) -> Join:
+        """A place below the run's folder."""
+        return Join(on="/", values=[self.parameters["RunUri"], *parts])
+
+
+def _input(channel: str, uri: Any) -> ProcessingInput:
+    folder: PurePosixPath = layout.PROCESSING_INPUT / channel
+    source = ProcessingS3Input(s3_uri=uri, local_path=str(folder), s3_data_type="S3Prefix", s3_input_mode="File")
+    return ProcessingInput(input_name=channel, s3_input=source)
+
+
+def _output(step: Any, channel: str) -> Any:
+    return step.properties.ProcessingOutputConfig.Outputs[channel].S3Output.S3Uri
