@@ -1,7 +1,8 @@
 """evaluate: the new model (challenger) against the holdout, a baseline, and the champion on the same rows; then the gate.
 
 Inputs: `model` (model.tar.gz), `holdout`, `champion` (champion.json, and the champion's model.tar.gz when there is one).
-Output `evaluation`: evaluation.json for people and policies, outcome.json for the pipeline's next steps, and the model's baseline for the registry.
+Output `evaluation`: evaluation.json for people and policies, outcome.json for the pipeline's next steps, and the
+model's baseline for the registry.
 
 A champion that cannot be scored on this holdout, because columns or classes have changed since, is noted in the report and the
 challenger is judged without it. A champion whose digest is not the registered one stops the job: somebody changed it.
