@@ -19,7 +19,7 @@ from constructs import Construct
 from contracts.config import Serving
 from stacks.constructs.rollout import deployment_config, rollback_alarms
 from stacks.constructs.scaling import scale
-from stacks.names import VARIANT, stack_name
+from stacks.names import VARIANT, logical_id, stack_name
 from stacks.project import Project
 
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html: instances with local NVMe disks encrypt them in
@@ -59,6 +59,8 @@ class EndpointStack(cdk.Stack):
         )
         for alarm in alarms:  # SageMaker refuses to roll out under an alarm that does not exist
             endpoint.add_resource_dependency(alarm)
+        model.override_logical_id(logical_id(name, "model"))
+        config.override_logical_id(logical_id(name, "config"))
         for kept in (model, config):
             kept.cfn_options.update_replace_policy = cdk.CfnDeletionPolicy.RETAIN
             kept.cfn_options.deletion_policy = cdk.CfnDeletionPolicy.DELETE

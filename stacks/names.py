@@ -23,6 +23,16 @@ def function_name(project: Project, function: str) -> str:
     return f"{project.prefix}-{function.replace('_', '-')}"
 
 
+def logical_id(prefix: str, part: str) -> str:
+    """A logical id with the project in it, for SageMaker resources that CloudFormation names.
+
+    Unlike most services' their names are made of the logical id and a random part, without the stack's name
+    (https://github.com/aws/aws-cli/issues/4021); only so can a policy tell one project's from another's. In lower case, because SageMaker
+    writes names in ARNs in lower case.
+    """
+    return f"{prefix.replace('-', '')}{part}"
+
+
 class Arns:
     """ARNs of what is known by name, in the account and region of `stack`."""
 
@@ -59,8 +69,9 @@ class Arns:
 
     @property
     def endpoint_resources(self) -> list[str]:
-        """Models and endpoint configurations of the Endpoint stack; CloudFormation names them after it."""
-        return [self.sagemaker(kind, f"{self._prefix}-endpoint-*") for kind in ("model", "endpoint-config")]
+        """Models and endpoint configurations of the Endpoint stack, which CloudFormation names (see `logical_id`)."""
+        own = [self.sagemaker("model", f"{logical_id(self._prefix, 'model')}-*")]
+        return [*own, self.sagemaker("endpoint-config", f"{logical_id(self._prefix, 'config')}-*")]
 
     @property
     def endpoint_stack(self) -> str:

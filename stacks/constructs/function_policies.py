@@ -59,10 +59,16 @@ class FunctionPolicies:
             allow(["sagemaker:ListModelPackages"], [self._arns.group, self._arns.packages]),
             *self._live(),
             allow(["sagemaker:UpdateModelPackage"], [self._arns.packages]),
-            allow(["cloudformation:DescribeStacks", "cloudformation:UpdateStack"], [f"{self._arns.endpoint_stack}/*"]),
+            allow(["cloudformation:DescribeStacks"], [f"{self._arns.endpoint_stack}/*"]),
+            # Under the deployment role only: without one CloudFormation would go on with the stack's last role, which may do far more.
+            allow(
+                ["cloudformation:UpdateStack"],
+                [f"{self._arns.endpoint_stack}/*"],
+                {"StringEquals": {"cloudformation:RoleArn": deployment_role_arn}},
+            ),
             pass_role(deployment_role_arn, "cloudformation.amazonaws.com"),
             self._key(),
-            self._ledger("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"),
+            self._ledger("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"),
         ]
 
     def _live(self) -> list[iam.PolicyStatement]:

@@ -25,12 +25,24 @@ def service_role(scope: Construct, id: str, service: str, description: str, stat
     role = iam.Role(
         scope,
         id,
-        assumed_by=iam.ServicePrincipal(service),
+        assumed_by=_principal(cdk.Stack.of(scope), service),
         description=description,
         inline_policies={"Exactly": iam.PolicyDocument(statements=list(statements), minimize=False)},
     )
     acknowledge_scopes(role, statements)
     return role
+
+
+# Services whose documentation says that they fill in aws:SourceAccount when they take a role:
+# https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html,
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+_NAME_THE_ACCOUNT = frozenset({"sagemaker.amazonaws.com", "scheduler.amazonaws.com"})
+
+
+def _principal(stack: cdk.Stack, service: str) -> iam.ServicePrincipal:
+    if service in _NAME_THE_ACCOUNT:
+        return iam.ServicePrincipal(service, conditions={"StringEquals": {"aws:SourceAccount": stack.account}})
+    return iam.ServicePrincipal(service)
 
 
 # Why a statement cannot name single resources; the first prefix that fits an ARN is its reason.
