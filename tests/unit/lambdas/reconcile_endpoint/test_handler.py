@@ -1,0 +1,90 @@
+"""reconcile_endpoint against an account: the way to a live version, the way back, and the same again when repeated."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from contracts.ledger import What
+from lambdas.reconcile_endpoint import handler
+from tests.unit.lambdas.account import GROUP, decisions, make_client, register, serve
+
+Client = Callable[[str], Any]
+Event = Callable[..., dict[str, Any]]
+TEMPLATE = {
+    "Parameters": {"ModelPackageArn": {"Type": "String", "Default": ""}, "Other": {"Type": "String", "Default": "kept"}},
+    "Resources": {
+        "Shown": {
+            "Type": "AWS::SSM::Parameter",
+            "Properties": {"Name": "shown", "Type": "String", "Value": {"Fn::Sub": "${Other}:${ModelPackageArn}"}},
+        }
+    },
+}
+
+
+@pytest.fixture
+def stack(account: Client) -> Client:
+    account("cloudformation").create_stack(
+        StackName=f"{GROUP}-endpoint",
+        TemplateBody=json.dumps(TEMPLATE),
+        Parameters=[{"ParameterKey": "Other", "ParameterValue": "mine"}],
+    )
+    return account
+
+
+def _parameters() -> dict[str, str]:
+    found = make_client("cloudformation").describe_stacks(StackName=f"{GROUP}-endpoint")["Stacks"][0]["Parameters"]
+    return {item["ParameterKey"]: item["ParameterValue"] for item in found}
+
+
+def _status(arn: str) -> tuple[str, str]:
+    package = make_client("sagemaker").describe_model_package(ModelPackageName=arn)
+    return package["ModelApprovalStatus"], package.get("ApprovalDescription", "")
+
+
+def test_an_approved_version_is_deployed_and_settled(stack: Client, event: Event, context: Any) -> None:
+    arn = register("Approved")
+    assert handler.handle(event("model_package_pending"), context) == {"actions": ["Deploy"]}
+    assert _parameters() == {"ModelPackageArn": arn, "Other": "mine"}
+    serve(arn)
+    assert handler.handle(event("endpoint_stack_updated"), context) == {"actions": ["Settle", "Nothing"]}
+    assert handler.handle(event("tick"), context) == {"actions": ["Nothing"]}
+    assert [(d.what, d.subject) for d in decisions()] == [(What.DEPLOYMENT_STARTED, arn), (What.DEPLOYMENT_FINISHED, arn)]
+
+
+def test_a_version_that_was_thrown_back_is_quarantined_and_the_old_one_returns(stack: Client, event: Event, context: Any) -> None:
+    old = register("Approved")
+    handler.handle(event("model_package_pending"), context)
+    serve(old)
+    handler.handle(event("endpoint_stack_updated"), context)
+    new = register("Approved")
+    assert handler.handle(event("tick"), context) == {"actions": ["Deploy"]}
+    assert handler.handle(event("tick", x="again"), context)["actions"][:2] == ["Quarantine", "Deploy"]
+    status, why = _status(new)
+    assert status == "Rejected"
+    assert "version 2 failed in production" in why
+    assert _parameters()["ModelPackageArn"] == old
+    assert handler.handle(event("tick"), context) == {"actions": ["Settle", "Nothing"]}
+    make_client("sagemaker").update_model_package(ModelPackageArn=new, ModelApprovalStatus="Approved")
+    assert handler.handle(event("tick"), context) == {"actions": ["Quarantine", "Nothing"]}
+    assert _status(new)[0] == "Rejected"
+    assert [d.subject for d in decisions() if d.what is What.MODEL_QUARANTINED] == [new]
+
+
+def test_a_rejected_last_version_holds_the_endpoint_and_says_so_once(stack: Client, event: Event, context: Any) -> None:
+    arn = register("Approved")
+    handler.handle(event("model_package_pending"), context)
+    serve(arn)
+    handler.handle(event("endpoint_stack_updated"), context)
+    make_client("sagemaker").update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected")
+    for name in ("tick", "endpoint_stack_updated", "model_package_pending"):
+        assert handler.handle(event(name), context) == {"actions": ["Hold"]}
+    held = [d.why for d in decisions() if d.what is What.ENDPOINT_HELD]
+    assert held == ["no version is approved; the endpoint keeps serving version 1. Next: approve a version (tide approve VERSION)"]
+
+
+def test_without_a_stack_it_holds(account: Client, event: Event, context: Any) -> None:
+    register("Approved")
+    assert handler.handle(event("tick"), context) == {"actions": ["Hold"]}
+    assert "does not exist" in decisions()[0].why
