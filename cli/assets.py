@@ -25,8 +25,8 @@ def publish_assets(account: Account, out: Path, assets_file: str, account_id: st
     files: dict[str, Any] = json.loads((out / assets_file).read_text()).get("files", {})
     for asset in files.values():
         for destination in asset["destinations"].values():
-            bucket = _filled(destination["bucketName"], account, account_id)
-            key = _filled(destination["objectKey"], account, account_id)
+            bucket = filled(destination["bucketName"], account, account_id)
+            key = filled(destination["objectKey"], account, account_id)
             if not _is_there(s3, bucket, key):
                 show(f"asset {key[:12]}")
                 s3.put_object(Bucket=bucket, Key=key, Body=_content(out / asset["source"]["path"], asset["source"]["packaging"]))
@@ -60,7 +60,6 @@ def _is_there(s3: Any, bucket: str, key: str) -> bool:
     return True
 
 
-def _filled(text: str, account: Account, account_id: str) -> str:
+def filled(text: str, account: Account, account_id: str) -> str:
     """Environment-agnostic assemblies leave these to whoever publishes."""
-    filled = text.replace("${AWS::AccountId}", account_id).replace("${AWS::Region}", account.region)
-    return filled.replace("${AWS::Partition}", "aws")
+    return text.replace("${AWS::AccountId}", account_id).replace("${AWS::Region}", account.region).replace("${AWS::Partition}", "aws")

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from cli.account import Account
 from cli.assembly import stacks_of
-from cli.assets import publish_assets
+from cli.assets import filled, publish_assets
 from cli.waiting import wait_for
 from contracts.errors import StateError
 
@@ -35,6 +35,14 @@ class Deployed:
     outputs: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Template:
+    """A published template: where CloudFormation finds it (a body in the call may only have 51,200 bytes), and its parameters' names."""
+
+    url: str
+    parameters: frozenset[str]
+
+
 def deploy_assembly(account: Account, out: Path, show: Callable[[str], None]) -> list[Deployed]:
     """Deploy every stack of an assembly. Raises StateError with the failed resource's reason."""
     account_id = account.client("sts").get_caller_identity()["Account"]
@@ -43,7 +51,10 @@ def deploy_assembly(account: Account, out: Path, show: Callable[[str], None]) ->
     for name, artifact in stacks_of(out):
         for assets_file in _assets_files(out, artifact):
             publish_assets(account, out, assets_file, account_id, show)
-        template = (out / artifact["properties"]["templateFile"]).read_text()
+        source = artifact["properties"]["stackTemplateAssetObjectUrl"].removeprefix("s3://")
+        bucket, _, key = filled(source, account, account_id).partition("/")
+        declared = json.loads((out / artifact["properties"]["templateFile"]).read_text()).get("Parameters", {})
+        template = Template(f"https://{bucket}.s3.{account.region}.amazonaws.com/{key}", frozenset(declared))
         deployed.append(_deploy_stack(cloudformation, name, template, show))
     return deployed
 
@@ -65,7 +76,7 @@ def outputs_of(stack: dict[str, Any]) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
-def _deploy_stack(cloudformation: Any, name: str, template: str, show: Callable[[str], None]) -> Deployed:
+def _deploy_stack(cloudformation: Any, name: str, template: Template, show: Callable[[str], None]) -> Deployed:
     show(name)
     stack = find_stack(cloudformation, name)
     if stack is not None and stack["StackStatus"].endswith("_IN_PROGRESS"):
@@ -77,7 +88,7 @@ def _deploy_stack(cloudformation: Any, name: str, template: str, show: Callable[
         stack = None
     token = str(uuid.uuid4())  # marks the events of this very operation
     if stack is None:
-        cloudformation.create_stack(StackName=name, TemplateBody=template, Capabilities=CAPABILITIES, ClientRequestToken=token)
+        cloudformation.create_stack(StackName=name, TemplateURL=template.url, Capabilities=CAPABILITIES, ClientRequestToken=token)
         change = "created"
     else:
         change = "updated" if _updated(cloudformation, name, template, stack, token) else "unchanged"
@@ -87,13 +98,12 @@ def _deploy_stack(cloudformation: Any, name: str, template: str, show: Callable[
     return Deployed(name, change, outputs_of(stack))
 
 
-def _updated(cloudformation: Any, name: str, template: str, stack: dict[str, Any], token: str) -> bool:
+def _updated(cloudformation: Any, name: str, template: Template, stack: dict[str, Any], token: str) -> bool:
     known = {parameter["ParameterKey"] for parameter in stack.get("Parameters", [])}
-    declared = json.loads(template).get("Parameters", {})
-    kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(known & set(declared))]
+    kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(known & template.parameters)]
     try:
         cloudformation.update_stack(
-            StackName=name, TemplateBody=template, Capabilities=CAPABILITIES, Parameters=kept, ClientRequestToken=token
+            StackName=name, TemplateURL=template.url, Capabilities=CAPABILITIES, Parameters=kept, ClientRequestToken=token
         )
     except ClientError as error:
         # An unchanged template is a ValidationError too, told apart only by its text (API_UpdateStack documents no other way).

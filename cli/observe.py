@@ -3,7 +3,6 @@
 The `Deployment` of a project finds its places (buckets, ledger, API) in the stacks' outputs and everything else by the project's names.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -21,7 +20,9 @@ from contracts.layout import DATASETS, MANIFEST, REASON, manifest_key, quarantin
 from contracts.ledger import DECISION, DEPLOYMENT, OPEN, Decision, Deployment
 from contracts.manifest import Manifest
 from contracts.metadata import ModelMetadata
+from contracts.refusal import Refusal
 
+PREDICT_PATH = "/predict"
 STACKS = ("data", "training", "endpoint", "serving", "control")
 
 
@@ -93,7 +94,7 @@ class App:
     @cached_property
     def api_url(self) -> str:
         """The prediction API's URL, as it is reached from here."""
-        return self.account.api_url(self.output("serving", "ApiUrl"))
+        return self.account.api_url(self.output("serving", "ApiUrl")) + PREDICT_PATH
 
     def output(self, part: str, key: str) -> str:
         """An output of one of the stacks. Raises StateError when the stack or the output is not there."""
@@ -194,16 +195,15 @@ class App:
         item = self.dynamodb.get_item(TableName=self.ledger_table, Key=key, ConsistentRead=True).get("Item")
         return Deployment.model_validate(_plain(item)) if item else None
 
-    def refusal(self, sha256: str) -> tuple[list[str], datetime] | None:
-        """The reasons why an upload of this content was put into quarantine, and when; None when it was not."""
+    def refusal(self, sha256: str) -> Refusal | None:
+        """Why an upload of this content was put into quarantine the last time; None when it never was."""
         key = quarantine_prefix(self.project.config.data.dataset, sha256) + REASON
         try:
-            found = self.s3.get_object(Bucket=self.data_bucket, Key=key)
+            return Refusal.model_validate_json(self._read(self.data_bucket, key))
         except ClientError as error:
             if error.response["Error"]["Code"] == "NoSuchKey":
                 return None
             raise
-        return [str(reason) for reason in json.loads(found["Body"].read())["reasons"]], found["LastModified"]
 
     def _read(self, bucket: str, key: str) -> bytes:
         content: bytes = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()

@@ -73,6 +73,9 @@ def read_records(path: Path, features: dict[str, ColumnKind], limit: int) -> lis
     """The first `limit` rows as prediction records: the model's features only, numbers and booleans as JSON has them, missing as None."""
     records = []
     with open_table(path) as table:
+        missing = [name for name in features if name not in table.header]
+        if missing:
+            raise DataError([f"{path} has no column {', '.join(missing)}, which the model takes"])
         for row in table.rows:
             cells = dict(zip(table.header, row, strict=True))
             records.append({name: json_value(kind, cells[name]) for name, kind in features.items()})

@@ -8,7 +8,8 @@ import typer
 
 from cli.account import twin_account
 from cli.assembly import synthesise
-from cli.deploy import Deployed, deploy_assembly
+from cli.deploy import deploy_assembly
+from cli.observe import App
 from cli.options import ConfigOption, DirectoryOption, EnvironmentOption, JsonOption
 from cli.output import Output
 from cli.project import load_project
@@ -41,13 +42,13 @@ def up(
     for stack in deployed:
         output.say(f"  {stack.name} {stack.change}")
     variables = environment_lines(twin)
-    api_url = _api_url(deployed)
-    _show(output, twin, account.api_url(api_url) if api_url else None, variables)
+    api_url = App(account, project).api_url
+    _show(output, twin, api_url, variables)
     output.document(
         {
             "ok": True,
             "url": twin.url,
-            "api_url": account.api_url(api_url) if api_url else None,
+            "api_url": api_url,
             "pid": twin.pid,
             "speed": twin.speed,
             "environment": variables,
@@ -77,15 +78,10 @@ def _running_or_started(output: Output, folder: Path, assembly: Path, port: int,
     return twin
 
 
-def _api_url(deployed: list[Deployed]) -> str | None:
-    return next((stack.outputs["ApiUrl"] for stack in deployed if "ApiUrl" in stack.outputs), None)
-
-
-def _show(output: Output, twin: Twin, api_url: str | None, variables: dict[str, str]) -> None:
+def _show(output: Output, twin: Twin, api_url: str, variables: dict[str, str]) -> None:
     output.say()
     output.say(f"the twin answers at {twin.url} (process {twin.pid}, {twin.speed:g} times as fast as real time, logs in {twin.folder})")
-    if api_url:
-        output.say(f"the prediction API is {api_url}")
+    output.say(f"the prediction API is {api_url}")
     output.say("any AWS client works on it with")
     for name, value in variables.items():
         output.say(f"  export {name}={shlex.quote(value)}")

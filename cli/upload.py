@@ -6,7 +6,6 @@ SHA-256 is a refusal. So the same file pushed twice gets the same answer, whethe
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from boto3.s3.transfer import TransferConfig
@@ -29,7 +28,7 @@ class Upload:
 
     uri: str
     sha256: str
-    time: datetime
+    version_id: str
 
 
 def upload_table(app: App, path: Path, name: str, show: Callable[[int], None] = lambda _: None) -> Upload:
@@ -47,7 +46,7 @@ def upload_table(app: App, path: Path, name: str, show: Callable[[int], None] = 
     sha256 = sha256_of(path)
     app.s3.upload_file(str(path), app.data_bucket, key, Config=TRANSFER, Callback=count)
     head = app.s3.head_object(Bucket=app.data_bucket, Key=key)
-    return Upload(f"s3://{app.data_bucket}/{key}", sha256, head["LastModified"])
+    return Upload(f"s3://{app.data_bucket}/{key}", sha256, head["VersionId"])
 
 
 def wait_for_decision(app: App, upload: Upload, limit: float = DECISION_LIMIT) -> Manifest:
@@ -63,8 +62,8 @@ def wait_for_decision(app: App, upload: Upload, limit: float = DECISION_LIMIT) -
                     return manifest
                 seen = f"version {manifest.version}, checked against another data contract than tidewheel.yaml's (tide up deploys this one)"
         refusal = app.refusal(upload.sha256)
-        if refusal is not None and refusal[1] >= upload.time:
-            raise DataError(refusal[0])
+        if refusal is not None and refusal.version_id == upload.version_id:
+            raise DataError(["\n  ".join([f"{upload.uri} was refused:", *map(str, refusal.findings)])])
         return None
 
     return wait_for(f"ingest_dataset to accept or refuse {upload.uri}", look, limit, seen=lambda: seen)

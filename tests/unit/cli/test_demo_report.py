@@ -1,0 +1,129 @@
+"""The demo's traffic client and report: every failure counts, and every request names its version."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from cli.account import twin_account
+from cli.api import PredictionApi
+from cli.demo.report import PLAIN_BARS, Report, chart
+from cli.demo.traffic import Sent, Traffic, latencies, shares_over_time
+from cli.observe import Version
+from cli.output import Phase
+from contracts.metadata import ModelMetadata
+
+ONE, TWO = "1" * 64, "2" * 64
+
+
+def version(number: int, artifact: str) -> Version:
+    metadata = ModelMetadata(
+        dataset_version="d", run="r", git_commit="c", image="i", seed=1, libraries="", artifact_sha256=artifact, metric="roc_auc", score=0.9
+    )
+    return Version(
+        number,
+        f"arn:aws:sagemaker:::model-package/p/{number}",
+        "Approved",
+        "",
+        datetime(2026, 1, 1, tzinfo=UTC),
+        metadata,
+        {"roc_auc": 0.9},
+    )
+
+
+@contextmanager
+def api(replies: list[tuple[int, bytes]]) -> Iterator[tuple[PredictionApi, list[str]]]:
+    """An API that gives these replies in turn, the last one for ever, and writes down who signed."""
+    signed: list[str] = []
+    left = list(replies)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            signed.append(self.headers["Authorization"])
+            status, body = left.pop(0) if len(left) > 1 else left[0]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
+            """Keep quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}"
+        yield PredictionApi(twin_account(url, "us-east-1"), f"{url}/predict"), signed
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def good(artifact: str) -> bytes:
+    return json.dumps({"predictions": [], "model": {"artifact_sha256": artifact}}).encode()
+
+
+def test_traffic_counts_every_failure_and_is_signed() -> None:
+    with api([(200, good(ONE)), (503, b"busy"), (200, b"not json"), (200, good(TWO))]) as (client, signed):
+        traffic = Traffic(client, [{"x": 1.0}], rate=200.0)
+        traffic.start()
+        while len(traffic.sent) < 12:
+            pass
+        traffic.stop()
+    sent = traffic.sent
+    assert sum(bool(one.failure) for one in sent) == 2
+    assert {one.artifact for one in sent} == {ONE, TWO, None}
+    assert any(one.failure == "503 busy" for one in sent)
+    assert all("/us-east-1/execute-api/aws4_request" in one for one in signed)
+
+
+def test_a_server_that_is_gone_is_a_failure() -> None:
+    with api([(200, good(ONE))]) as (client, _):
+        pass
+    traffic = Traffic(client, [{"x": 1.0}], rate=100.0)
+    traffic.start()
+    while not traffic.sent:
+        pass
+    traffic.stop()
+    assert all(one.failure for one in traffic.sent)
+
+
+def test_stopping_before_the_start_and_twice_is_fine() -> None:
+    with api([(200, good(ONE))]) as (client, _):
+        traffic = Traffic(client, [{"x": 1.0}])
+        traffic.stop()
+        traffic.stop()
+    assert traffic.sent == []
+
+
+def test_shares_and_chart_show_the_canary() -> None:
+    sent = [Sent(n * 0.1, 0.01, TWO if n >= 50 and n % 2 else ONE) for n in range(100)]
+    shares = shares_over_time(sent, {ONE: "version 1", TWO: "version 2"}, 2)
+    assert shares == {"version 1": [1.0, 0.5], "version 2": [0.0, 0.5]}
+    assert chart(shares, PLAIN_BARS) == [("version 1", "@="), ("version 2", " =")]
+    assert shares_over_time([], {}, 5) == {}
+
+
+def test_latencies_are_of_answers() -> None:
+    sent = [Sent(0.0, 0.01 * n, ONE) for n in range(1, 101)] + [Sent(0.0, 99.0, None, "gone")]
+    assert latencies(sent) == {"p50": pytest.approx(505, abs=1), "p95": pytest.approx(950, abs=2)}
+
+
+@pytest.mark.parametrize(
+    ("reason", "sent", "ok"),
+    [("", [Sent(0, 0.1, ONE)], True), ("broken", [Sent(0, 0.1, ONE)], False), ("", [Sent(0, 0.1, None, "503")], False), ("", [], False)],
+)
+def test_a_demo_is_ok_only_when_all_is(reason: str, sent: list[Sent], ok: bool) -> None:
+    report = Report(phases=[Phase("train", 1.5)], versions=[version(1, ONE)], sent=sent, reason=reason)
+    document = report.document()
+    assert report.ok is document["ok"] is ok
+    assert document["requests"] == len(sent)
+    assert document["phases"] == [{"name": "train", "seconds": 1.5}]
+    assert document["versions"][0]["version"] == 1
+    assert document["versions"][0]["metrics"] == {"roc_auc": 0.9}
+    json.dumps(document)

@@ -1,0 +1,115 @@
+"""`tide init`: what is found in a table, what is written, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.config_file import render_config
+from cli.inspection import Contract, inspect, slug
+from contracts.columns import ColumnKind
+from contracts.config import parse_config
+from contracts.errors import DataError
+from contracts.evaluation import Problem
+from tests.unit.cli.conftest import Tide, Write
+
+
+def test_a_table_becomes_a_configuration(tide: Tide, churn: Path, tmp_path: Path) -> None:
+    result = tide("init", "--data", str(churn), "--target", "Churn", "--id", "customer")
+    assert result.exit_code == 0, result.output
+    config = parse_config(yaml.safe_load((tmp_path / "tidewheel.yaml").read_text()))
+    assert config.project == config.data.dataset == "telco-churn"
+    assert config.data.table == "Telco Churn.csv"
+    assert (config.data.problem, config.data.positive, config.data.id) == (Problem.BINARY, "Yes", "customer")
+    assert config.data.features == {
+        "amount": ColumnKind.NUMERIC,
+        "plan": ColumnKind.CATEGORICAL,
+        "paperless": ColumnKind.BOOLEAN,
+        "joined": ColumnKind.DATETIME,
+    }
+    assert config.data.ignore == ("constant",)
+
+
+def test_an_existing_configuration_is_kept(tide: Tide, churn: Path, tmp_path: Path) -> None:
+    (tmp_path / "tidewheel.yaml").write_text("mine: true\n")
+    result = tide("init", "--data", str(churn), "--target", "Churn")
+    assert result.exit_code == 0
+    assert "tidewheel.yaml.bak" in result.output
+    assert (tmp_path / "tidewheel.yaml.bak").read_text() == "mine: true\n"
+    assert yaml.safe_load((tmp_path / "tidewheel.yaml").read_text())["data"]["ignore"] == ["customer", "constant"]
+
+
+@pytest.mark.parametrize(
+    ("target", "values", "problem", "positive"),
+    [
+        ("rare", ["red"] * 30 + ["blue"] * 70, Problem.BINARY, "red"),
+        ("word", ["malignant"] * 70 + ["benign"] * 30, Problem.BINARY, "malignant"),
+        ("classes", ["a", "b", "c", "d"] * 25, Problem.MULTICLASS, None),
+        ("levels", [str(n % 5) for n in range(100)], Problem.MULTICLASS, None),
+        ("amount", [str(n / 7) for n in range(100)], Problem.REGRESSION, None),
+    ],
+)
+def test_the_problem_follows_from_the_target(
+    write_table: Write, target: str, values: list[str], problem: Problem, positive: str | None
+) -> None:
+    table = write_table(("x", target), [(number % 9, value) for number, value in enumerate(values)])
+    contract = inspect(table, target)
+    assert (contract.problem, contract.positive) == (problem, positive)
+
+
+@pytest.mark.parametrize(
+    ("content", "target", "said"),
+    [
+        (b"", "y", "is empty"),
+        ("x,y\n1,é\n".encode("latin-1"), "y", "not UTF-8"),
+        (b"x,Churn\n" + b"1,2\n" * 60, "churn", "did you mean Churn?"),
+        (b"x,y\n" + b"1,2\n" * 5, "y", "5 rows"),
+        (b"x,y\n" + b"1,2\n" * 60, "y", "at least two values"),
+        (b"x,x,y\n" + b"1,1,2\n" * 60, "y", "more than one column 'x'"),
+        (b"x,,y\n" + b"1,1,2\n" * 60, "y", "column 2"),
+        (b"x,y\n1,2\n3\n", "y", "row 3"),
+        (b"x,y\n" + b"1,2\n1,3\n" * 60, "y", "no column that could be a feature"),
+        (b"x,y\n" + b"".join(b"%d,t%d\n" % (n % 3, n) for n in range(200)), "y", "200 different texts"),
+    ],
+)
+def test_a_table_that_cannot_be_used_says_why(tmp_path: Path, content: bytes, target: str, said: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        inspect(path, target)
+
+
+def test_a_missing_file_and_a_time_that_is_none_are_refused(write_table: Write, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no file"):
+        inspect(tmp_path / "nowhere.csv", "y")
+    table = write_table(("when", "x", "y"), [(f"soon {n}", n % 7, n % 2) for n in range(60)])
+    with pytest.raises(DataError, match="ISO 8601"):
+        inspect(table, "y", time="when")
+
+
+def test_columns_that_are_no_features_say_why(write_table: Write) -> None:
+    rows = [(n, f"name {n}", "" if n % 5 else n, n % 7, n % 2) for n in range(100)]
+    contract = inspect(write_table(("row_id", "name", "sparse", "x", "y"), rows), "y")
+    assert contract.ignore.keys() == {"row_id", "name", "sparse"}
+    assert contract.features.keys() == {"x"}
+
+
+names = st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), min_size=1, max_size=30).filter(lambda name: name.strip() != "")
+
+
+@given(st.lists(names, min_size=4, max_size=8, unique=True), names)
+def test_any_names_survive_the_file(columns: list[str], positive: str) -> None:
+    target, identifier, ignored, *features = columns
+    contract = Contract(
+        target, Problem.BINARY, positive, identifier, None, dict.fromkeys(features, ColumnKind.NUMERIC), {ignored: "is empty"}, 500, ()
+    )
+    data = parse_config(yaml.safe_load(render_config("p", "d", "a b: c.csv", contract))).data
+    assert (data.target, data.id, data.positive, list(data.features), data.ignore) == (target, identifier, positive, features, (ignored,))
+
+
+@given(st.text(max_size=60))
+def test_any_file_name_gives_a_project_name(name: str) -> None:
+    contract = Contract("y", Problem.REGRESSION, None, None, None, {"x": ColumnKind.NUMERIC}, {}, 60, ())
+    parse_config(yaml.safe_load(render_config(slug(name), slug(name), "t.csv", contract)))
