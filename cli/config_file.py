@@ -48,4 +48,5 @@ def _text(value: str) -> str:
     """A YAML scalar that is read as this text: quoted wherever YAML would see something else (Yes, 1.0, null, a colon)."""
     if _PLAIN.match(value) and yaml.safe_load(value) == value:
         return value
-    return json.dumps(value, ensure_ascii=not value.isprintable())
+    quoted = json.dumps(value, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in quoted)
