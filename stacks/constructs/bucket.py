@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -17,20 +18,22 @@ class ProjectBucket(s3.Bucket):
     Versions are never expired: dataset manifests and model packages name them.
     """
 
-    def __init__(self, scope: Construct, id: str, *, key: kms.IKey, logs: s3.IBucket, events: bool = False) -> None:  # noqa: A002 - CDK's name
+    def __init__(self, scope: Construct, id: str, *, key: kms.IKey, logs: "AccessLogBucket", events: bool = False) -> None:  # noqa: A002 - CDK's name
         super().__init__(
             scope,
             id,
             encryption=s3.BucketEncryption.KMS,
             encryption_key=key,
             bucket_key_enabled=True,
-            server_access_logs_bucket=logs,
-            server_access_logs_prefix=f"{id.lower()}/",
             **_common([_UNFINISHED]),
         )
+        resource = self.node.default_child
+        assert isinstance(resource, s3.CfnBucket)  # noqa: S101 - tells the type checker what CDK guarantees
+        resource.logging_configuration = s3.CfnBucket.LoggingConfigurationProperty(
+            destination_bucket_name=logs.bucket_name, log_file_prefix=f"{id.lower()}/"
+        )
+        self.node.add_dependency(logs.delivery)  # or the first requests would be logged nowhere
         if events:
-            resource = self.node.default_child
-            assert isinstance(resource, s3.CfnBucket)  # noqa: S101 - tells the type checker what CDK guarantees
             # The construct's own flag would add a custom resource; the property does the same.
             resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
                 event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
@@ -46,6 +49,22 @@ class AccessLogBucket(s3.Bucket):
     def __init__(self, scope: Construct, id: str) -> None:  # noqa: A002 - CDK's name
         year = s3.LifecycleRule(id="a-year", expiration=cdk.Duration.days(365), noncurrent_version_expiration=cdk.Duration.days(30))
         super().__init__(scope, id, encryption=s3.BucketEncryption.S3_MANAGED, **_common([_UNFINISHED, year]))
+        stack = cdk.Stack.of(self)
+        # The stack's buckets by their generated names: naming one would make bucket and policy wait for each other.
+        sources = stack.format_arn(
+            service="s3", region="", account="", resource=f"{stack.stack_name}-*", arn_format=cdk.ArnFormat.NO_RESOURCE_NAME
+        )
+        delivery = self.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="DeliverAccessLogs",
+                actions=["s3:PutObject"],
+                resources=[self.arn_for_objects("*")],
+                principals=[iam.ServicePrincipal("logging.s3.amazonaws.com")],
+                conditions={"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": sources}},
+            )
+        )
+        assert delivery.policy_dependable is not None  # noqa: S101 - a bucket of this app always has a policy
+        self.delivery = delivery.policy_dependable
 
 
 def _common(rules: Sequence[s3.LifecycleRule]) -> dict[str, Any]:
