@@ -44,6 +44,14 @@ _ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
 """Parameters that fill a variable of an ARN, where they have another name."""
 
 
+# Condition keys that are a parameter of the call: https://docs.aws.amazon.com/service-authorization/latest/reference/
+_CONTEXT = {
+    "application-autoscaling": {"ServiceNamespace": "application-autoscaling:service-namespace"},
+    "cloudformation": {"RoleARN": "cloudformation:rolearn"},
+    "cloudwatch": {"Namespace": "cloudwatch:namespace"},
+}
+
+
 @dataclass(frozen=True)
 class Need:
     """One action on one resource that the caller must be allowed, with the condition keys of its own."""
@@ -90,8 +98,9 @@ def needs_of(call: Call, place: Place, action: str | None = None) -> list[Need]:
     known = _tables().get(prefix, {}).get(name)
     if known is None:
         raise UnmappedCallError(f"the twin cannot map {call.name} to an IAM action")
+    context = {key: str(call.parameters[given]) for given, key in _CONTEXT.get(prefix, {}).items() if given in call.parameters}
     arns = list(dict.fromkeys(arn for kind in known.types if (arn := _fill(prefix, kind, call.parameters, place)) is not None)) or ["*"]
-    found = [Need(f"{prefix}:{name}", arn) for arn in arns]
+    found = [Need(f"{prefix}:{name}", arn, context) for arn in arns]
     tagged = call.parameters.get("Tags") or call.parameters.get("tags")
     if known.tagging and tagged:
         found += [Need(known.tagging, arn) for arn in arns]

@@ -18,6 +18,7 @@ from twin.iam.errors import PolicyError
 
 KNOWN_KEYS = frozenset(
     {
+        "application-autoscaling:service-namespace",
         "aws:calledvia",
         "aws:currenttime",
         "aws:principalaccount",

@@ -118,7 +118,7 @@ class Model(Handler):
     name_property = "ModelName"
 
     def create(self, call: Call) -> Created:
-        name = call.name("ModelName", 63)
+        name = _own_name(call, "ModelName")
         arn = call.client("sagemaker").create_model(ModelName=name, **call.request("sagemaker", "CreateModel", "ModelName"))["ModelArn"]
         return Created(arn, {"ModelName": name})
 
@@ -152,7 +152,7 @@ class EndpointConfig(Handler):
     name_property = "EndpointConfigName"
 
     def create(self, call: Call) -> Created:
-        name = call.name("EndpointConfigName", 63)
+        name = _own_name(call, "EndpointConfigName")
         request = call.request("sagemaker", "CreateEndpointConfig", "EndpointConfigName")
         arn = call.client("sagemaker").create_endpoint_config(EndpointConfigName=name, **request)["EndpointConfigArn"]
         return Created(arn, {"EndpointConfigName": name})
@@ -183,7 +183,7 @@ class Endpoint(Handler):
     name_property = "EndpointName"
 
     def create(self, call: Call) -> Created:
-        name, given = call.name("EndpointName", 63), call.properties
+        name, given = _own_name(call, "EndpointName"), call.properties
         values = {key: given[key] for key in ("DeploymentConfig", "EndpointConfigName", "Tags") if key in given}
         reply = call.client("sagemaker").create_endpoint(EndpointName=name, **request("sagemaker", "CreateEndpoint", values))
         call.begun(reply["EndpointArn"])
@@ -218,6 +218,11 @@ class Endpoint(Handler):
     def _pause(self, call: Call) -> None:
         if call.account.stopping.wait(POLL_SECONDS):
             raise HandlerError("the twin is stopping")
+
+
+def _own_name(call: Call, key: str) -> str:
+    """The given name, or a generated one, from which CloudFormation leaves the stack's name out (https://github.com/aws/aws-cli/issues/4021)."""
+    return str(call.properties.get(key) or call.new_name().removeprefix(f"{call.stack_name}-"))[-63:].lstrip("-")
 
 
 def _name_in(arn: str) -> str:
