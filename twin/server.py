@@ -121,7 +121,7 @@ class TwinServer:
                 continue
             self._parts[name] = module.install(self.cloud)
         server.app = Routes(self)
-        self._thread = threading.Thread(target=server.serve_forever, name="twin-server", daemon=True)
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="twin-server", daemon=True)
         self._thread.start()
         bootstrap(self.cloud)
         self._home.announce(self._note())
@@ -167,9 +167,9 @@ class Routes:
                 clock.advance(float(json.loads(_body(environ))["advance"]))
             except (ValueError, KeyError, TypeError) as error:
                 message = f'the clock takes {{"advance": seconds}}, seconds at least 0: {error!r}'
-                return error_reply(environ, start_response, 400, "ValidationError", message)
+                return _json(start_response, {"message": message}, "400 Bad Request")
         elif path != "/_twin/clock" or method != "GET":
-            return error_reply(environ, start_response, 404, "NotFound", f"{method} {path} is not one of /_twin/health, /_twin/clock")
+            return _json(start_response, {"message": f"{method} {path} is not one of /_twin/health, /_twin/clock"}, "404 Not Found")
         return _json(start_response, {"time": clock.now().isoformat(), "speed": clock.speed})
 
 
@@ -243,7 +243,7 @@ def _body(environ: dict[str, Any]) -> bytes:
     return body
 
 
-def _json(start_response: Any, content: dict[str, Any]) -> Iterable[bytes]:
+def _json(start_response: Any, content: dict[str, Any], status: str = "200 OK") -> Iterable[bytes]:
     body = json.dumps(content).encode()
-    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]

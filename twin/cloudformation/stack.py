@@ -116,7 +116,7 @@ class Stack:
             "DisableRollback": self.on_failure == "DO_NOTHING",
             "NotificationARNs": [],
             "Capabilities": list(self.capabilities),
-            "Outputs": [{"OutputKey": key, **output} for key, output in self.outputs.items()],
+            "Outputs": [{"OutputKey": key, **output} for key, output in self.outputs.items()] or None,
             "RoleARN": self.role_arn,
             # moto's serialiser turns this mapping into AWS's list of tags.
             "Tags": {tag["Key"]: tag["Value"] for tag in self.desired.tags},
