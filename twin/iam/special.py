@@ -221,6 +221,10 @@ def _sagemaker(call: Call, place: Place) -> list[Need]:
             Need("sagemaker:CreateModelPackage", f"{base}:model-package-group/{name}"),
         ]
         return found + ([Need("sagemaker:AddTags", found[0].resource)] if call.parameters.get("Tags") else [])
+    if call.operation == "ListModelPackages" and group:
+        # A group's packages: https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry-deploy-xaccount.html
+        name = str(group).rpartition("/")[2]
+        return [Need("sagemaker:ListModelPackages", f"arn:aws:sagemaker:{place.region}:{place.account}:model-package/{name}/*")]
     return needs_of(call, place)
 
 
