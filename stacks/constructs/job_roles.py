@@ -91,7 +91,8 @@ class ModelRoles(Construct):
     def _logs(self, *groups: str) -> list[iam.PolicyStatement]:
         arns = [self._arns.log_group(group) for group in groups]
         return [
-            allow(["logs:CreateLogGroup", "logs:DescribeLogStreams"], [f"{arn}:*" for arn in arns]),
+            # CloudWatch Logs checks these two on the group's ARN with and without an end, depending on the call.
+            allow(["logs:CreateLogGroup", "logs:DescribeLogStreams"], [*arns, *(f"{arn}:*" for arn in arns)]),
             allow(["logs:CreateLogStream", "logs:PutLogEvents"], [f"{arn}:log-stream:*" for arn in arns]),
         ]
 
