@@ -49,9 +49,10 @@ def parse(query: Mapping[str, Any]) -> ast.expr:
     if not query.get("Expression"):
         raise _refuse(f"query {query.get('Id')} has neither MetricStat nor Expression")
     try:
-        return ast.parse(query["Expression"], mode="eval").body
+        tree: ast.expr = ast.parse(str(query["Expression"]), mode="eval").body
     except SyntaxError:
         raise _refuse(f"expression {query['Expression']}") from None
+    return tree
 
 
 def check(queries: Sequence[Mapping[str, Any]]) -> None:

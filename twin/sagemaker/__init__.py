@@ -1,0 +1,70 @@
+"""SageMaker: pipelines, jobs, the registry and endpoints that really run.
+
+    api.py, context.py              operations as functions; what the parts share
+    definition.py, steps.py,        a stored pipeline definition, checked and executed
+    execution.py, pipelines.py
+    jobs.py, training.py,           containers as processes, with SageMaker's folders and S3 transfers
+    processing.py, storage.py
+    registry.py                     model packages and their events
+    models.py, endpoints.py,        models; endpoints as fleets of model servers
+    fleet.py, endpoint_views.py
+    rollout.py, alarmwatch.py       blue/green deployments and their alarms
+    invoke.py                       the traffic
+
+What SageMaker operations are not in these tables are moto's, or refused.
+"""
+
+from moto.sagemaker.responses import SageMakerResponse
+
+from twin import patches
+from twin.cloud import Cloud
+from twin.images import Images
+from twin.sagemaker import api, invoke
+from twin.sagemaker.context import Context, Tags
+from twin.sagemaker.endpoints import Endpoints
+from twin.sagemaker.jobs import Jobs
+from twin.sagemaker.models import Models
+from twin.sagemaker.pipelines import Pipelines
+from twin.sagemaker.processing import ProcessingJobs
+from twin.sagemaker.registry import Registry
+from twin.sagemaker.training import TrainingJobs
+
+
+class SageMaker:
+    """The part."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        context = Context(cloud, Images(cloud.assembly, cloud.account, cloud.region))
+        self.jobs = Jobs(context)
+        self.training = TrainingJobs(context, self.jobs)
+        self.processing = ProcessingJobs(context, self.jobs)
+        self.registry = Registry(context)
+        self.models = Models(context, self.registry)
+        self.endpoints = Endpoints(context, self.models)
+        self.pipelines = Pipelines(context)
+        self.tags = Tags(context)
+
+    def patch(self) -> None:
+        """Put the operations behind moto's door."""
+        why = "moto's SageMaker completes jobs, executions and endpoints at once, runs nothing and sends no events"
+        replaced: dict[str, api.Operation] = self.tags.operations() | self.models.replaced()
+        added: dict[str, api.Operation] = {}
+        for part in (self.training, self.processing, self.registry, self.endpoints, self.pipelines):
+            replaced |= part.replaced()
+        for part in (self.training, self.registry, self.endpoints, self.pipelines):
+            added |= part.added()
+        patches.apply(*api.patches(SageMakerResponse, why, replaced=replaced, added=added))
+
+    def stop(self) -> None:
+        """End every execution, job and model server."""
+        self.pipelines.close()
+        self.jobs.close()
+        self.endpoints.close()
+
+
+def install(cloud: Cloud) -> SageMaker:
+    """Put the twin's SageMaker behind moto's door."""
+    part = SageMaker(cloud)
+    part.patch()
+    invoke.install(cloud, part.endpoints)
+    return part

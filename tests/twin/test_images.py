@@ -1,0 +1,54 @@
+"""Images are build folders: found by URI, run from the Dockerfile's own words."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from twin.images import DockerfileError, Images, UnknownImageError, inside, map_paths, read_image
+
+
+def write(folder: Path, dockerfile: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "Dockerfile").write_text(dockerfile)
+    return folder
+
+
+def test_an_asset_is_found_by_its_uri_and_stays_known(tmp_path: Path) -> None:
+    write(tmp_path / "asset.a", 'FROM x\nENTRYPOINT ["python"]')
+    target = {"d": {"repositoryName": "r-${AWS::AccountId}-${AWS::Region}", "imageTag": "a"}}
+    manifest = tmp_path / "nested" / "S.assets.json"
+    manifest.parent.mkdir()
+    manifest.write_text(json.dumps({"dockerImages": {"a": {"source": {"directory": "../asset.a"}, "destinations": target}}}))
+    images = Images(tmp_path, "1", "eu-west-1")
+    uri = "1.dkr.ecr.eu-west-1.amazonaws.com/r-1-eu-west-1:a"
+    assert images.find(uri).folder == tmp_path / "asset.a"
+    manifest.unlink()
+    assert images.find(uri).entrypoint == ("python",)
+    with pytest.raises(UnknownImageError, match="other:1"):
+        images.find("other:1")
+
+
+def test_a_dockerfile_gives_command_and_variables(tmp_path: Path) -> None:
+    text = '# ENV no=1\nFROM x\nENV A="b c" D=e \\\n    F=g\nENV H i j\nENV PATH=/x:$PATH\nRUN pip install y\nENTRYPOINT ["python", "-m", "training"]\n'
+    image = read_image("u", write(tmp_path, text))
+    assert image.entrypoint == ("python", "-m", "training")
+    assert image.environment == {"A": "b c", "D": "e", "F": "g", "H": "i j"}
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "named"),
+    [("FROM x", "no ENTRYPOINT"), ("ENTRYPOINT python -m x", "not a JSON list"), ('ENV A=$B\nENTRYPOINT ["x"]', "ENV A")],
+)
+def test_what_a_process_cannot_stand_in_for_is_refused(tmp_path: Path, dockerfile: str, named: str) -> None:
+    with pytest.raises(DockerfileError, match=named):
+        read_image("u", write(tmp_path, dockerfile))
+
+
+def test_only_paths_below_opt_ml_are_mapped(tmp_path: Path) -> None:
+    assert inside(tmp_path, "/opt/ml/processing/x") == tmp_path / "processing" / "x"
+    for outside in ("/opt/mlx", "/tmp/x", "/opt/ml/../x"):  # noqa: S108 - paths of a container, nothing is written
+        with pytest.raises(ValueError, match="not below"):
+            inside(tmp_path, outside)
+    assert map_paths(tmp_path, "--in=/opt/ml/a") == f"--in={tmp_path}/a"
+    assert map_paths(tmp_path, "s3://x/opt/ml") == "s3://x/opt/ml"
