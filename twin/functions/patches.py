@@ -29,6 +29,7 @@ def patches(functions: Functions) -> tuple[Patch, ...]:
         _update(),
         _layers(),
         _event_invoke_config(),
+        _concurrency(),
         _mapping(),
         _invoke(functions),
         _choke_point(functions),
@@ -116,6 +117,16 @@ def _event_invoke_config() -> Patch:
     return Patch(LambdaBackend, "put_function_event_invoke_config", put, expects, "moto keeps and answers with the first one for ever")
 
 
+def _concurrency() -> Patch:
+    def put_function_concurrency(self: Any) -> tuple[int, dict[str, Any], bytes]:
+        limit = self.json_body["ReservedConcurrentExecutions"]
+        self.backend.get_function(unquote(self.path.rsplit("/", 2)[-2])).reserved_concurrency = limit
+        return _json(200, {"ReservedConcurrentExecutions": limit}, {})
+
+    expects = "(self) -> tuple[int, dict[str, typing.Any], str | bytes]"
+    return Patch(LambdaResponse, "put_function_concurrency", put_function_concurrency, expects, "moto takes 0 for no limit")
+
+
 def _mapping() -> Patch:
     def create_event_source_mapping(self: Any, spec: dict[str, Any]) -> Any:
         raise NotImplementedError(f"event source mappings ({spec.get('EventSourceArn')} -> {spec.get('FunctionName')})")
@@ -139,10 +150,10 @@ def _invoke(functions: Functions) -> Patch:
             return _json(400, {"Type": "User", "message": message}, {"x-amzn-ErrorType": "InvalidRequestContentException"})
         kind = self.headers.get("X-Amz-Invocation-Type", "RequestResponse")
         if kind == "DryRun":
-            return 204, {}, b""
+            return 204, {"status": 204}, b""
         if kind == "Event":
             functions.queue(function, payload, request_id)
-            return 202, {"x-amzn-RequestId": request_id}, b""
+            return 202, {"status": 202, "x-amzn-RequestId": request_id}, b""
         try:
             reply = functions.run(function, payload, request_id)
         except ThrottledError as error:
@@ -169,4 +180,5 @@ def _choke_point(functions: Functions) -> Patch:
 
 
 def _json(status: int, content: dict[str, Any], headers: dict[str, str]) -> tuple[int, dict[str, Any], bytes]:
-    return status, {"content-type": "application/json"} | headers, json.dumps(content).encode()
+    # moto takes the status from the headers
+    return status, {"status": status, "content-type": "application/json"} | headers, json.dumps(content).encode()

@@ -118,6 +118,7 @@ class Pool:
 def fingerprint(function: Any) -> str:
     """Changes with anything that a running worker has already read."""
     read = [
+        id(function),  # a function that was deleted and made again is another one
         function.code_sha_256,
         function.handler,
         function.role,

@@ -120,11 +120,11 @@ class Functions:
     def _pool(self, function: Any) -> Pool:
         with self._lock:
             mark = fingerprint(function)
-            kept = self._pools.get(function.function_name)
+            kept = self._pools.get(function.function_arn)
             if kept is not None and kept[0] == mark:
                 return kept[1]
             pool = Pool(self._cloud, function, self._folder)
-            self._pools[function.function_name] = (mark, pool)
+            self._pools[function.function_arn] = (mark, pool)
         if kept is not None:
             kept[1].retire()
         return pool

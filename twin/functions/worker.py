@@ -4,7 +4,9 @@ Started by twin.functions.pool as `python -I -S worker.py HANDLER FOLDER...`: no
 only the
 asset, the layer and the runtime (the folders, in this order) and the standard library. It speaks over the socket that is its standard
 input,
-in frames of a 4-byte length and JSON: {"id", "event", "deadline", "arn", "trace"} in, {"ok", "payload"} out. What the handler prints
+in frames of a 4-byte length and JSON: {"ready"} when the handler's module is imported, then {"id", "event", "deadline", "arn", "trace"}
+in and
+{"ok", "payload", "last"} out. What the handler prints
 goes to
 standard output, as on Lambda; after each request a MARK line there tells the parent that the request's log is complete.
 
@@ -124,6 +126,7 @@ def main(handler: str, folders: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - reported to the first caller, as Lambda does
         traceback.print_exc()
         broken = (*init_failure(handler, error), traceback.format_tb(error.__traceback__)[1:])
+    write_frame(connection, b'{"ready": true}')
     while (frame := read_frame(connection)) is not None:
         request = json.loads(frame)
         if broken is not None or function is None:
@@ -134,7 +137,7 @@ def main(handler: str, folders: list[str]) -> int:
         sys.stderr.flush()
         sys.stdout.write(f"{MARK}\n")
         sys.stdout.flush()
-        write_frame(connection, json.dumps({"ok": ok, "payload": payload}).encode())
+        write_frame(connection, json.dumps({"ok": ok, "payload": payload, "last": broken is not None}).encode())
         if broken is not None:
             return 1
     return 0

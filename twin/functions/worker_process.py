@@ -16,6 +16,9 @@ from twin.functions.logs import LogStream
 from twin.functions.worker import MARK, failure, read_frame, write_frame
 from twin.processes import Processes
 
+INIT_LIMIT = 30.0
+"""Real seconds for importing the handler's module. Lambda gives 10 before it counts against the timeout; a busy laptop may need more."""
+
 SCRIPT = Path(__file__).with_name("worker.py")
 
 
@@ -37,6 +40,7 @@ class Worker:
         self._log = log
         self._lines: list[str] = []
         self._complete = threading.Event()
+        self._ready = False
         ours, theirs = socket.socketpair()
         self._socket = ours
         with theirs.makefile("rb") as stdin:
@@ -59,6 +63,10 @@ class Worker:
 
     def run(self, request_id: str, payload: bytes, arn: str, timeout: float) -> Reply:
         """Run one request, for at most `timeout` real seconds."""
+        if not self._ready:
+            broken = self._await_ready(request_id)
+            if broken is not None:
+                return broken
         request = {"id": request_id, "event": payload.decode(), "deadline": time.time() + timeout, "arn": arn, "trace": _trace(request_id)}
         self._complete.clear()
         self._socket.settimeout(timeout)
@@ -76,7 +84,7 @@ class Worker:
             return self._broken("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: {code}", request_id)
         self._complete.wait(2.0)
         answer: dict[str, Any] = json.loads(frame)
-        return Reply(answer["payload"].encode(), None if answer["ok"] else "Unhandled", True, self._take_log())
+        return Reply(answer["payload"].encode(), None if answer["ok"] else "Unhandled", not answer["last"], self._take_log())
 
     def stop(self, grace: float = 1.0) -> None:
         """End the process."""
@@ -86,6 +94,21 @@ class Worker:
     def kill(self) -> None:
         """End the process under a running request, which then fails as on Lambda."""
         self._processes.stop(self._child, grace=0.0)
+
+    def _await_ready(self, request_id: str) -> Reply | None:
+        """Wait until the handler's module is imported; the reply of a request whose worker did not get there."""
+        self._socket.settimeout(INIT_LIMIT)
+        try:
+            self._ready = read_frame(self._socket) is not None
+        except TimeoutError:
+            self.stop(grace=0.0)
+            return self._broken("Sandbox.Timedout", f"RequestId: {request_id} Error: Init timed out after {INIT_LIMIT:.2f} seconds", request_id)
+        except OSError:
+            self._ready = False
+        if self._ready:
+            return None
+        message = f"RequestId: {request_id} Error: Runtime exited with error: {self._exit_code()}"
+        return self._broken("Runtime.ExitError", message, request_id)
 
     def _broken(self, kind: str, message: str, request_id: str) -> Reply:
         self._reader.join(2.0)

@@ -5,6 +5,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from moto.core.utils import utcnow
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
@@ -115,6 +116,8 @@ class Directory:
     def _of_session(self, session: Any, token: str | None) -> Caller:
         if token != session.session_token:
             raise UnknownKeyError("InvalidClientTokenId", "The security token included in the request is invalid.")
+        if session.expiration < utcnow():
+            raise UnknownKeyError("ExpiredToken", "The security token included in the request is expired")
         role = self.role(session.role_arn)
         if role is None:
             raise UnknownKeyError("InvalidClientTokenId", "The security token included in the request is invalid: its role is gone.")
