@@ -8,13 +8,12 @@ A server starts in a fixed order (folder, port, parts, gate, account as `cdk boo
 One server at a time in a process: moto's stores and the patches on them are module-wide.
 """
 
-import importlib
-import importlib.util
 import json
 import logging
 import os
+import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,11 +24,13 @@ from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from twin import patches
+from twin import alarms, cloudformation, events, functions, iam, metrics, patches, sagemaker
 from twin.application import Moto, Wsgi
 from twin.clock import Clock
 from twin.cloud import Cloud, Part
 from twin.home import Home, TwinError
+from twin.http_api import HttpApi
+from twin.iam.gate import Gate
 from twin.processes import Processes
 from twin.replies import error_reply
 
@@ -37,7 +38,16 @@ log = logging.getLogger("twin.server")
 
 ACCOUNT = "123456789012"
 BOOTSTRAP_VERSION = "21"
-PARTS = ("iam", "functions", "events", "metrics", "alarms", "sagemaker", "cloudformation")
+PARTS: Mapping[str, Callable[[Cloud], Part]] = {
+    "iam": iam.install,
+    "functions": functions.install,
+    "events": events.install,
+    "metrics": metrics.install,
+    "alarms": alarms.install,
+    "sagemaker": sagemaker.install,
+    "cloudformation": cloudformation.install,
+}
+"""Installed in this order, stopped in the opposite one."""
 CLOSED = ("/moto-api", "/favicon.ico", "/latest/meta-data", "/latest/api")
 
 
@@ -112,14 +122,8 @@ class TwinServer:
             log.warning("ended the processes of an earlier twin: %s", ended)
         BackendDict.reset()
         reset_model_data()
-        for name in PARTS:
-            # Parts that are still being written are left out.
-            if importlib.util.find_spec(f"twin.{name}") is None or not hasattr(
-                module := importlib.import_module(f"twin.{name}"), "install"
-            ):
-                log.warning("twin.%s is not written yet", name)
-                continue
-            self._parts[name] = module.install(self.cloud)
+        for name, install in PARTS.items():
+            self._parts[name] = install(self.cloud)
         server.app = Routes(self)
         self._thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="twin-server", daemon=True)
         self._thread.start()
@@ -144,14 +148,14 @@ class Routes:
 
     def __init__(self, twin: TwinServer) -> None:
         self._twin = twin
-        self._aws: Wsgi = _gated(Moto(), twin.cloud)
-        self._http_api: Wsgi | None = _http_api(twin.cloud)
+        self._aws: Wsgi = Gate(Moto(), twin.cloud)
+        self._http_api: Wsgi = HttpApi(twin.cloud)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = str(environ.get("PATH_INFO", ""))
         if path.startswith("/_twin/"):
             return self._own(path, environ, start_response)
-        if path.startswith("/execute-api/") and self._http_api is not None:
+        if path.startswith("/execute-api/"):
             return self._http_api(environ, start_response)
         if path.startswith(CLOSED):
             return error_reply(environ, start_response, 404, "NotFound", f"{path} is no path of this account")
@@ -200,8 +204,6 @@ def _bind(port: int) -> BaseWSGIServer:
 
 
 def _is_free(port: int) -> bool:
-    import socket  # noqa: PLC0415
-
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -213,20 +215,6 @@ def _is_free(port: int) -> bool:
 
 def _not_yet(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     return error_reply(environ, start_response, 500, "ServiceUnavailable", "the twin is starting")
-
-
-def _gated(application: Wsgi, cloud: Cloud) -> Wsgi:
-    if importlib.util.find_spec("twin.iam.gate") is None:
-        return application
-    gated: Wsgi = importlib.import_module("twin.iam.gate").Gate(application, cloud)
-    return gated
-
-
-def _http_api(cloud: Cloud) -> Wsgi | None:
-    if importlib.util.find_spec("twin.http_api") is None:
-        return None
-    front: Wsgi = importlib.import_module("twin.http_api").HttpApi(cloud)
-    return front
 
 
 def _log_to(path: Path) -> logging.Handler:
