@@ -2,9 +2,10 @@
 
 from typing import Any
 
-import boto3
+from boto3.dynamodb.types import TypeDeserializer
 
 from contracts.ledger import DECISION, Decision
+from lambdas import runtime
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
@@ -26,16 +27,17 @@ METADATA = {
 
 
 def make_client(service: str) -> Any:
-    """An AWS client of the account."""
-    make: Any = boto3.client
-    return make(service, region_name=REGION)
+    """An AWS client of the account, which the functions use too: making one costs more than a whole test."""
+    return runtime.client(service)
 
 
 def decisions() -> list[Decision]:
     """The ledger's decisions, in time order."""
-    table: Any = boto3.resource("dynamodb", region_name=REGION).Table(LEDGER)
-    found = table.query(KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": DECISION})["Items"]
-    return [Decision.model_validate(item) for item in found]
+    found = make_client("dynamodb").query(
+        TableName=LEDGER, KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": DECISION}}
+    )["Items"]
+    deserialize = TypeDeserializer().deserialize
+    return [Decision.model_validate({name: deserialize(value) for name, value in item.items()}) for item in found]
 
 
 def register(approval: str, metadata: dict[str, str] | None = None, evaluation_uri: str | None = None) -> str:

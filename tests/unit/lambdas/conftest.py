@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -50,11 +49,22 @@ def context() -> Context:
 
 
 @pytest.fixture
-def event() -> Callable[..., dict[str, Any]]:
+def golden() -> Callable[[str], dict[str, Any]]:
+    """A golden event by name, as it is."""
+
+    def read(name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+        return found
+
+    return read
+
+
+@pytest.fixture
+def event(golden: Callable[[str], dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """A golden event by name; keywords replace parts of its detail's object, or, for other events, of its detail."""
 
     def read(name: str, **changes: Any) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+        found = golden(name)
         detail = found["detail"]
         detail.get("object", detail).update({key.replace("_", "-"): value for key, value in changes.items()})
         return found
@@ -94,7 +104,7 @@ def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, config: Config) -> 
         for bucket in ("data-bucket", "artifacts-bucket"):
             s3.create_bucket(Bucket=bucket)
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        boto3.client("dynamodb").create_table(
+        make_client("dynamodb").create_table(
             TableName=LEDGER,
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],

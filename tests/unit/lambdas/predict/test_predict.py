@@ -1,0 +1,203 @@
+"""predict: good requests go through unchanged, bad ones get 4xx, and failures of the endpoint are tried again before they are told."""
+
+import base64
+import io
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.predict import handler
+from lambdas.predict.adapters import Endpoint
+from lambdas.predict.logic import (
+    ATTEMPTS,
+    MAXIMUM_BYTES,
+    Answered,
+    NotDeployed,
+    Outcome,
+    Refused,
+    Reply,
+    Request,
+    Unavailable,
+    inference_id,
+    parse,
+    predict,
+)
+
+REQUEST = Request(b"{}", "application/json", "id-1")
+
+
+def _event(body: str | None = "{}", content_type: str | None = "application/json", encoded: bool = False) -> dict[str, Any]:
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    return {"headers": headers, "body": body, "isBase64Encoded": encoded, "requestContext": {"requestId": "JKJaXmPLvHcESHA="}}
+
+
+def _ask(outcomes: list[Outcome], seconds: float = 30.0) -> tuple[Reply, list[float]]:
+    """The reply to a scripted endpoint, and the pauses before its attempts."""
+    remaining: Iterator[Outcome] = iter(outcomes)
+    pauses: list[float] = []
+    left = [seconds]
+
+    def sleep(pause: float) -> None:
+        pauses.append(pause)
+        left[0] -= pause
+
+    reply = predict(REQUEST, lambda _: next(remaining), sleep, random.Random(1).uniform, lambda: left[0])
+    return reply, pauses
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8", "application/jsonlines", "text/csv"])
+def test_a_request_passes_unchanged(content_type: str) -> None:
+    assert parse(_event("1,ü", content_type)) == Request("1,ü".encode(), content_type, inference_id("JKJaXmPLvHcESHA="))
+    encoded = base64.b64encode(b"\x00\xff").decode()
+    assert parse(_event(encoded, content_type, encoded=True)) == Request(b"\x00\xff", content_type, inference_id("JKJaXmPLvHcESHA="))
+
+
+@pytest.mark.parametrize(
+    ("event", "status", "said"),
+    [
+        (_event(content_type=None), 415, "content-type '' is not one of"),
+        (_event(content_type="application/xml"), 415, "application/xml"),
+        (_event(content_type="text/csv; x=ü"), 415, "ASCII"),
+        (_event(body=None), 400, "the body is empty"),
+        (_event(body="  "), 400, "the body is empty"),
+        (_event(body="%%%", encoded=True), 400, "encoding"),
+        (_event(body="ü", encoded=True), 400, "encoding"),
+        (_event(body="x" * (MAXIMUM_BYTES + 1)), 413, "send fewer rows"),
+    ],
+)
+def test_a_bad_request_is_told_what_is_wrong(event: dict[str, Any], status: int, said: str) -> None:
+    reply = parse(event)
+    assert isinstance(reply, Reply)
+    assert reply.status == status
+    assert said in json.loads(reply.body)["error"]["message"]
+
+
+@given(st.text(max_size=200))
+def test_an_inference_id_is_short_and_always_the_same(request_id: str) -> None:
+    assert inference_id(request_id) == inference_id(request_id)
+    assert len(inference_id(request_id)) == 36
+
+
+def test_an_answer_comes_back_with_its_inference_id() -> None:
+    reply, pauses = _ask([Answered(b'{"predictions": []}')])
+    assert reply.render() == {
+        "statusCode": 200,
+        "headers": {"content-type": "application/json", "x-inference-id": "id-1"},
+        "body": '{"predictions": []}',
+    }
+    assert pauses == []
+
+
+@pytest.mark.parametrize("failures", range(1, ATTEMPTS))
+def test_a_failing_endpoint_is_asked_again(failures: int) -> None:
+    reply, pauses = _ask([*[Unavailable("503")] * failures, Answered(b"{}")])
+    assert reply.status == 200
+    assert len(pauses) == failures
+    assert sum(pauses) < 2
+
+
+def test_an_endpoint_that_keeps_failing_is_told_as_503() -> None:
+    reply, pauses = _ask([Unavailable("the model server answered 500")] * ATTEMPTS)
+    assert (reply.status, reply.headers["retry-after"], len(pauses)) == (503, "5", ATTEMPTS - 1)
+    assert "the model server answered 500" in reply.body
+
+
+def test_it_stops_while_there_is_time_to_answer() -> None:
+    reply, pauses = _ask([Unavailable("slow")] * ATTEMPTS, seconds=1.0)
+    assert (reply.status, pauses) == (503, [])
+
+
+def test_what_the_model_server_refuses_is_passed_on_at_once() -> None:
+    said = {"error": {"type": "RequestError", "message": "row 1: feature 'petal' is missing"}}
+    assert _ask([Refused(422, json.dumps(said))])[0] == Reply(422, json.dumps(said), {"content-type": "application/json"})
+    assert json.loads(_ask([Refused(400, "not json")])[0].body) == {"error": {"type": "ModelError", "message": "not json"}}
+
+
+def test_without_an_endpoint_it_says_the_next_step() -> None:
+    reply, pauses = _ask([NotDeployed()])
+    assert (reply.status, pauses) == (503, [])
+    assert "no model is deployed yet. Next: " in reply.body
+
+
+@pytest.fixture
+def endpoint() -> Iterator[tuple[Endpoint, Stubber]]:
+    client = boto3.client("sagemaker-runtime", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+    with Stubber(client) as stubber:
+        yield Endpoint(client, "flowers-dev"), stubber
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "original", "expected"),
+    [
+        ("ModelError", 424, {"OriginalStatusCode": 400, "OriginalMessage": "bad"}, Refused(400, "bad")),
+        ("ModelError", 424, {"OriginalStatusCode": 500, "OriginalMessage": "died"}, Unavailable("the model server answered 500")),
+        ("ServiceUnavailable", 503, {}, Unavailable("ServiceUnavailable")),
+        ("InternalFailure", 500, {}, Unavailable("InternalFailure")),
+        ("ThrottlingException", 400, {}, Unavailable("ThrottlingException")),
+        ("ModelNotReadyException", 429, {}, Unavailable("ModelNotReadyException")),
+        ("ValidationError", 400, {}, NotDeployed()),
+    ],
+)
+def test_every_error_of_the_endpoint_has_its_outcome(
+    endpoint: tuple[Endpoint, Stubber], code: str, status: int, original: dict[str, Any], expected: Outcome
+) -> None:
+    asked, stubber = endpoint
+    stubber.add_client_error("invoke_endpoint", code, http_status_code=status, modeled_fields=original)
+    assert asked.invoke(REQUEST) == expected
+
+
+def test_a_missing_permission_is_not_hidden(endpoint: tuple[Endpoint, Stubber]) -> None:
+    asked, stubber = endpoint
+    stubber.add_client_error("invoke_endpoint", "AccessDeniedException", http_status_code=400)
+    with pytest.raises(ClientError):
+        asked.invoke(REQUEST)
+
+
+@pytest.mark.parametrize("error", [EndpointConnectionError(endpoint_url="x"), ReadTimeoutError(endpoint_url="x")])
+def test_a_broken_connection_is_a_failed_attempt(error: Exception) -> None:
+    class Broken:
+        def invoke_endpoint(self, **request: Any) -> None:
+            raise error
+
+    assert Endpoint(Broken(), "flowers-dev").invoke(REQUEST) == Unavailable(type(error).__name__)
+
+
+def test_the_handler_answers_a_golden_request(
+    endpoint: tuple[Endpoint, Stubber], monkeypatch: pytest.MonkeyPatch, context: Any, golden: Any
+) -> None:
+    asked, stubber = endpoint
+    event = golden("predict_request")
+    body = b'{"predictions": [{"prediction": "rose"}]}'
+    expected = {
+        "EndpointName": "flowers-dev",
+        "Body": event["body"].encode(),
+        "ContentType": "application/json",
+        "Accept": "application/json",
+        "InferenceId": inference_id("JKJaXmPLvHcESHA="),
+    }
+    stubber.add_response(
+        "invoke_endpoint", {"Body": StreamingBody(io.BytesIO(body), len(body)), "ContentType": "application/json"}, expected
+    )
+    monkeypatch.setattr(handler, "endpoint", lambda: asked)
+    reply = handler.handle(event, context)
+    assert (reply["statusCode"], reply["body"]) == (200, body.decode())
+    assert reply["headers"]["x-inference-id"] == expected["InferenceId"]
+
+
+HEAVY = ("pandas", "numpy", "sklearn", "contracts.config", "aws_lambda_powertools.utilities.parser", "aws_xray_sdk")
+
+
+def test_a_cold_start_imports_nothing_heavy() -> None:
+    program = f"import sys, lambdas.predict.handler; print([name for name in {HEAVY} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip() == "[]"

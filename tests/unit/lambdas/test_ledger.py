@@ -1,0 +1,74 @@
+"""The ledger: what is written once stays what it was first, whoever comes second."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from contracts.ledger import Decision, Deployment, Evidence, Hold, Quarantine, What
+from lambdas.ledger import Ledger
+from tests.unit.lambdas.account import LEDGER, decisions
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+LATER = NOON + timedelta(milliseconds=1)
+
+
+@pytest.fixture
+def ledger(account: Callable[[str], Any]) -> Ledger:
+    return Ledger(account("dynamodb"), LEDGER)
+
+
+def _decision(why: str = "because") -> Decision:
+    evidence = (Evidence(uri="s3://bucket/key", sha256="ab"), Evidence(uri="s3://bucket/other"))
+    return Decision(time=NOON, what=What.MODEL_APPROVED, subject="arn:1", why=why, by="test", evidence=evidence)
+
+
+def test_a_decision_is_written_once(ledger: Ledger) -> None:
+    assert ledger.record(_decision())
+    assert not ledger.record(_decision("another reason for the same cause"))
+    assert decisions() == [_decision()]
+
+
+def test_an_open_deployment_is_replaced_by_a_later_one_only(ledger: Ledger) -> None:
+    late, early = Deployment(model_package_arn="arn:2", asked=LATER), Deployment(model_package_arn="arn:1", asked=NOON)
+    assert ledger.open_deployment() is None
+    assert ledger.open(late)
+    assert not ledger.open(early)
+    assert ledger.open_deployment() == late
+
+
+def test_only_the_deployment_that_is_meant_is_closed(ledger: Ledger) -> None:
+    one, two = Deployment(model_package_arn="arn:1", asked=NOON), Deployment(model_package_arn="arn:2", asked=LATER)
+    ledger.open(two)
+    assert not ledger.close(one)
+    assert ledger.open_deployment() == two
+    assert ledger.close(two)
+    assert not ledger.close(two)
+    assert ledger.open_deployment() is None
+
+
+def test_a_deployment_is_settled_at_the_time_of_whoever_saw_it_first(ledger: Ledger) -> None:
+    deployment = Deployment(model_package_arn="arn:1", asked=NOON)
+    ledger.open(deployment)
+    assert ledger.settle(deployment, NOON) == NOON
+    assert ledger.settle(deployment, LATER) == NOON
+    ledger.close(deployment)
+    assert ledger.settle(deployment, LATER) is None
+
+
+def test_a_quarantine_keeps_its_first_reason(ledger: Ledger) -> None:
+    first = Quarantine(model_package_arn="arn:1", why="it failed", time=NOON)
+    assert ledger.quarantine(first) == first
+    assert ledger.quarantine(Quarantine(model_package_arn="arn:1", why="it failed again", time=LATER)) == first
+    assert ledger.quarantines() == (first,)
+
+
+def test_a_hold_is_kept_until_its_reason_changes_or_is_gone(ledger: Ledger) -> None:
+    first, again, other = Hold(why="a", time=NOON), Hold(why="a", time=LATER), Hold(why="b", time=LATER)
+    assert ledger.hold(first) == first
+    assert ledger.hold(again) == first
+    assert ledger.hold(other) == other
+    ledger.release()
+    assert ledger.held() is None
+    assert ledger.hold(again) == again
