@@ -30,7 +30,8 @@ def test_an_asset_is_found_by_its_uri_and_stays_known(tmp_path: Path) -> None:
 
 
 def test_a_dockerfile_gives_command_and_variables(tmp_path: Path) -> None:
-    text = '# ENV no=1\nFROM x\nENV A="b c" D=e \\\n    F=g\nENV H i j\nENV PATH=/x:$PATH\nRUN pip install y\nENTRYPOINT ["python", "-m", "training"]\n'
+    lines = ["# ENV no=1", "FROM x", 'ENV A="b c" D=e \\', "    F=g", "ENV H i j", "ENV PATH=/x:$PATH", "RUN pip install y"]
+    text = "\n".join([*lines, 'ENTRYPOINT ["python", "-m", "training"]'])
     image = read_image("u", write(tmp_path, text))
     assert image.entrypoint == ("python", "-m", "training")
     assert image.environment == {"A": "b c", "D": "e", "F": "g", "H": "i j"}

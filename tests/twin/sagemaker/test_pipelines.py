@@ -246,7 +246,7 @@ def test_conditions(condition: dict[str, Any], holds: bool) -> None:
 
 
 def test_what_cannot_be_found_or_compared_is_named() -> None:
-    with pytest.raises(DefinitionError, match="nothing is at a.c"):
+    with pytest.raises(DefinitionError, match=r"nothing is at a\.c"):
         follow({"a": {"b": 1}}, "a.c", "here")
     with pytest.raises(DefinitionError, match="cannot compare"):
         RESOLVER.holds(comparison("LessThan", "x", 1))
