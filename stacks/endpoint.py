@@ -19,7 +19,7 @@ from constructs import Construct
 from contracts.config import Serving
 from stacks.constructs.rollout import deployment_config, rollback_alarms
 from stacks.constructs.scaling import scale
-from stacks.names import VARIANT, logical_id, stack_name
+from stacks.names import VARIANT, logical_id, rollback_alarm_names, stack_name
 from stacks.project import Project
 
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html: instances with local NVMe disks encrypt them in
@@ -40,7 +40,7 @@ class EndpointStack(cdk.Stack):
         name, serving = project.prefix, project.config.serving
         package = self._package_parameter(name)
         has_model = cdk.CfnCondition(self, "HasModel", expression=cdk.Fn.condition_not(cdk.Fn.condition_equals(package, "")))
-        alarms = rollback_alarms(self, name, serving.alarms)
+        alarms = rollback_alarms(self, project)
         model = sagemaker.CfnModel(
             self,
             "Model",
@@ -53,7 +53,7 @@ class EndpointStack(cdk.Stack):
             "Endpoint",
             endpoint_name=name,
             endpoint_config_name=config.attr_endpoint_config_name,
-            deployment_config=deployment_config(serving.rollout, [f"{name}-5xx", f"{name}-latency"]),
+            deployment_config=deployment_config(serving.rollout, rollback_alarm_names(project)),
             # Keeps the capacity that scaling has reached. The count in the new configuration is where the first endpoint starts.
             retain_all_variant_properties=True,
         )

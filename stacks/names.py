@@ -23,6 +23,11 @@ def function_name(project: Project, function: str) -> str:
     return f"{project.prefix}-{function.replace('_', '-')}"
 
 
+def rollback_alarm_names(project: Project) -> list[str]:
+    """The alarms that throw a deployment back: on errors and on latency."""
+    return [f"{project.prefix}-5xx", f"{project.prefix}-latency"]
+
+
 def logical_id(prefix: str, part: str) -> str:
     """A logical id with the project in it, for SageMaker resources that CloudFormation names.
 

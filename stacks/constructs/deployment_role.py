@@ -6,7 +6,7 @@ from constructs import Construct
 
 from stacks.constructs.job_roles import SAGEMAKER
 from stacks.constructs.policy import allow, pass_role, service_role
-from stacks.names import VARIANT, Arns
+from stacks.names import VARIANT, Arns, rollback_alarm_names
 from stacks.project import Project
 
 _SCALING_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
@@ -19,7 +19,7 @@ def deployment_role(scope: Construct, project: Project, *, model_role: iam.IRole
     statements = [
         *_endpoint(arns, model_role),
         *_encryption(key_arn),
-        *_alarms(arns, project.prefix),
+        *_alarms(arns, project),
         *_scaling(cdk.Stack.of(scope), arns),
     ]
     return service_role(scope, "DeploymentRole", "cloudformation.amazonaws.com", f"Updates {project.prefix}-endpoint", statements)
@@ -47,9 +47,9 @@ def _encryption(key_arn: str) -> list[iam.PolicyStatement]:
     ]
 
 
-def _alarms(arns: Arns, prefix: str) -> list[iam.PolicyStatement]:
+def _alarms(arns: Arns, project: Project) -> list[iam.PolicyStatement]:
     # Application Auto Scaling makes the alarms of a target tracking policy in the name of whoever puts the policy.
-    names = (f"{prefix}-5xx", f"{prefix}-latency", f"TargetTracking-endpoint/{prefix}/variant/{VARIANT}-*")
+    names = [*rollback_alarm_names(project), f"TargetTracking-endpoint/{project.prefix}/variant/{VARIANT}-*"]
     return [
         allow(["cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms"], [arns.alarm(name) for name in names]),
     ]

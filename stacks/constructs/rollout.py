@@ -7,9 +7,10 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from contracts.config import RollbackAlarms, Rollout, RolloutType
+from contracts.config import Rollout, RolloutType
 from contracts.errors import ConfigError
-from stacks.names import VARIANT
+from stacks.names import VARIANT, rollback_alarm_names
+from stacks.project import Project
 
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_BlueGreenUpdatePolicy.html: 600 to 14,400 seconds.
 _LONGEST_SECONDS = 14_400
@@ -56,8 +57,10 @@ def _check_duration(rollout: Rollout) -> None:
         )
 
 
-def rollback_alarms(scope: Construct, prefix: str, limits: RollbackAlarms) -> list[cloudwatch.CfnAlarm]:
+def rollback_alarms(scope: Construct, project: Project) -> list[cloudwatch.CfnAlarm]:
     """`<prefix>-5xx` and `<prefix>-latency`. No traffic means no data, and is not a failure."""
+    prefix, limits = project.prefix, project.config.serving.alarms
+    errors, latency = rollback_alarm_names(project)
     common: dict[str, Any] = {
         "namespace": "AWS/SageMaker",
         "dimensions": [
@@ -73,7 +76,7 @@ def rollback_alarms(scope: Construct, prefix: str, limits: RollbackAlarms) -> li
         cloudwatch.CfnAlarm(
             scope,
             "ErrorsAlarm",
-            alarm_name=f"{prefix}-5xx",
+            alarm_name=errors,
             alarm_description="The model server answered with 5xx; rolls a deployment back",
             metric_name="Invocation5XXErrors",
             statistic="Sum",
@@ -83,7 +86,7 @@ def rollback_alarms(scope: Construct, prefix: str, limits: RollbackAlarms) -> li
         cloudwatch.CfnAlarm(
             scope,
             "LatencyAlarm",
-            alarm_name=f"{prefix}-latency",
+            alarm_name=latency,
             alarm_description="The slowest twentieth of the answers took too long; rolls a deployment back",
             metric_name="ModelLatency",
             extended_statistic="p95",
