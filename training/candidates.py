@@ -1,10 +1,11 @@
 """What the search tries: seeded configurations of two families, each one scikit-learn Pipeline of features and estimator.
 
-linear      median imputation with missing indicators, scaling; logistic or ridge regression
-boosting    gradient boosted trees over histograms, which read missing numbers as they are
+linear      scaling; logistic or ridge regression
+boosting    gradient boosted trees over histograms
 
-Categories are one-hot in both; rare ones (and, when there are rare ones, unknown ones) share a column. The first candidate of each family
-is a sound default, so that a search of two is already useful. Only scikit-learn's own types are used: see TRUSTED in artifact.py.
+In both, missing numbers become the median, with a feature that says so, and categories are one-hot; rare ones (and, when there are rare
+ones, unknown ones) share a column. The first candidate of each family is a sound default, so that a search of two is already useful. Only
+scikit-learn's own types are used: see TRUSTED in artifact.py.
 """
 
 from collections.abc import Mapping
@@ -85,12 +86,9 @@ def _rounded(value: float) -> float:
 
 def build(candidate: Candidate, problem: Problem, features: Mapping[str, ColumnKind], seed: int) -> Pipeline:
     """The candidate's pipeline, unfitted."""
-    linear = candidate.family is Family.LINEAR
-    numbers: Any = "passthrough"
-    if linear:
-        # Features that are empty in a fold are kept as zeros: a pipeline's width must not depend on the fold.
-        imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-        numbers = Pipeline([("impute", imputer), ("scale", StandardScaler())])
+    # A feature may hold no value at all, in one fold or everywhere; it is then kept as zeros.
+    imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    numbers: Any = Pipeline([("impute", imputer), ("scale", StandardScaler())]) if candidate.family is Family.LINEAR else imputer
     categories = OneHotEncoder(
         handle_unknown="infrequent_if_exist", min_frequency=RARE, max_categories=CATEGORIES, sparse_output=False, dtype=np.float64
     )

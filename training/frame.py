@@ -92,7 +92,7 @@ def _calendar(name: str, seconds: Column) -> dict[str, Column]:
     parts = {
         "year": moments.year,
         "month": moments.month,
-        "weekday": moments.weekday,
+        "weekday": moments.day_of_week,
         "hour": moments.hour,
         "days": seconds / DAY,
     }

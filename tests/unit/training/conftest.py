@@ -1,0 +1,38 @@
+"""Trained models, once a test process: tests that change one work on a copy."""
+
+import shutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.unit.training.tables import contract, table, trained
+from training.paths import Paths
+
+
+@pytest.fixture(autouse=True)
+def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="session")
+def _shared_models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Paths]:
+    @cache
+    def train(problem: str) -> Paths:
+        return trained(tmp_path_factory.mktemp(problem), table(problem), contract(problem))
+
+    return train
+
+
+@pytest.fixture
+def model(_shared_models: Callable[[str], Paths], tmp_path: Path) -> Callable[[str], Paths]:
+    """model(problem): a copy of a container's folder after prepare and train."""
+
+    def copy(problem: str) -> Paths:
+        target = tmp_path / problem
+        shutil.copytree(_shared_models(problem).root, target)
+        return Paths(target)
+
+    return copy

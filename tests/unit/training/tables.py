@@ -1,0 +1,111 @@
+"""Small tables with every kind of column, and a dataset version made of one, for the tests of the model image."""
+
+import csv
+import hashlib
+import io
+import json
+import shutil
+from pathlib import Path
+
+import boto3
+import numpy as np
+from moto import mock_aws
+
+from contracts.columns import ColumnKind
+from contracts.config import Data
+from contracts.layout import CHAMPION, CHAMPION_CHANNEL, DATASET_CHANNEL, HOLDOUT_CHANNEL, MANIFEST, MODEL_CHANNEL, TRAIN_CHANNEL
+from contracts.manifest import DataFile, Manifest
+from training.__main__ import main
+from training.paths import Paths
+
+BUCKET, KEY = "data-bucket", "uploads/demo/table.csv"
+SETTINGS = {"seed": "7", "folds": "2", "candidates": "2"}
+METRIC = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "rmse"}
+FEATURES = {
+    "size": ColumnKind.NUMERIC,
+    "colour": ColumnKind.CATEGORICAL,
+    "used": ColumnKind.BOOLEAN,
+    "sold at": ColumnKind.DATETIME,
+}
+
+
+def contract(problem: str, **changes: object) -> Data:
+    """The data contract of `table(problem)`."""
+    values = {
+        "dataset": "demo",
+        "target": "answer",
+        "problem": problem,
+        "positive": "yes" if problem == "binary" else None,
+        "id": "id",
+        "features": FEATURES,
+    }
+    return Data.model_validate(values | changes)
+
+
+def table(problem: str, rows: int = 160, seed: int = 1) -> str:
+    """CSV of `rows` rows whose target follows from size and colour; every tenth cell is missing."""
+    generator = np.random.default_rng(seed)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["id", *FEATURES, "answer", "remark"])
+    for number in range(rows):
+        size, colour = generator.normal(), int(generator.integers(3))
+        strength = size + colour
+        answer = {
+            "binary": "yes" if strength > 1 else "no",
+            "multiclass": ("low", "middle", "high")[int(strength > 0.3) + int(strength > 1.7)],
+            "regression": f"{strength:.3f}",
+        }[problem]
+        cells = [
+            f"{size:.4f}",
+            ("red", "green", "blue, dark")[colour],
+            ("yes", "no")[number % 2],
+            f"2024-0{1 + number % 9}-1{number % 9}T0{number % 9}:00",
+        ]
+        cells = ["" if generator.random() < 0.1 else cell for cell in cells]
+        writer.writerow([f"row-{number}", *cells, answer, "seen"])
+    return out.getvalue()
+
+
+def upload(body: bytes, data: Data, rows: int = 1) -> Manifest:
+    """Put a file into the (mocked) data bucket; its dataset version. Call it inside mock_aws."""
+    s3 = boto3.client("s3", region_name="us-east-1")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    version = s3.put_object(Bucket=BUCKET, Key=KEY, Body=body)["VersionId"]
+    digest = hashlib.sha256(body).hexdigest()
+    file = DataFile(bucket=BUCKET, key=KEY, version_id=version, size=len(body), sha256=digest, rows=rows)
+    return Manifest(dataset="demo", files=(file,), columns=(), contract=data)
+
+
+def prepare(paths: Paths, manifest: Manifest, version: str | None = None) -> int:
+    """Run prepare on a manifest; its exit status. Call it inside mock_aws."""
+    folder = paths.processing_input(DATASET_CHANNEL)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).write_text(manifest.to_json())
+    options = ["--seed", "7", "--holdout", "0.25", "--folds", "2", "--dataset-version", version or manifest.version]
+    return main(["prepare", *options], paths)
+
+
+def prepared(root: Path, text: str, data: Data) -> Paths:
+    """A container's folder after prepare, with train's and evaluate's inputs in place."""
+    paths = Paths(root)
+    with mock_aws():
+        assert prepare(paths, upload(text.encode(), data)) == 0, paths.message.read_text()
+    shutil.copytree(paths.processing_output(TRAIN_CHANNEL), paths.training_input(TRAIN_CHANNEL))
+    shutil.copytree(paths.processing_output(HOLDOUT_CHANNEL), paths.processing_input(HOLDOUT_CHANNEL))
+    paths.hyperparameters.parent.mkdir(parents=True)
+    paths.hyperparameters.write_text(json.dumps(SETTINGS | {"metric": METRIC[data.problem]}))
+    return paths
+
+
+def trained(root: Path, text: str, data: Data) -> Paths:
+    """The same after train, with the model's archive and no champion where evaluate looks for them."""
+    paths = prepared(root, text, data)
+    assert main(["train"], paths) == 0, paths.failure.read_text()
+    model, champion = (paths.processing_input(channel) for channel in (MODEL_CHANNEL, CHAMPION_CHANNEL))
+    model.mkdir()
+    shutil.make_archive(str(model / "model"), "gztar", paths.model)
+    champion.mkdir()
+    (champion / CHAMPION).write_text("{}")
+    return paths
