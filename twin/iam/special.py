@@ -228,6 +228,18 @@ def _sagemaker(call: Call, place: Place) -> list[Need]:
     return needs_of(call, place)
 
 
+def _cloudwatch(call: Call, place: Place) -> list[Need]:
+    """Alarms that are asked for by name are checked one by one; without names the permission must be on all of them.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+    """
+    names = call.parameters.get("AlarmNames")
+    if call.operation not in {"DescribeAlarms", "DeleteAlarms"} or not names:
+        return needs_of(call, place)
+    base = f"arn:aws:cloudwatch:{place.region}:{place.account}:alarm"
+    return [Need(f"cloudwatch:{call.operation}", f"{base}:{name}") for name in names]
+
+
 def _scheduler(call: Call, place: Place) -> list[Need]:
     if call.operation.endswith("Schedule"):
         group, name = call.parameters.get("GroupName") or "default", call.parameters.get("Name", "*")
@@ -251,6 +263,7 @@ _SERVICES: dict[str, Callable[[Call, Place], list[Need]]] = {
     "kms": _kms,
     "ssm": _ssm,
     "apigatewayv2": _api_gateway,
+    "cloudwatch": _cloudwatch,
     "sagemaker": _sagemaker,
     "scheduler": _scheduler,
     "sts": _sts,
