@@ -101,7 +101,7 @@ class Directory:
         boundary = getattr(caller.role or caller.user, "permissions_boundary_arn", None)
         if boundary:
             managed = self.iam.managed_policies[boundary]
-            limits.append(parse(managed.document, managed.name))
+            limits.append(parse(_current(managed), managed.name))
         return limits
 
     def _session(self, key: str) -> Any | None:
@@ -130,8 +130,13 @@ class Directory:
 def _statements(owner: Any) -> list[Statement]:
     inline = owner.policies
     documents = [(name, _text(document)) for name, document in dict(inline).items()]
-    documents += [(policy.name, _text(policy.document)) for policy in list(owner.managed_policies.values())]
+    documents += [(policy.name, _current(policy)) for policy in list(owner.managed_policies.values())]
     return [statement for name, document in documents for statement in parse(document, name)]
+
+
+def _current(policy: Any) -> str:
+    """The document of a managed policy's default version."""
+    return _text(next(version.document for version in policy.versions if version.version_id == policy.default_version_id))
 
 
 def _text(document: Any) -> str:
