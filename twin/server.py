@@ -24,7 +24,7 @@ from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from twin import alarms, cloudformation, events, functions, iam, metrics, patches, sagemaker
+from twin import alarms, api_stages, cloudformation, events, functions, iam, metrics, patches, sagemaker
 from twin.application import Moto, Wsgi
 from twin.clock import Clock
 from twin.cloud import Cloud, Part
@@ -45,6 +45,7 @@ PARTS: Mapping[str, Callable[[Cloud], Part]] = {
     "metrics": metrics.install,
     "alarms": alarms.install,
     "sagemaker": sagemaker.install,
+    "api_stages": api_stages.install,
     "cloudformation": cloudformation.install,
 }
 """Installed in this order, stopped in the opposite one."""

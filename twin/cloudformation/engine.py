@@ -219,7 +219,7 @@ class Engine:
 
     def _run(self, stack: Stack, operation: Callable[[], None]) -> None:
         thread = threading.Thread(target=_guarded, args=(stack, operation), name=stack.stack_id, daemon=True)
-        self._threads.append(thread)
+        self._threads = [*filter(threading.Thread.is_alive, self._threads), thread]
         thread.start()
 
     def _template_body(self, request: Mapping[str, Any], caller: Credentials, stack: Stack | None) -> str:

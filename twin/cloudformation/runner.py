@@ -218,6 +218,8 @@ class Runner:
 
     def _undo_create(self, failed: str) -> None:
         stack = self.stack
+        if self.account.stopping.is_set():
+            return  # the account ends with the twin
         reason = f"The following resource(s) failed to create: [{failed}]. " if failed in stack.desired.template.resources else failed + " "
         if stack.on_failure == "DO_NOTHING":
             self.journal.stack(stack, "CREATE_FAILED", reason.strip())
@@ -238,6 +240,8 @@ class Runner:
 
     def _undo_update(self, before: Desired, old: dict[str, Made], failed: str) -> None:
         stack = self.stack
+        if self.account.stopping.is_set():
+            return  # the account ends with the twin
         known = failed in stack.desired.template.resources
         reason = f"The following resource(s) failed to update: [{failed}]." if known else failed
         self.journal.stack(stack, "UPDATE_ROLLBACK_IN_PROGRESS", reason)

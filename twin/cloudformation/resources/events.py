@@ -19,14 +19,14 @@ class Rule(Handler):
         {"Description", "EventBusName", "EventPattern", "Name", "RoleArn", "ScheduleExpression", "State", "Tags", "Targets"}
     )
     replacement = frozenset({"Name", "EventBusName"})
-    attributes = frozenset({"Arn"})
+    attributes = frozenset({"Arn", "RuleName"})
     name_property = "Name"
 
     def create(self, call: Call) -> Created:
         name, bus = call.name("Name", 64), call.properties.get("EventBusName")
         call.begun(_ref(name, bus))
         arn = self._put(call, name, [])
-        return Created(_ref(name, bus), {"Arn": arn})
+        return Created(_ref(name, bus), {"Arn": arn, "RuleName": name})
 
     def update(self, call: Call, physical_id: str, before: Mapping[str, Any]) -> Mapping[str, Any]:
         wanted = {target["Id"] for target in call.properties.get("Targets", ())}
@@ -36,7 +36,7 @@ class Rule(Handler):
         if had and call.properties.get("Tags") != before.get("Tags"):
             call.client("events").untag_resource(ResourceARN=arn, TagKeys=had)
             call.client("events").tag_resource(ResourceARN=arn, Tags=tag_list(call.properties.get("Tags")))
-        return {"Arn": arn}
+        return {"Arn": arn, "RuleName": physical_id.rpartition("|")[2]}
 
     def delete(self, call: Call, physical_id: str) -> None:
         events, where = call.client("events"), _bus(call)

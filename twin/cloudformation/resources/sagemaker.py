@@ -114,13 +114,13 @@ class Model(Handler):
         }
     )
     replacement = properties
-    attributes = frozenset({"ModelName"})
+    attributes = frozenset({"ModelArn", "ModelName"})
     name_property = "ModelName"
 
     def create(self, call: Call) -> Created:
         name = _own_name(call, "ModelName")
         arn = call.client("sagemaker").create_model(ModelName=name, **call.request("sagemaker", "CreateModel", "ModelName"))["ModelArn"]
-        return Created(arn, {"ModelName": name})
+        return Created(arn, {"ModelArn": arn, "ModelName": name})
 
     def delete(self, call: Call, physical_id: str) -> None:
         with gone(*_GONE):
@@ -148,14 +148,14 @@ class EndpointConfig(Handler):
     )
     required = frozenset({"ProductionVariants"})
     replacement = properties
-    attributes = frozenset({"EndpointConfigName"})
+    attributes = frozenset({"EndpointConfigArn", "EndpointConfigName"})
     name_property = "EndpointConfigName"
 
     def create(self, call: Call) -> Created:
         name = _own_name(call, "EndpointConfigName")
         request = call.request("sagemaker", "CreateEndpointConfig", "EndpointConfigName")
         arn = call.client("sagemaker").create_endpoint_config(EndpointConfigName=name, **request)["EndpointConfigArn"]
-        return Created(arn, {"EndpointConfigName": name})
+        return Created(arn, {"EndpointConfigArn": arn, "EndpointConfigName": name})
 
     def delete(self, call: Call, physical_id: str) -> None:
         with gone(*_GONE):
@@ -179,7 +179,7 @@ class Endpoint(Handler):
     )
     required = frozenset({"EndpointConfigName"})
     replacement = frozenset({"EndpointName"})
-    attributes = frozenset({"EndpointName"})
+    attributes = frozenset({"EndpointArn", "EndpointName"})
     name_property = "EndpointName"
 
     def create(self, call: Call) -> Created:
@@ -188,7 +188,7 @@ class Endpoint(Handler):
         reply = call.client("sagemaker").create_endpoint(EndpointName=name, **request("sagemaker", "CreateEndpoint", values))
         call.begun(reply["EndpointArn"])
         self._settle(call, name)
-        return Created(reply["EndpointArn"], {"EndpointName": name})
+        return Created(reply["EndpointArn"], {"EndpointArn": reply["EndpointArn"], "EndpointName": name})
 
     def update(self, call: Call, physical_id: str, before: Mapping[str, Any]) -> Mapping[str, Any]:
         # The last part of an ARN is in lower case; the name is not.
@@ -199,7 +199,7 @@ class Endpoint(Handler):
             call.client("sagemaker").update_endpoint(EndpointName=name, **request("sagemaker", "UpdateEndpoint", values))
             self._settle(call, name)
         _retag(call, physical_id, before)
-        return {"EndpointName": name}
+        return {"EndpointArn": physical_id, "EndpointName": name}
 
     def delete(self, call: Call, physical_id: str) -> None:
         name = call.properties.get("EndpointName") or _name_in(physical_id)
