@@ -141,6 +141,7 @@ def endpoint() -> Iterator[tuple[Endpoint, Stubber]]:
     ("code", "status", "original", "expected"),
     [
         ("ModelError", 424, {"OriginalStatusCode": 400, "OriginalMessage": "bad"}, Refused(400, "bad")),
+        ("ModelError", 424, {"OriginalStatusCode": 422, "OriginalMessage": "bad"}, Refused(422, "bad")),
         ("ModelError", 424, {"OriginalStatusCode": 500, "OriginalMessage": "died"}, Unavailable("the model server answered 500")),
         ("ServiceUnavailable", 503, {}, Unavailable("ServiceUnavailable")),
         ("InternalFailure", 500, {}, Unavailable("InternalFailure")),

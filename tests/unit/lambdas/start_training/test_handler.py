@@ -104,6 +104,8 @@ def test_the_same_event_again_is_the_same_run_with_the_same_champion(
     _live(b"live since then")
     run = handler.handle(created, context)["run"]
     assert _champion(account, run) == ChampionReference()
+    files = account("s3").list_objects_v2(Bucket="artifacts-bucket", Prefix=f"runs/{run}/champion/")["Contents"]
+    assert [file["Key"].rsplit("/", 1)[1] for file in files] == ["champion.json"]
     first, second = started
     assert first == second
     assert 32 <= len(first["ClientRequestToken"]) <= 128
