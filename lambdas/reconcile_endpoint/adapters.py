@@ -5,6 +5,7 @@ whose update the stack already shows. The stack comes before the endpoint, so an
 endpoint already shows. And the stack is read again at the end, so an update that began in between is noticed.
 """
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -180,7 +181,7 @@ class AwsAccount:
 
     def deploy(self, action: Deploy) -> bool:
         """Ask for the update, and then remember that it was asked for."""
-        token = f"version-{action.package.version}-{self._cause}"[:128]
+        token = f"version-{action.package.version}-{hashlib.sha256(self._cause.encode()).hexdigest()[:32]}"
         if not self._stack.serve(action.package.arn, token):
             return False
         self._ledger.open(Deployment(model_package_arn=action.package.arn, asked=self._now))
