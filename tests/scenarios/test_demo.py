@@ -1,0 +1,96 @@
+"""The demo, as a user runs it: the whole loop on the twin, on a real table, in a project folder of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.project import REPOSITORY
+from cli.twin_process import running_twin
+
+LIMIT = 280
+
+pytestmark = pytest.mark.xdist_group("demo")
+
+
+def tide(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder, with no AWS variables of the shell's."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return subprocess.run(
+        [str(Path(sys.executable).parent / "tide"), *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str], dict[str, Any]]:
+    """The demo of the example project, once for all tests: folder, what it said, and its JSON."""
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / "tidewheel.yaml").write_text((REPOSITORY / "tidewheel.yaml").read_text())
+    done = tide(folder, "demo", "--json", "demo.json")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{_log(folder)}"
+    return folder, done, json.loads((folder / "demo.json").read_text())
+
+
+def test_no_request_fails(told: tuple[Path, subprocess.CompletedProcess[str], dict[str, Any]]) -> None:
+    _, done, report = told
+    assert report["ok"] is True
+    assert report["requests"] > 100
+    assert report["failed_requests"] == 0
+    assert "failed requests = 0" in done.stdout
+
+
+def test_two_versions_are_trained_on_two_dataset_versions(told: tuple[Path, subprocess.CompletedProcess[str], dict[str, Any]]) -> None:
+    versions = {version["version"]: version for version in told[2]["versions"]}
+    assert {number: version["status"] for number, version in versions.items()} == {1: "Approved", 2: "Rejected"}
+    assert versions[1]["dataset_version"] != versions[2]["dataset_version"]
+    assert all(version["metrics"]["roc_auc"] > 0.9 for version in versions.values())
+
+
+def test_traffic_moves_there_in_steps_and_back(told: tuple[Path, subprocess.CompletedProcess[str], dict[str, Any]]) -> None:
+    first, second = (told[2]["traffic"][f"version {number}"] for number in (1, 2))
+    assert first[0] == 1.0
+    assert first[-1] == 1.0
+    assert 1.0 in second
+    # A canary: for a while both answer.
+    assert any(0 < share < 1 for share in second[: second.index(1.0)])
+
+
+def test_the_ledger_tells_the_story(told: tuple[Path, subprocess.CompletedProcess[str], dict[str, Any]]) -> None:
+    decisions = [decision["what"] for decision in told[2]["decisions"]]
+    assert decisions.count("dataset_accepted") == decisions.count("training_started") == decisions.count("model_approved") == 2
+    assert decisions.count("deployment_started") == decisions.count("deployment_finished") == 3
+    assert not {"dataset_refused", "model_quarantined", "endpoint_held"} & set(decisions)
+    assert all(decision["why"] for decision in told[2]["decisions"])
+
+
+def test_every_phase_has_its_seconds_and_the_twin_is_gone(told: tuple[Path, subprocess.CompletedProcess[str], dict[str, Any]]) -> None:
+    folder, _, report = told
+    assert all(phase["seconds"] > 0 for phase in report["phases"])
+    assert [phase["name"] for phase in report["phases"]][:3] == ["synthesise the app", "start the twin", "deploy the stacks"]
+    assert running_twin(folder / ".tidewheel" / "demo") is None
+
+
+def test_a_table_of_another_project_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "tidewheel.yaml").write_text((REPOSITORY / "tidewheel.yaml").read_text())
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    done = tide(tmp_path, "demo", "--data", "other.csv", "--json", "demo.json")
+    assert done.returncode == 1
+    assert "tide init --data other.csv" in done.stderr
+    report = json.loads((tmp_path / "demo.json").read_text())
+    assert report["ok"] is False
+    assert "no column diagnosis" in report["reason"]
+
+
+def _log(folder: Path) -> str:
+    log = folder / ".tidewheel" / "demo" / "twin.log"
+    return log.read_text()[-5000:] if log.exists() else "the twin has no log"
