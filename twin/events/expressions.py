@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 
 _RATE = re.compile(r"^rate\((\d+) (minute|hour|day)s?\)$")
 _CRON = re.compile(r"^cron\(([^()]+)\)$")
@@ -47,7 +47,13 @@ def _rate(seconds: int, start: datetime, after: datetime, until: datetime) -> It
 
 def _cron(fields: str, zone: str, after: datetime, until: datetime) -> Iterator[datetime]:
     times = croniter(fields, after.astimezone(ZoneInfo(zone)), ret_type=datetime)
-    while (moment := times.get_next().astimezone(UTC)) <= until:
+    while True:
+        try:
+            moment = times.get_next().astimezone(UTC)
+        except CroniterBadDateError:
+            return  # the year field leaves no moment to come
+        if moment > until:
+            return
         yield moment
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from moto.events import models
 from moto.events.exceptions import InvalidEventPatternException, ValidationException
+from moto.events.responses import EventsHandler
 from moto.s3 import notifications
 from moto.s3.models import s3_backends
 
@@ -19,7 +20,7 @@ _REASONS = {"Put": "PutObject", "Post": "POST Object", "Copy": "CopyObject", "Co
 
 def patches(router: Router) -> tuple[Patch, ...]:
     """The patches, around moto's own methods as they are now."""
-    return (_send(router), _put_events(router), _parse(), _matches(), _s3(router))
+    return (_send(router), _put_events(router), _parse(), _test_pattern(), _s3(router))
 
 
 def _send(router: Router) -> Patch:
@@ -86,12 +87,16 @@ def _parse() -> Patch:
     return Patch(models.EventPatternParser, "parse", parse, "(self) -> 'dict[str, Any]'", "moto takes filters that do not exist")
 
 
-def _matches() -> Patch:
-    def matches_event(self: Any, event: Any) -> bool:
-        return matches(self.get_pattern(), event)
+def _test_pattern() -> Patch:
+    def test_event_pattern(self: Any) -> str:
+        try:
+            pattern = json.loads(self._get_param("EventPattern"))
+            validate(pattern)
+        except (PatternError, ValueError, TypeError) as error:
+            raise InvalidEventPatternException(reason=str(error)) from error
+        return json.dumps({"Result": matches(pattern, json.loads(self._get_param("Event")))})
 
-    expects = "(self, event: 'EventMessageType') -> 'bool'"
-    return Patch(models.EventPattern, "matches_event", matches_event, expects, "moto is wrong for arrays of objects (TestEventPattern)")
+    return Patch(EventsHandler, "test_event_pattern", test_event_pattern, "(self) -> None", "moto answers with nothing")
 
 
 def _s3(router: Router) -> Patch:

@@ -73,7 +73,7 @@ class Ticker:
                     self._router.send(rule, self._router.envelope("aws.events", "Scheduled Event", {}, [rule.arn], moment))
         groups = list(scheduler_backends[account][region].schedule_groups.values())
         for schedule in [schedule for group in groups for schedule in list(group.schedules.values())]:
-            if schedule.state == "ENABLED":
+            if schedule.state != "DISABLED":  # moto forgets the default in an update
                 for moment in self._due(schedule.arn, schedule.schedule_expression, schedule.schedule_expression_timezone, now):
                     self._fire(schedule, moment)
 

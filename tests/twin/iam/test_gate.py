@@ -188,29 +188,19 @@ def test_attached_policies_and_boundaries_count(twin: TwinServer) -> None:
 
 
 def test_passing_a_role_needs_pass_role_for_that_service(role: Role) -> None:
-    create = {
-        "PipelineName": "p",
-        "PipelineDefinition": json.dumps({"Version": "2020-12-01", "Steps": []}),
-        "ClientRequestToken": "t" * 32,
-        "RoleArn": role.arn,
-    }
-    role.may(("sagemaker:CreatePipeline", "*"))
-    assert refused(role.client("sagemaker").create_pipeline, **create) == ("iam:PassRole", role.arn)
-    conditional = {
-        "Statement": [
-            {"Effect": "Allow", "Action": "sagemaker:CreatePipeline", "Resource": "*"},
-            {
-                "Effect": "Allow",
-                "Action": "iam:PassRole",
-                "Resource": role.arn,
-                "Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
-            },
-        ]
-    }
-    role.may(document=json.dumps(conditional))
-    assert refused(role.client("sagemaker").create_pipeline, **create) == ("iam:PassRole", role.arn)
-    role.may(document=json.dumps(conditional).replace("lambda.amazonaws.com", "sagemaker.amazonaws.com"))
-    role.client("sagemaker").create_pipeline(**create)
+    target = {"Arn": f"arn:aws:lambda:{BASE}:function:f", "RoleArn": role.arn}
+    create = {"Name": "s", "ScheduleExpression": "rate(1 day)", "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target}
+    scheduler = role.client("scheduler")
+    role.may(("scheduler:CreateSchedule", "*"))
+    assert refused(scheduler.create_schedule, **create) == ("iam:PassRole", role.arn)
+    passing = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": role.arn}
+    only = {"Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}}
+    creating = {"Effect": "Allow", "Action": "scheduler:CreateSchedule", "Resource": "*"}
+    conditional = json.dumps({"Statement": [creating, passing | only]})
+    role.may(document=conditional)
+    assert refused(scheduler.create_schedule, **create) == ("iam:PassRole", role.arn)
+    role.may(document=conditional.replace("lambda.amazonaws.com", "scheduler.amazonaws.com"))
+    scheduler.create_schedule(**create)
 
 
 def test_an_operation_that_cannot_be_mapped_is_denied_by_name(role: Role) -> None:
