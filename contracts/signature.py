@@ -42,8 +42,7 @@ class Signature(BaseModel):
             rows.append(row)
             problems += [f"row {number}: {problem}" for problem in wrong]
         if problems:
-            hidden = len(problems) - SHOWN_PROBLEMS
-            raise RequestError(problems[:SHOWN_PROBLEMS] + ([f"and {hidden} more"] if hidden > 0 else []))
+            raise RequestError(shorten(problems))
         return rows
 
     def _row(self, record: Any) -> tuple[dict[str, Value], list[str]]:
@@ -58,6 +57,12 @@ class Signature(BaseModel):
             except ValueError as error:
                 problems.append(f"feature {name!r}: {error}")
         return row, problems
+
+
+def shorten(problems: list[str]) -> list[str]:
+    """The first problems, and how many more there are: an answer, not a dump."""
+    hidden = len(problems) - SHOWN_PROBLEMS
+    return problems[:SHOWN_PROBLEMS] + ([f"and {hidden} more"] if hidden > 0 else [])
 
 
 def from_json(kind: ColumnKind, value: Any) -> Value:

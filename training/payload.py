@@ -21,7 +21,7 @@ import orjson
 from contracts.columns import Value, parse
 from contracts.errors import RequestError
 from contracts.evaluation import Problem
-from contracts.signature import Signature
+from contracts.signature import Signature, shorten
 from training.scoring import Predictions
 
 JSON = "application/json"
@@ -109,7 +109,7 @@ def _csv(signature: Signature, body: bytes) -> Rows:
         rows.append(row)
         problems += [f"row {number}: {problem}" for problem in wrong]
     if problems:
-        raise RequestError(problems[:20])
+        raise RequestError(shorten(problems))
     return rows
 
 

@@ -1,11 +1,12 @@
 """Trained models, once a test process: tests that change one work on a copy."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from tests.unit.training.tables import contract, table, trained
 from training.paths import Paths
@@ -15,6 +16,13 @@ from training.paths import Paths
 def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As `python -m training` does: threads that fight for few cores are slower than one."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")

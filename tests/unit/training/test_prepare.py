@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -14,6 +15,12 @@ from contracts.manifest import Manifest
 from tests.unit.training.tables import BUCKET, KEY, contract, prepare, prepared, table, upload
 from training.paths import Paths
 from training.schema import Schema
+
+
+@pytest.fixture(autouse=True)
+def aws() -> Iterator[None]:
+    with mock_aws():
+        yield
 
 
 def rows_of(paths: Paths, channel: str) -> list[dict[str, str]]:
@@ -60,14 +67,12 @@ def fail(tmp_path: Path, manifest: Manifest, version: str | None = None) -> str:
     return paths.message.read_text()
 
 
-@mock_aws
 def test_the_files_are_read_at_their_versions(tmp_path: Path) -> None:
     manifest = upload(table("binary").encode(), contract("binary"))
     boto3.client("s3", region_name="us-east-1").put_object(Bucket=BUCKET, Key=KEY, Body=b"something newer")
     assert prepare(Paths(tmp_path), manifest) == 0
 
 
-@mock_aws
 @pytest.mark.parametrize(
     ("change", "message"),
     [({"size": 3}, "the manifest says 3"), ({"sha256": "0" * 64}, "has SHA-256"), ({"version_id": "no-such-version"}, "cannot be read")],
@@ -80,12 +85,10 @@ def test_a_file_that_is_not_the_manifests_stops_the_job(tmp_path: Path, change: 
     assert f"s3://{BUCKET}/{KEY}" in said
 
 
-@mock_aws
 def test_a_run_for_another_dataset_version_stops_the_job(tmp_path: Path) -> None:
     assert "the run asks for 0123" in fail(tmp_path, upload(table("binary").encode(), contract("binary")), version="0123")
 
 
-@mock_aws
 @pytest.mark.parametrize(
     ("text", "data", "message"),
     [
