@@ -1,7 +1,7 @@
 """Container images without Docker: an image is its build folder, a container is a process.
 
-`cdk synth` leaves an asset manifest beside each template; it says which folder an image URI is built from. A container runs the command
-of that folder's Dockerfile (ENTRYPOINT in its JSON form, "python" being the twin's own interpreter), with the build folder as its only
+`cdk synth` leaves an asset manifest beside each template; it says which folder an image URI is built from. An image is pulled by copying
+that folder into the state folder, so it stays what it was when the app is synthesised anew. A container runs the command of the Dockerfile (ENTRYPOINT in its JSON form, "python" being the twin's own interpreter), with the build folder as its only
 import path, the Dockerfile's ENV, what SageMaker gives, and nothing else of the host.
 
 The contract with the image: the environment variable ML_ROOT stands for /opt/ml (its default in the image). Each container has a folder
@@ -13,18 +13,20 @@ Modelled: RUN, COPY and WORKDIR are not executed. The laptop's environment holds
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 from twin.cloud import Cloud, Credentials
 
 ML = "/opt/ml"
-# Paths of the image's own file system, which the build folder replaces.
-_PATH_VARIABLES = frozenset({"PATH", "PYTHONPATH"})
+# These speak of the image's own file system and interpreter, which the build folder and the laptop's interpreter replace.
+_OF_THE_IMAGE = frozenset({"PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE"})
 # Two cores carry the twin, its jobs and its model servers: numeric libraries must not start a thread per core in each.
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT"), "1"
@@ -50,28 +52,36 @@ class Image:
 
 
 class Images:
-    """The images of a cloud assembly, by URI. An image once found stays known when the assembly is synthesised anew."""
+    """The images of a cloud assembly, by URI. Pulled images are kept below `store`."""
 
-    def __init__(self, assembly: Path | None, account: str, region: str) -> None:
+    def __init__(self, assembly: Path, store: Path, account: str, region: str) -> None:
         self._assembly = assembly
+        self._store = store
+        self._lock = threading.Lock()
         self._names = {"${AWS::AccountId}": account, "${AWS::Region}": region, "${AWS::Partition}": "aws"}
         self._registry = f"{account}.dkr.ecr.{region}.amazonaws.com"
         self._found: dict[str, Image] = {}
 
     def find(self, uri: str) -> Image:
         """The image of this URI. Raises UnknownImageError, or DockerfileError."""
-        if uri not in self._found:
-            folders = dict(self._builds())
-            if uri not in folders:
-                known = ", ".join(sorted(folders)) or "none"
-                raise UnknownImageError(
-                    f"No image asset in {self._assembly} builds {uri}. Known images: {known}. Next: run cdk synth again."
-                )
-            self._found[uri] = read_image(uri, *folders[uri])
-        return self._found[uri]
+        with self._lock:
+            if uri not in self._found:
+                self._found[uri] = self._pull(uri)
+            return self._found[uri]
+
+    def _pull(self, uri: str) -> Image:
+        builds = dict(self._builds())
+        if uri not in builds:
+            known = ", ".join(sorted(builds)) or "none"
+            raise UnknownImageError(f"No image asset in {self._assembly} builds {uri}. Known images: {known}. Next: run cdk synth again.")
+        folder, dockerfile = builds[uri]
+        image = read_image(uri, folder, dockerfile)
+        pulled = self._store / uri.rpartition(":")[2]
+        shutil.copytree(folder, pulled, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+        return replace(image, folder=pulled)
 
     def _builds(self) -> Iterator[tuple[str, tuple[Path, str]]]:
-        for manifest in sorted(self._assembly.rglob("*.assets.json")) if self._assembly else ():
+        for manifest in sorted(self._assembly.rglob("*.assets.json")):
             for asset in json.loads(manifest.read_text()).get("dockerImages", {}).values():
                 source = asset["source"]
                 if "directory" not in source:
@@ -125,7 +135,7 @@ def _exec_form(path: Path, text: str) -> tuple[str, ...]:
 
 def _variables(path: Path, text: str) -> dict[str, str]:
     pairs = re.findall(r'(\w+)=("[^"]*"|\S*)', text) or [tuple(text.split(None, 1))]
-    variables = {name: value.strip('"') for name, value in pairs if name not in _PATH_VARIABLES}
+    variables = {name: value.strip('"') for name, value in pairs if name not in _OF_THE_IMAGE}
     substituted = sorted(name for name, value in variables.items() if "$" in value)
     if substituted:
         raise DockerfileError(f"{path}: ENV {', '.join(substituted)} uses a substitution, which the twin does not make.")
@@ -168,7 +178,6 @@ def _environment(cloud: Cloud, image: Image, root: Path, credentials: Credential
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "PYTHONUNBUFFERED": "1",
-        "PYTHONPYCACHEPREFIX": str(cloud.folder / "pycache"),
     }
     own = {"PYTHONPATH": str(image.folder), "ML_ROOT": str(root)}
     return minimal | _ONE_THREAD | dict(image.environment) | own | cloud.environment(credentials)

@@ -1,6 +1,7 @@
 """Images are build folders: found by URI, run from the Dockerfile's own words."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,12 @@ def test_an_asset_is_found_by_its_uri_and_stays_known(tmp_path: Path) -> None:
     manifest = tmp_path / "nested" / "S.assets.json"
     manifest.parent.mkdir()
     manifest.write_text(json.dumps({"dockerImages": {"a": {"source": {"directory": "../asset.a"}, "destinations": target}}}))
-    images = Images(tmp_path, "1", "eu-west-1")
+    images = Images(tmp_path, tmp_path / "pulled", "1", "eu-west-1")
     uri = "1.dkr.ecr.eu-west-1.amazonaws.com/r-1-eu-west-1:a"
-    assert images.find(uri).folder == tmp_path / "asset.a"
-    manifest.unlink()
     assert images.find(uri).entrypoint == ("python",)
+    manifest.unlink()
+    shutil.rmtree(tmp_path / "asset.a")
+    assert (images.find(uri).folder / "Dockerfile").is_file()
     with pytest.raises(UnknownImageError, match="other:1"):
         images.find("other:1")
 

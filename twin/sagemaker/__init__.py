@@ -34,7 +34,7 @@ class SageMaker:
     """The part."""
 
     def __init__(self, cloud: Cloud) -> None:
-        context = Context(cloud, Images(cloud.assembly, cloud.account, cloud.region))
+        context = Context(cloud, Images(cloud.assembly, cloud.folder / "images", cloud.account, cloud.region))
         self.jobs = Jobs(context)
         self.training = TrainingJobs(context, self.jobs)
         self.processing = ProcessingJobs(context, self.jobs)

@@ -57,6 +57,7 @@ def train():
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def reply(self, status, body, kind="application/json"):
         self.send_response(status)
