@@ -102,7 +102,8 @@ class Worker:
             self._ready = read_frame(self._socket) is not None
         except TimeoutError:
             self.stop(grace=0.0)
-            return self._broken("Sandbox.Timedout", f"RequestId: {request_id} Error: Init timed out after {INIT_LIMIT:.2f} seconds", request_id)
+            late = f"RequestId: {request_id} Error: Init timed out after {INIT_LIMIT:.2f} seconds"
+            return self._broken("Sandbox.Timedout", late, request_id)
         except OSError:
             self._ready = False
         if self._ready:

@@ -108,7 +108,7 @@ def answer(payload: bytes) -> HttpAnswer:
         content = base64.b64decode(body) if result.get("isBase64Encoded") else str(body).encode() if isinstance(body, str) else None
     except (TypeError, ValueError) as error:
         raise BadAnswerError(f"the function's statusCode or body is not valid: {error}") from error
-    headers = result.get("headers") or {}
+    headers = {} if result.get("headers") is None else result["headers"]
     if content is None or not isinstance(headers, dict) or not 100 <= status <= 599:
         raise BadAnswerError("the function's body must be a text, its headers an object, and its statusCode between 100 and 599")
     named = [(str(name).lower(), str(value)) for name, value in headers.items()]

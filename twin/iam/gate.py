@@ -49,7 +49,7 @@ class Gate:
         except (UnmappedCallError, PolicyError) as error:
             log.error("denied: %s", error)  # noqa: TRY400 - the message says it all
             return self._deny(environ, start_response, service, f"Denied by the twin: {error}")
-        except Exception as error:  # noqa: BLE001 - a gate that breaks stays shut, and says why
+        except Exception as error:
             log.exception("the gate broke on %s %s", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
             return error_reply(environ, start_response, 500, "InternalFailure", f"the twin's IAM broke: {error!r}")
         return self._application(environ, start_response)

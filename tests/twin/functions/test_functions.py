@@ -30,7 +30,8 @@ def test_runs_the_code_under_the_functions_role_and_sees_nothing_of_the_laptop(t
         "import os, boto3\n"
         "def handle(event, context):\n"
         "    who = boto3.client('sts').get_caller_identity()['Arn']\n"
-        "    return {'who': who, 'env': dict(os.environ), 'left': context.get_remaining_time_in_millis(), 'arn': context.invoked_function_arn}\n",
+        "    left, arn = context.get_remaining_time_in_millis(), context.invoked_function_arn\n"
+        "    return {'who': who, 'env': dict(os.environ), 'left': left, 'arn': arn}\n",
         Environment={"Variables": {"COLOUR": "blue"}},
     )
     result, error = invoke(twin)

@@ -161,7 +161,7 @@ def test_a_session_needs_its_token_and_its_secret(role: Role, twin: TwinServer) 
         Credentials(session.access_key, "wrong", session.session_token),
         Credentials(session.access_key, session.secret_key),
     ):
-        with pytest.raises(ClientError, match="InvalidClientTokenId|SignatureDoesNotMatch"):
+        with pytest.raises(ClientError, match=r"InvalidClientTokenId|SignatureDoesNotMatch"):
             twin.cloud.client("sts", wrong).get_caller_identity()
     assert role.client("sts").get_caller_identity()["Arn"].endswith("assumed-role/r/session")
 
