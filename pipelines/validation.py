@@ -64,7 +64,10 @@ def _arguments(step: Mapping[str, Any]) -> list[str]:
         return [f"step type {kind!r} is not one of {', '.join((*OPERATIONS, 'Condition', 'Fail'))}"]
     operation, filled_in, _ = OPERATIONS[kind]
     request = _flatten(step["Arguments"]) | {filled_in: "filled-in-by-sagemaker"}
-    report = ParamValidator().validate(request, _sagemaker().operation_model(operation).input_shape).generate_report()
+    shape = _sagemaker().operation_model(operation).input_shape
+    if shape is None:
+        raise LookupError(f"botocore knows no request of {operation}")
+    report: str = ParamValidator().validate(request, shape).generate_report()
     return report.splitlines()
 
 
@@ -122,7 +125,8 @@ def _property(reference: str, steps: Mapping[str, Any]) -> str | None:
         return None if files[wanted]["OutputName"] in _outputs(step) else "its property file is in an output that the step does not have"
     if step["Type"] not in OPERATIONS:
         return f"a {step['Type']} step has no properties"
-    return _follow(_sagemaker().operation_model(OPERATIONS[step["Type"]][2]).output_shape, path, step)
+    described = _sagemaker().operation_model(OPERATIONS[step["Type"]][2]).output_shape
+    return "the step has no properties" if described is None else _follow(described, path, step)
 
 
 def _follow(shape: Shape, path: str, step: Mapping[str, Any]) -> str | None:
