@@ -4,7 +4,8 @@
     scopes.py                                   what references resolve to; whether an update changes anything
     stack.py, journal.py                        what is remembered, and the events of it
     runner.py                                   one create, update or delete, with rollback and clean-up
-    engine.py, operations.py                    the stacks of the account, and the API in front of them
+    engine.py, requests.py, changes.py          the stacks of the account, what requests may ask for, change sets
+    operations.py                               the API in front of them
     shapes.py, resources/                       resource types: their properties, API calls, attributes and replacement rules
 
 Resources are made under the stack's role, so the role's policy is really tested. The engine makes no exception for itself.
@@ -15,6 +16,7 @@ from moto.sts.models import sts_backends
 
 from twin import patches
 from twin.cloud import ADMIN, Cloud, Credentials
+from twin.cloudformation.changes import ChangeSets
 from twin.cloudformation.engine import Engine
 from twin.cloudformation.errors import CloudFormationError
 from twin.cloudformation.operations import patches as operation_patches
@@ -23,7 +25,7 @@ from twin.cloudformation.operations import patches as operation_patches
 def install(cloud: Cloud) -> Engine:
     """Put the engine behind the CloudFormation API."""
     engine = Engine(cloud)
-    patches.apply(*operation_patches(engine, lambda key: _credentials(cloud, key)))
+    patches.apply(*operation_patches(engine, ChangeSets(engine, cloud.clock.now), lambda key: _credentials(cloud, key)))
     return engine
 
 

@@ -8,26 +8,25 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote, urlparse
 from uuid import NAMESPACE_URL, uuid5
-
-from botocore.exceptions import ClientError
 
 from twin.cloud import Cloud, Credentials
 from twin.cloudformation import parameters
-from twin.cloudformation.errors import AlreadyExistsException, InsufficientCapabilitiesException, ValidationError
+from twin.cloudformation.errors import AlreadyExistsException, NoUpdatesError, ValidationError
+from twin.cloudformation.intrinsics import Scope
 from twin.cloudformation.journal import Journal
+from twin.cloudformation.requests import check_capabilities, check_types, on_failure_of, tags_of, template_body
 from twin.cloudformation.resources import Account
 from twin.cloudformation.runner import Runner
-from twin.cloudformation.scopes import changes_nothing, scope_of
+from twin.cloudformation.scopes import changes_nothing, know, scope_of
 from twin.cloudformation.stack import Desired, Stack
-from twin.cloudformation.template import MAX_BODY, Template, parse
+from twin.cloudformation.template import Template, parse
 
 log = logging.getLogger(__name__)
 
 SERVICE = "cloudformation.amazonaws.com"
+REVIEW = "REVIEW_IN_PROGRESS"
 UPDATABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
-ON_FAILURE = frozenset({"ROLLBACK", "DO_NOTHING", "DELETE"})
 
 
 class Engine:
@@ -51,25 +50,40 @@ class Engine:
 
     def create(self, request: Mapping[str, Any], caller: Credentials) -> Stack:
         """CreateStack. The same ClientRequestToken again answers with the stack it made."""
-        name = request["StackName"]
         with self._lock:
-            living = self._living(name)
+            living = self._living(request["StackName"])
             if living is not None:
                 if request.get("ClientRequestToken") and living.token == request["ClientRequestToken"]:
                     return living
-                raise AlreadyExistsException(f"Stack [{name}] already exists")
+                raise AlreadyExistsException(f"Stack [{living.name}] already exists")
+            stack = self.review(request, caller)
+            return self.create_reviewed(stack, request, caller)
+
+    def review(self, request: Mapping[str, Any], caller: Credentials) -> Stack:
+        """A checked stack with nothing made of it: REVIEW_IN_PROGRESS, as a change set for a new stack leaves it."""
+        with self._lock:
+            name = request["StackName"]
             stack_id = f"arn:aws:cloudformation:{self._cloud.region}:{self._cloud.account}:stack/{name}/{self._new_id(name)}"
-            template = parse(self._template_body(request, caller, None))
-            desired = Desired(template, parameters.given(template.parameters, request.get("Parameters", ()), None), _tags(request))
-            _check_capabilities(template, request.get("Capabilities", ()))
-            account = self._account(request.get("RoleARN"), caller)
-            self._check(desired, name, stack_id, account)
+            desired = self._desired(request, caller, None)
+            on_failure = on_failure_of(request)
+            self._check(desired, name, stack_id, self._account(request.get("RoleARN"), caller))
             stack = Stack(name, stack_id, self._cloud.clock.now(), desired, request.get("RoleARN"), request.get("Capabilities", ()))
-            stack.on_failure = _on_failure(request)
+            stack.on_failure = on_failure
             stack.protected = bool(request.get("EnableTerminationProtection"))
+            return stack
+
+    def keep(self, stack: Stack) -> None:
+        """Remember a reviewed stack, so that change sets for it can be found by its name."""
+        with self._lock:
+            self._stacks[stack.stack_id] = stack
+            self._journal.stack(stack, REVIEW, "User Initiated")
+
+    def create_reviewed(self, stack: Stack, request: Mapping[str, Any], caller: Credentials) -> Stack:
+        """Make a reviewed stack."""
+        with self._lock:
+            self._stacks[stack.stack_id] = stack
             stack.token = request.get("ClientRequestToken")
-            self._stacks[stack_id] = stack
-            runner = self._begin(stack, account, "CREATE_IN_PROGRESS")
+            runner = self._begin(stack, self._account(request.get("RoleARN"), caller), "CREATE_IN_PROGRESS")
         self._run(stack, runner.create)
         return stack
 
@@ -80,24 +94,29 @@ class Engine:
             token = request.get("ClientRequestToken")
             if token and stack.token == token:
                 return stack
-            if stack.status.name not in UPDATABLE:
-                raise ValidationError(f"Stack:{stack.stack_id} is in {stack.status.name} state and can not be updated.")
-            template = parse(self._template_body(request, caller, stack))
-            values = parameters.given(template.parameters, request.get("Parameters", ()), stack.desired.values)
-            tags = _tags(request) if "Tags" in request else stack.desired.tags
-            desired = Desired(template, values, tags)
-            _check_capabilities(template, request.get("Capabilities", ()))
-            _check_types(stack, template)
-            role = request.get("RoleARN") or stack.role_arn
-            account = self._account(role, caller)
-            if self._check(desired, stack.name, stack.stack_id, account, stack):
-                raise ValidationError("No updates are to be performed.")
-            stack.role_arn, stack.token = role, token
+            desired, account = self.plan(request, caller)
+            return self.apply(stack, desired, account, request)
+
+    def apply(self, stack: Stack, desired: Desired, account: Account, request: Mapping[str, Any]) -> Stack:
+        """Begin a planned update."""
+        with self._lock:
+            stack.role_arn, stack.token = request.get("RoleARN") or stack.role_arn, request.get("ClientRequestToken")
             stack.capabilities = request.get("Capabilities", ())
             stack.updated = self._cloud.clock.now()
             runner = self._begin(stack, account, "UPDATE_IN_PROGRESS")
         self._run(stack, lambda: runner.update(desired))
         return stack
+
+    def plan(self, request: Mapping[str, Any], caller: Credentials) -> tuple[Desired, Account]:
+        """What an update asks for, completely checked, and what it runs under."""
+        stack = self.find(request["StackName"])
+        self.check_updatable(stack)
+        desired = self._desired(request, caller, stack)
+        check_types(stack, desired.template)
+        account = self._account(request.get("RoleARN") or stack.role_arn, caller)
+        if self._check(desired, stack.name, stack.stack_id, account, stack):
+            raise NoUpdatesError
+        return desired, account
 
     def delete(self, request: Mapping[str, Any], caller: Credentials) -> None:
         """DeleteStack. A stack that is gone already is deleted already."""
@@ -151,7 +170,7 @@ class Engine:
     def template_of(self, request: Mapping[str, Any], caller: Credentials) -> Template:
         """The template that a request gives or names."""
         stack = self.find(request["StackName"]) if "StackName" in request else None
-        return parse(self._template_body(request, caller, stack)) if stack is None else stack.desired.template
+        return parse(template_body(self._cloud, request, caller, stack)) if stack is None else stack.desired.template
 
     def wait(self, name: str, timeout: float = 60.0) -> Stack:
         """Wait, in real seconds, until no operation is under way on a stack; for tests and for the server's end."""
@@ -161,6 +180,29 @@ class Engine:
         return stack
 
     # Inside
+
+    def check_updatable(self, stack: Stack) -> None:
+        """Refuse an update of a stack that is busy, was never made, or is broken."""
+        if stack.status.name not in UPDATABLE:
+            raise ValidationError(f"Stack:{stack.stack_id} is in {stack.status.name} state and can not be updated.")
+
+    def account_of(self, request: Mapping[str, Any], caller: Credentials) -> Account:
+        """The account as the request's role sees it, or its caller."""
+        return self._account(request.get("RoleARN"), caller)
+
+    def scope(self, desired: Desired, stack: Stack, account: Account) -> Scope:
+        """What references resolve to before an update: everything that is made already."""
+        scope = scope_of(desired, stack.name, stack.stack_id, account, self._import)
+        for made in stack.made.values():
+            know(scope, made)
+        return scope
+
+    def _desired(self, request: Mapping[str, Any], caller: Credentials, stack: Stack | None) -> Desired:
+        template = parse(template_body(self._cloud, request, caller, stack))
+        check_capabilities(template, request.get("Capabilities", ()))
+        previous = None if stack is None else stack.desired
+        values = parameters.given(template.parameters, request.get("Parameters", ()), previous.values if previous else None)
+        return Desired(template, values, previous.tags if previous and "Tags" not in request else tags_of(request))
 
     def _living(self, name: str) -> Stack | None:
         return next((stack for stack in self._stacks.values() if name in {stack.name, stack.stack_id} and not stack.is_gone), None)
@@ -222,34 +264,8 @@ class Engine:
         self._threads = [*filter(threading.Thread.is_alive, self._threads), thread]
         thread.start()
 
-    def _template_body(self, request: Mapping[str, Any], caller: Credentials, stack: Stack | None) -> str:
-        given = [key for key in ("TemplateBody", "TemplateURL", "UsePreviousTemplate") if request.get(key)]
-        if len(given) != 1:
-            raise ValidationError(
-                "Either Template URL or Template Body must be specified." if not given else f"Give only one of {', '.join(given)}."
-            )
-        if given[0] == "TemplateBody":
-            if len(request["TemplateBody"].encode()) > MAX_BODY:
-                raise ValidationError(
-                    f"1 validation error detected: Value at 'templateBody' must have length less than or equal to {MAX_BODY}"
-                )
-            return str(request["TemplateBody"])
-        if given[0] == "TemplateURL":
-            return self._fetch(request["TemplateURL"], caller)
-        if stack is None:
-            raise ValidationError("UsePreviousTemplate is for stacks that exist")
-        return stack.desired.template.body
 
-    def _fetch(self, url: str, caller: Credentials) -> str:
-        bucket, key = _bucket_and_key(url)
-        try:
-            body: bytes = self._cloud.client("s3", caller).get_object(Bucket=bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            raise ValidationError(f"S3 error: {error.response['Error']['Message']} ({url})") from error
-        return body.decode()
-
-
-def _is_settled(stack: Stack, desired: Desired, scope: Any) -> bool:
+def _is_settled(stack: Stack, desired: Desired, scope: Scope) -> bool:
     try:
         return changes_nothing(stack, desired, scope)
     except ValidationError:
@@ -262,42 +278,3 @@ def _guarded(stack: Stack, operation: Callable[[], None]) -> None:
     except Exception:
         log.exception("the operation on %s broke inside the twin and is left as it is", stack.name)
         raise
-
-
-def _bucket_and_key(url: str) -> tuple[str, str]:
-    parsed = urlparse(url)
-    host, path = parsed.hostname or "", unquote(parsed.path.lstrip("/"))
-    if ".s3" in host and host.endswith(".amazonaws.com"):
-        return host.partition(".s3")[0], path
-    bucket, _, key = path.partition("/")
-    if not key or not (host.startswith("s3.") or host == "127.0.0.1"):
-        raise ValidationError(f"TemplateURL must be a supported URL, and is {url}")
-    return bucket, key
-
-
-def _tags(request: Mapping[str, Any]) -> list[dict[str, str]]:
-    return [{"Key": tag["Key"], "Value": tag["Value"]} for tag in request.get("Tags", ())]
-
-
-def _on_failure(request: Mapping[str, Any]) -> str:
-    if request.get("DisableRollback") and request.get("OnFailure"):
-        raise ValidationError("You can specify either DisableRollback or OnFailure, but not both.")
-    value = str(request.get("OnFailure") or ("DO_NOTHING" if request.get("DisableRollback") else "ROLLBACK"))
-    if value not in ON_FAILURE:
-        raise ValidationError(f"OnFailure must be one of {sorted(ON_FAILURE)}, and is {value}")
-    return value
-
-
-def _check_capabilities(template: Template, given: Sequence[str]) -> None:
-    enough = {"CAPABILITY_NAMED_IAM"} | ({"CAPABILITY_IAM"} if template.capabilities == ("CAPABILITY_IAM",) else set())
-    if template.capabilities and not enough & set(given):
-        raise InsufficientCapabilitiesException(f"Requires capabilities : [{template.capabilities[0]}]")
-
-
-def _check_types(stack: Stack, template: Template) -> None:
-    moved = [key for key, made in stack.made.items() if key in template.resources and template.resources[key].type != made.type]
-    if moved:
-        raise ValidationError(
-            "Update of resource type is not permitted. The new template modifies resource type of the following resources: "
-            f"[{', '.join(sorted(moved))}]"
-        )

@@ -21,6 +21,13 @@ class ValidationError(CloudFormationError):
     code = "ValidationError"
 
 
+class NoUpdatesError(ValidationError):
+    """The stack is already what is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__("No updates are to be performed.")
+
+
 class InsufficientCapabilitiesException(CloudFormationError):  # noqa: N818 - the API's own name
     """The template makes IAM resources and the caller did not acknowledge it."""
 
@@ -31,3 +38,15 @@ class AlreadyExistsException(CloudFormationError):  # noqa: N818 - the API's own
     """A stack of that name lives already."""
 
     code = "AlreadyExistsException"
+
+
+class ChangeSetNotFoundException(CloudFormationError):  # noqa: N818 - the API's own name
+    """No change set of that name."""
+
+    code = "ChangeSetNotFoundException"
+
+
+class InvalidChangeSetStatusException(CloudFormationError):  # noqa: N818 - the API's own name
+    """The change set cannot be executed."""
+
+    code = "InvalidChangeSetStatusException"

@@ -6,18 +6,21 @@ Replies come in one page (AWS pages after 1 MB; modelled).
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import camelcase_to_underscores
 
 from twin.cloud import Credentials
+from twin.cloudformation.changes import ChangeSets
 from twin.cloudformation.engine import Engine
 from twin.cloudformation.errors import ValidationError
 from twin.patches import ABSENT, Patch
 
 Operation = Callable[[Engine, Mapping[str, Any], Credentials], Any]
+ChangeSetOperation = Callable[[ChangeSets, Mapping[str, Any], Credentials], Any]
+Target = TypeVar("Target", Engine, ChangeSets)
 CallerOf = Callable[[str], Credentials]
 """Access key -> the caller's credentials."""
 
@@ -115,6 +118,36 @@ def list_imports(engine: Engine, request: Mapping[str, Any], _: Credentials) -> 
     return {"Imports": importers}
 
 
+def create_change_set(change_sets: ChangeSets, request: Mapping[str, Any], caller: Credentials) -> Any:
+    made = change_sets.create(request, caller)
+    return {"Id": made.arn, "StackId": made.stack.stack_id}
+
+
+def describe_change_set(change_sets: ChangeSets, request: Mapping[str, Any], _: Credentials) -> Any:
+    return change_sets.find(request).described()
+
+
+def execute_change_set(change_sets: ChangeSets, request: Mapping[str, Any], _: Credentials) -> Any:
+    change_sets.execute(request)
+    return {}
+
+
+def delete_change_set(change_sets: ChangeSets, request: Mapping[str, Any], _: Credentials) -> Any:
+    change_sets.delete(request)
+    return {}
+
+
+def list_change_sets(change_sets: ChangeSets, request: Mapping[str, Any], _: Credentials) -> Any:
+    return {"Summaries": [each.summary() for each in change_sets.of_stack(request["StackName"])]}
+
+
+CHANGE_SET_OPERATIONS: tuple[ChangeSetOperation, ...] = (
+    create_change_set,
+    describe_change_set,
+    execute_change_set,
+    delete_change_set,
+    list_change_sets,
+)
 OPERATIONS: tuple[Operation, ...] = (
     create_stack,
     update_stack,
@@ -134,9 +167,10 @@ OPERATIONS: tuple[Operation, ...] = (
 )
 
 
-def patches(engine: Engine, caller_of: CallerOf) -> list[Patch]:
+def patches(engine: Engine, change_sets: ChangeSets, caller_of: CallerOf) -> list[Patch]:
     """Every operation of the engine on moto's front, and a refusal in place of every other operation that moto has."""
     ours = {operation.__name__: _method(operation, engine, caller_of) for operation in OPERATIONS}
+    ours |= {operation.__name__: _method(operation, change_sets, caller_of) for operation in CHANGE_SET_OPERATIONS}
     refused = {name: _refusal for name in _moto_operations() if name not in ours}
     return [
         Patch(CloudFormationResponse, name, method, OPERATION if name in _moto_operations() else ABSENT, WHY)
@@ -144,9 +178,11 @@ def patches(engine: Engine, caller_of: CallerOf) -> list[Patch]:
     ]
 
 
-def _method(operation: Operation, engine: Engine, caller_of: CallerOf) -> Callable[[Any], Any]:
+def _method(
+    operation: Callable[[Target, Mapping[str, Any], Credentials], Any], target: Target, caller_of: CallerOf
+) -> Callable[[Any], Any]:
     def method(self: Any) -> Any:
-        result = operation(engine, self.params, caller_of(_access_key(self.headers)))
+        result = operation(target, self.params, caller_of(_access_key(self.headers)))
         return EmptyResult() if result is None else ActionResult(result)
 
     method.__name__ = operation.__name__

@@ -92,7 +92,7 @@ class Stack:
     @property
     def is_busy(self) -> bool:
         """An operation is under way."""
-        return self.status.name.endswith("_IN_PROGRESS")
+        return self.status.name.endswith("_IN_PROGRESS") and self.status.name != "REVIEW_IN_PROGRESS"
 
     @property
     def is_gone(self) -> bool:

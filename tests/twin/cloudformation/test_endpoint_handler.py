@@ -1,4 +1,7 @@
-"""AWS::SageMaker::Endpoint waits for SageMaker, and sees its status and no more. The API here is scripted; tests/twin/sagemaker has the real one."""
+"""AWS::SageMaker::Endpoint waits for SageMaker, and sees its status and no more.
+
+The API here is scripted; tests/twin/sagemaker has the real one.
+"""
 
 import threading
 from collections.abc import Mapping
