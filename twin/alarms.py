@@ -20,7 +20,7 @@ from moto.cloudwatch.exceptions import CloudWatchException
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.cloudwatch.responses import CloudWatchResponse
 
-from twin import alarm_rules, metric_math, patches
+from twin import alarm_events, alarm_rules, metric_math, patches
 from twin.cloud import Cloud
 from twin.metrics import MINUTE, Metrics, check_period, check_statistic
 from twin.sagemaker import api
@@ -158,7 +158,7 @@ class Alarms:
         end = now // MINUTE * MINUTE
         start = end - rule.period * rule.range
         windows = range(int(start), int(end), rule.period)
-        queries = alarm.get("Metrics") or [{"Id": "m1", "MetricStat": _metric_stat(alarm)}]
+        queries = alarm.get("Metrics") or [{"Id": "m1", "MetricStat": alarm_events.metric_stat(alarm)}]
 
         def read(stat: Mapping[str, Any]) -> dict[int, float]:
             values = {at: self._metrics.window(stat, at, at + rule.period) for at in windows}
@@ -190,26 +190,18 @@ class Alarms:
                 )
             new = dict(alarm)
         if changed:
-            self._cloud.publish("aws.cloudwatch", "CloudWatch Alarm State Change", _detail(old, new), [new["AlarmArn"]])
+            self._cloud.publish("aws.cloudwatch", "CloudWatch Alarm State Change", alarm_events.detail(old, new), [new["AlarmArn"]])
             self._act(new)
 
     def _act(self, alarm: dict[str, Any]) -> None:
         if not alarm["ActionsEnabled"]:
             return
-        message = {
-            "AlarmName": alarm["AlarmName"],
-            "AlarmDescription": alarm.get("AlarmDescription"),
-            "AWSAccountId": self._cloud.account,
-            "NewStateValue": alarm["StateValue"],
-            "NewStateReason": alarm["StateReason"],
-            "StateChangeTime": _stamp(alarm["StateUpdatedTimestamp"]),
-            "Region": self._cloud.region,
-            "AlarmArn": alarm["AlarmArn"],
-        }
         subject = f'{alarm["StateValue"]}: "{alarm["AlarmName"]}" in {self._cloud.region}'[:100]
         for topic in alarm[_ACTIONS[alarm["StateValue"]]]:
             try:
-                self._cloud.client("sns").publish(TopicArn=topic, Subject=subject, Message=json.dumps(message))
+                self._cloud.client("sns").publish(
+                    TopicArn=topic, Subject=subject, Message=alarm_events.message(alarm, self._cloud.account, self._cloud.region)
+                )
                 outcome = f"Successfully executed action {topic}"
             except Exception as error:  # noqa: BLE001 - as on AWS a failed action is told in the history, and the alarm goes on
                 outcome = f"Failed to execute action {topic}: {error}"
@@ -246,54 +238,14 @@ def _check(request: api.Request) -> None:
         metric_math.check(request["Metrics"])
         stats = [query["MetricStat"] for query in request["Metrics"] if "MetricStat" in query]
     else:
-        stats = [_metric_stat(request)]
+        stats = [alarm_events.metric_stat(request)]
     for stat in stats:
         check_period(int(stat["Period"]))
         check_statistic(stat["Stat"])
 
 
-def _metric_stat(alarm: dict[str, Any]) -> dict[str, Any]:
-    missing = [key for key in ("Namespace", "MetricName", "Period") if not alarm.get(key)]
-    stat = alarm.get("Statistic") or alarm.get("ExtendedStatistic")
-    if missing or not stat:
-        raise CloudWatchException(
-            "ValidationError", f"An alarm on one metric needs {', '.join(missing) or 'Statistic or ExtendedStatistic'}."
-        )
-    metric = {"Namespace": alarm["Namespace"], "MetricName": alarm["MetricName"], "Dimensions": alarm.get("Dimensions") or []}
-    return {"Metric": metric, "Period": alarm["Period"], "Stat": stat, "Unit": alarm.get("Unit")}
-
-
 def _pairs(dimensions: Iterable[dict[str, str]] | None) -> list[tuple[str, str]]:
     return sorted((each["Name"], each["Value"]) for each in dimensions or ())
-
-
-def _detail(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    queries = new.get("Metrics") or [{"Id": "m1", "MetricStat": _metric_stat(new), "ReturnData": True}]
-    return {
-        "alarmName": new["AlarmName"],
-        "state": _state(new),
-        "previousState": _state(old),
-        "configuration": {"description": new.get("AlarmDescription", ""), "metrics": [_query(query) for query in queries]},
-    }
-
-
-def _state(alarm: dict[str, Any]) -> dict[str, Any]:
-    state = {"value": alarm["StateValue"], "reason": alarm["StateReason"], "timestamp": _stamp(alarm["StateUpdatedTimestamp"])}
-    return state | ({"reasonData": alarm["StateReasonData"]} if "StateReasonData" in alarm else {})
-
-
-def _query(query: dict[str, Any]) -> dict[str, Any]:
-    shown: dict[str, Any] = {"id": query["Id"], "returnData": query.get("ReturnData", True)}
-    if query.get("Expression"):
-        return shown | {"expression": query["Expression"]}
-    stat = query["MetricStat"]
-    dimensions = {each["Name"]: each["Value"] for each in stat["Metric"].get("Dimensions") or ()}
-    metric = {"namespace": stat["Metric"]["Namespace"], "name": stat["Metric"]["MetricName"], "dimensions": dimensions}
-    return shown | {"metricStat": {"metric": metric, "period": stat["Period"], "stat": stat["Stat"]}}
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"
 
 
 def install(cloud: Cloud) -> Alarms:

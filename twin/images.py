@@ -1,8 +1,9 @@
 """Container images without Docker: an image is its build folder, a container is a process.
 
 `cdk synth` leaves an asset manifest beside each template; it says which folder an image URI is built from. An image is pulled by copying
-that folder into the state folder, so it stays what it was when the app is synthesised anew. A container runs the command of the Dockerfile (ENTRYPOINT in its JSON form, "python" being the twin's own interpreter), with the build folder as its only
-import path, the Dockerfile's ENV, what SageMaker gives, and nothing else of the host.
+that folder into the state folder, so it stays what it was when the app is synthesised anew. A container runs the command of the Dockerfile
+(ENTRYPOINT in its JSON form, "python" being the twin's own interpreter), with that folder as its only import path, the Dockerfile's ENV,
+what SageMaker gives, and nothing else of the host.
 
 The contract with the image: the environment variable ML_ROOT stands for /opt/ml (its default in the image). Each container has a folder
 of its own there, so paths below /opt/ml in API requests are mapped into it.

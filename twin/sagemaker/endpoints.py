@@ -1,64 +1,29 @@
 """Endpoints: fleets of model servers behind one name, and blue/green updates between two of them.
 
-Each create, update and delete runs in a thread of its own. While an update runs, the endpoint's routes hold the old (blue) and the new
-(green) fleet with their shares of the traffic; twin.sagemaker.rollout decides the shares. A retired fleet first loses its route, then
-finishes its requests, then ends: no request is lost. After a rollback the endpoint is InService again with its old configuration.
+These are the operations; twin.sagemaker.deployment does the work that they begin.
 
 Sources: API_UpdateEndpoint, API_DescribeEndpoint; developer guide, deployment-guardrails (alarms are read with the execution role, which
 therefore needs cloudwatch:DescribeAlarms). Modelled: a green fleet that does not become healthy is rolled back, with the FailureReason;
 a weight or capacity update takes effect at once, without more processes.
 """
 
-import logging
 import random
 import threading
-from dataclasses import dataclass, field
 from typing import Any
 
-from twin.cloud import Credentials
 from twin.sagemaker import api, rollout
-from twin.sagemaker.alarmwatch import alarms_in_alarm, check_alarms
+from twin.sagemaker.alarmwatch import check_alarms
 from twin.sagemaker.context import Context
-from twin.sagemaker.endpoint_views import deployment_event, describe, state_event
-from twin.sagemaker.fleet import START_LIMIT, Fleet, Instance, Variant
+from twin.sagemaker.deployment import Deployments, Endpoint
+from twin.sagemaker.endpoint_views import describe
+from twin.sagemaker.fleet import START_LIMIT, Fleet, Variant
 from twin.sagemaker.models import Models
 from twin.sagemaker.training import find_image
 
-log = logging.getLogger(__name__)
-
-LOOK_EVERY = 0.1
 BUSY = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 _CREATE = ("EndpointName", "EndpointConfigName", "DeploymentConfig", "Tags")
 _UPDATE = (*_CREATE, "RetainAllVariantProperties", "ExcludeRetainedVariantProperties", "RetainDeploymentConfig")
 _PROPERTIES = {"DesiredInstanceCount", "DesiredWeight", "DataCaptureConfig"}
-
-
-@dataclass
-class Endpoint:
-    """An endpoint: its record, and which fleets get which share of its requests. Guarded by `lock`."""
-
-    record: dict[str, Any]
-    chance: random.Random
-    routes: list[tuple[float, Fleet]] = field(default_factory=list)
-    pending: Fleet | None = None
-    progress: rollout.Rollout | None = None
-    lock: threading.RLock = field(default_factory=threading.RLock)
-
-    def acquire(self, target: str | None) -> tuple[Fleet, str, Instance] | None:
-        """(fleet, variant, instance) for one request, which is then in flight until `release`; None when nothing serves."""
-        with self.lock:
-            if not self.routes:
-                return None
-            fleet = self.chance.choices([each for _, each in self.routes], [share for share, _ in self.routes])[0]
-            if target is not None and target not in fleet.instances:
-                return None
-            fleet.in_flight += 1
-            return fleet, *fleet.choose(target)
-
-    def release(self, fleet: Fleet) -> None:
-        """The request has been answered."""
-        with self.lock:
-            fleet.in_flight -= 1
 
 
 class Endpoints:
@@ -68,7 +33,7 @@ class Endpoints:
         self._context = context
         self._models = models
         self._endpoints: dict[str, Endpoint] = {}
-        self._closing = threading.Event()
+        self._deployments = Deployments(context)
         self._lock = threading.Lock()
 
     def replaced(self) -> dict[str, api.Operation]:
@@ -112,8 +77,8 @@ class Endpoints:
                 raise api.invalid(f'Cannot create already existing endpoint "{arn}".')
             self._endpoints[name] = endpoint = Endpoint(record, random.Random(name))  # noqa: S311 - routes traffic, keeps no secret
         self._context.tag(arn, request.get("Tags"))
-        self._announce(endpoint)
-        self._run(self._create, endpoint, fleet)
+        self._deployments.announce(endpoint)
+        self._deployments.run(self._deployments.create, endpoint, fleet)
         return {"EndpointArn": arn}
 
     def update(self, request: api.Request) -> api.Reply:
@@ -130,8 +95,8 @@ class Endpoints:
             self._idle(request["EndpointName"])
             progress = self._check(deployment, fleet)
             endpoint.pending, endpoint.progress = fleet, progress
-            self._set(endpoint, "Updating", LastDeploymentConfig=deployment or None, FailureReason=None)
-        self._run(self._update, endpoint, fleet, deployment, config)
+            self._deployments.set(endpoint, "Updating", LastDeploymentConfig=deployment or None, FailureReason=None)
+        self._deployments.run(self._deployments.update, endpoint, fleet, deployment, config)
         return {"EndpointArn": endpoint.record["EndpointArn"]}
 
     def update_weights(self, request: api.Request) -> api.Reply:
@@ -143,8 +108,8 @@ class Endpoints:
                 if wanted["VariantName"] not in fleet.weights:
                     raise api.invalid(f"Variant {wanted['VariantName']} is not one of endpoint {request['EndpointName']}.")
                 fleet.rescale(wanted["VariantName"], wanted.get("DesiredWeight"), wanted.get("DesiredInstanceCount"))
-            self._set(endpoint, "Updating")
-            self._set(endpoint, "InService")
+            self._deployments.set(endpoint, "Updating")
+            self._deployments.set(endpoint, "InService")
         return {"EndpointArn": endpoint.record["EndpointArn"]}
 
     def describe(self, request: api.Request) -> api.Reply:
@@ -159,8 +124,8 @@ class Endpoints:
         with endpoint.lock:
             if endpoint.record["EndpointStatus"] in BUSY:
                 raise api.invalid(f'Cannot update in-progress endpoint "{endpoint.record["EndpointArn"]}".')
-            self._set(endpoint, "Deleting")
-        self._run(self._delete, endpoint)
+            self._deployments.set(endpoint, "Deleting")
+        self._deployments.run(self._delete, endpoint)
         return {}
 
     def list_all(self, request: api.Request) -> api.Reply:
@@ -173,76 +138,13 @@ class Endpoints:
 
     def close(self) -> None:
         """End every model server with the twin."""
-        self._closing.set()
+        self._deployments.closing.set()
         for endpoint in list(self._endpoints.values()):
             with endpoint.lock:
                 fleets = {id(fleet): fleet for fleet in [*(each for _, each in endpoint.routes), endpoint.pending] if fleet is not None}
                 endpoint.routes = []
             for fleet in fleets.values():
                 fleet.retire(drain=False)
-
-    def _create(self, endpoint: Endpoint, fleet: Fleet) -> None:
-        with endpoint.lock:
-            endpoint.pending = fleet
-        failure = fleet.start()
-        with endpoint.lock:
-            endpoint.pending = None
-            if not failure:
-                endpoint.routes = [(1.0, fleet)]
-            self._set(endpoint, "Failed" if failure else "InService", FailureReason=failure or None)
-        if failure:
-            fleet.retire()
-
-    def _update(self, endpoint: Endpoint, green: Fleet, deployment: dict[str, Any], config: dict[str, Any]) -> None:
-        blues = [fleet for _, fleet in endpoint.routes]
-        self._deploying(endpoint)
-        failure = green.start()
-        names = [alarm["AlarmName"] for alarm in (deployment.get("AutoRollbackConfiguration") or {}).get("Alarms") or ()]
-        credentials = green.variants[0].credentials
-        while endpoint.progress is not None and endpoint.progress.outcome == "InProgress":
-            self._look(endpoint, green, blues, failure, self._in_alarm(credentials, names, endpoint.progress))
-            if endpoint.progress.outcome == "InProgress" and self._closing.wait(LOOK_EVERY):
-                return
-        progress = endpoint.progress
-        succeeded = progress is not None and progress.outcome == "Succeeded"
-        retired = blues if succeeded else [green]
-        if not succeeded:
-            with endpoint.lock:
-                self._set(endpoint, "RollingBack")
-        for fleet in retired:
-            fleet.retire()
-        with endpoint.lock:
-            endpoint.pending = endpoint.progress = None
-            if succeeded:
-                self._set(
-                    endpoint,
-                    "InService",
-                    EndpointConfigName=green.config_name,
-                    DataCaptureConfig=config.get("DataCaptureConfig"),
-                    FailureReason=None,
-                )
-            else:
-                self._set(endpoint, "InService" if blues else "Failed", FailureReason=failure or None)
-
-    def _look(self, endpoint: Endpoint, green: Fleet, blues: list[Fleet], failure: str, alarms: frozenset[str]) -> None:
-        """One look at a running deployment: move the shares as the state machine says."""
-        with endpoint.lock:
-            before = endpoint.progress
-            if before is None:
-                return
-            now = self._context.cloud.clock.now().timestamp()
-            after = endpoint.progress = rollout.step(before, now, ready=not failure, failure=failure, alarms=alarms)
-            if after == before:
-                return
-            share = float(after.share) if blues or after.outcome == "RolledBack" else 1.0
-            endpoint.routes = [(1.0 - share, fleet) for fleet in blues if share < 1.0] + ([(share, green)] if share else [])
-            log.info("endpoint %s: %s at stage %d, share %s %s", green.endpoint, after.outcome, after.stage, after.share, after.reason)
-        self._deploying(endpoint)
-
-    def _in_alarm(self, credentials: Credentials, names: list[str], progress: rollout.Rollout) -> frozenset[str]:
-        if not names or progress.stage < 0:
-            return frozenset()
-        return alarms_in_alarm(self._context.cloud, credentials, names)
 
     def _delete(self, endpoint: Endpoint) -> None:
         with endpoint.lock:
@@ -283,34 +185,6 @@ class Endpoints:
             return rollout.begin(deployment, smallest, self._context.cloud.clock.now().timestamp())
         except rollout.RolloutError as error:
             raise api.invalid(str(error)) from error
-
-    def _run(self, work: Any, endpoint: Endpoint, *arguments: Any) -> None:
-        def guarded() -> None:
-            try:
-                work(endpoint, *arguments)
-            except Exception as error:
-                if self._closing.is_set():
-                    return  # the account is going away under the deployment
-                log.exception("endpoint %s broke", endpoint.record["EndpointName"])
-                with endpoint.lock:
-                    self._set(endpoint, "Failed", FailureReason=f"InternalServerError: the twin could not go on: {error!r}")
-
-        threading.Thread(target=guarded, name=f"endpoint-{endpoint.record['EndpointName']}", daemon=True).start()
-
-    def _set(self, endpoint: Endpoint, status: str, **changes: Any) -> None:
-        record = endpoint.record | changes | {"EndpointStatus": status, "LastModifiedTime": self._context.now()}
-        endpoint.record = {key: value for key, value in record.items() if value is not None}
-        self._announce(endpoint)
-
-    def _announce(self, endpoint: Endpoint) -> None:
-        detail = state_event(endpoint.record, [fleet for _, fleet in endpoint.routes], self._context.tags)
-        self._context.publish("SageMaker Endpoint State Change", detail, [endpoint.record["EndpointArn"]])
-
-    def _deploying(self, endpoint: Endpoint) -> None:
-        with endpoint.lock:
-            fleets = [fleet for _, fleet in endpoint.routes]
-            detail = deployment_event(endpoint.record, fleets, endpoint.pending, endpoint.progress, self._context.tags)
-        self._context.publish("SageMaker Endpoint Deployment State Change", detail, [endpoint.record["EndpointArn"]])
 
     def _find(self, name: str) -> Endpoint:
         if name not in self._endpoints:

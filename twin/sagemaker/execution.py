@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 
 from twin.sagemaker import api
 from twin.sagemaker.context import Context, iso
-from twin.sagemaker.definition import Definition, DefinitionError, Resolver, Step, all_steps, needs
+from twin.sagemaker.definition import Definition, DefinitionError, Step, all_steps, needs
+from twin.sagemaker.references import Resolver
 from twin.sagemaker.steps import Run, StepError, Stopped, run_step
 from twin.sagemaker.storage import split
 

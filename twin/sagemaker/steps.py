@@ -16,7 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from twin.cloud import Cloud, Credentials
 from twin.sagemaker.context import random_name
-from twin.sagemaker.definition import DefinitionError, Resolver, Step
+from twin.sagemaker.definition import DefinitionError, Step
+from twin.sagemaker.references import Resolver
 
 POLL = 0.1
 NAME_LIMIT = 63

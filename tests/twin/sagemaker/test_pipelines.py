@@ -7,7 +7,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.twin.sagemaker.conftest import IMAGE, Account, channel, until
-from twin.sagemaker.definition import DefinitionError, Resolver, follow, parse
+from twin.sagemaker.definition import DefinitionError, parse
+from twin.sagemaker.references import Resolver, follow
 
 
 def get(path: str) -> dict[str, str]:
