@@ -1,9 +1,7 @@
 """The demo, as a user runs it: the whole loop on the twin, on a real table, in a project folder of its own."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +9,9 @@ import pytest
 
 from cli.project import REPOSITORY
 from cli.twin_process import running_twin
-
-LIMIT = 280
+from tests.scenarios.tide import tide
 
 pytestmark = pytest.mark.xdist_group("demo")
-
-
-def tide(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a folder, with no AWS variables of the shell's."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return subprocess.run(
-        [str(Path(sys.executable).parent / "tide"), *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")

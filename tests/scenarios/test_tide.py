@@ -1,0 +1,98 @@
+"""`tide` on a running twin, as a user meets it: up, a bad table, what the errors say, a killed twin, down."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.demo.samples import write_sample_table
+from cli.project import REPOSITORY
+from cli.twin_process import running_twin
+from tests.scenarios.tide import tide
+
+pytestmark = pytest.mark.xdist_group("tide")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The example project in a folder of its own, with the app deployed into a twin on a free port."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "tidewheel.yaml").write_text((REPOSITORY / "tidewheel.yaml").read_text())
+    try:
+        done = tide(folder, "up", "--port", "0", "--speed", "60", "--json")
+        assert done.returncode == 0, done.stderr
+        report = json.loads(done.stdout)
+        assert set(report["stacks"].values()) == {"created"}
+        assert report["environment"]["AWS_ENDPOINT_URL"] == report["url"]
+        yield folder
+    finally:
+        assert tide(folder, "down").returncode == 0
+        assert running_twin(folder / ".tidewheel") is None
+
+
+def test_an_empty_app_reads_well(project: Path) -> None:
+    done = tide(project, "status", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["datasets"] == report["runs"] == report["versions"] == []
+    assert report["endpoint"] is None
+    assert set(report["stacks"].values()) == {"CREATE_COMPLETE"}
+    assert "no dataset version yet. Next: tide data push FILE.csv" in tide(project, "status").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("predict", "{}"), "no model is deployed"),
+        (("approve", "1"), "there is no version 1"),
+        (("reject", "1"), "there is no version 1"),
+        (("train",), "there is no dataset version yet"),
+        (("train", "--dataset-version", "abc"), "there is no dataset version abc"),
+        (("data", "push", "nowhere.csv"), "no file nowhere.csv"),
+    ],
+)
+def test_what_cannot_be_done_yet_says_the_next_step(project: Path, arguments: tuple[str, ...], said: str) -> None:
+    done = tide(project, *arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Next: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bad_table_is_refused_with_every_reason(project: Path) -> None:
+    table = project / "bad.csv"
+    write_sample_table("breast_cancer", "diagnosis", table)
+    lines = table.read_text().splitlines()
+    header = lines[0].replace("mean_radius", "mean_radios")
+    table.write_text("\n".join([header, lines[1].replace("malignant", ""), *lines[2:]]))
+    done = tide(project, "data", "push", str(table))
+    assert done.returncode == 1
+    assert "was refused" in done.stderr
+    assert "mean_radius" in done.stderr
+    assert json.loads(tide(project, "status", "--json").stdout)["datasets"] == []
+
+
+def test_up_again_changes_nothing(project: Path) -> None:
+    before = running_twin(project / ".tidewheel")
+    done = tide(project, "up", "--port", "0", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "running already" in done.stderr
+    assert set(json.loads(done.stdout)["stacks"].values()) == {"unchanged"}
+    assert running_twin(project / ".tidewheel") == before
+
+
+def test_a_killed_twin_is_recognised_and_replaced(project: Path) -> None:
+    before = running_twin(project / ".tidewheel")
+    assert before is not None
+    os.kill(before.pid, signal.SIGKILL)
+    done = tide(project, "status")
+    assert done.returncode == 1
+    assert "No twin is running here. Next: tide up" in done.stderr
+    again = tide(project, "up", "--port", "0")
+    assert again.returncode == 0, again.stderr
+    after = running_twin(project / ".tidewheel")
+    assert after is not None
+    assert after.pid != before.pid
