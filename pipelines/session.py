@@ -22,6 +22,7 @@ _VARIABLES = {
     "SAGEMAKER_ADMIN_CONFIG_OVERRIDE": os.devnull,
     "SAGEMAKER_USER_CONFIG_OVERRIDE": os.devnull,
 }
+_CONFIGURATION = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
 
 
 @contextmanager
@@ -32,7 +33,7 @@ def offline_session() -> Iterator[Any]:
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _configuration_checked_once():
             warnings.simplefilter("ignore")
             yield _session()
     finally:
@@ -42,6 +43,20 @@ def offline_session() -> Iterator[Any]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _configuration_checked_once() -> Iterator[None]:
+    """The SDK checks its configuration against a JSON schema whenever it looks something up: some fifty times, for 3 s in all."""
+    from sagemaker.core.config.config_manager import SageMakerConfig  # noqa: PLC0415 - as in _session
+
+    check = SageMakerConfig.validate_sagemaker_config
+    check(_CONFIGURATION)
+    SageMakerConfig.validate_sagemaker_config = staticmethod(lambda *_: None)
+    try:
+        yield
+    finally:
+        SageMakerConfig.validate_sagemaker_config = staticmethod(check)
 
 
 def _session() -> Any:
@@ -54,5 +69,5 @@ def _session() -> Any:
 
     return OfflineSession(
         boto_session=boto3.Session(aws_access_key_id="offline", aws_secret_access_key="offline", region_name=REGION),  # noqa: S106 - no secret
-        sagemaker_config={"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}},
+        sagemaker_config=_CONFIGURATION,
     )

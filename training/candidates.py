@@ -66,16 +66,16 @@ def _boosting(generator: np.random.Generator, default: bool) -> Candidate:
     if default:
         return Candidate(
             family=Family.BOOSTING,
-            parameters={"learning_rate": 0.1, "max_iter": 80, "max_leaf_nodes": 15, "min_samples_leaf": 20, "l2_regularization": 0.0},
+            parameters={"learning_rate": 0.05, "max_iter": 150, "max_leaf_nodes": 6, "min_samples_leaf": 20, "l2_regularization": 1.0},
         )
     return Candidate(
         family=Family.BOOSTING,
         parameters={
-            "learning_rate": _rounded(10 ** generator.uniform(-1.5, -0.8)),
-            "max_iter": int(generator.integers(60, 161)),
-            "max_leaf_nodes": int(generator.integers(4, 32)),
-            "min_samples_leaf": int(generator.integers(5, 41)),
-            "l2_regularization": _rounded(10 ** generator.uniform(-3, 1)),
+            "learning_rate": _rounded(10 ** generator.uniform(-1.7, -0.9)),
+            "max_iter": int(generator.integers(80, 251)),
+            "max_leaf_nodes": round(2 ** generator.uniform(2, 5)),
+            "min_samples_leaf": int(generator.integers(10, 51)),
+            "l2_regularization": _rounded(10 ** generator.uniform(-1, 1)),
         },
     )
 

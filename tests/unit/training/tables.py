@@ -12,14 +12,16 @@ import numpy as np
 from moto import mock_aws
 
 from contracts.columns import ColumnKind
-from contracts.config import Data
+from contracts.config import Data, Training
+from contracts.evaluation import Metric
 from contracts.layout import CHAMPION, CHAMPION_CHANNEL, DATASET_CHANNEL, HOLDOUT_CHANNEL, MANIFEST, MODEL_CHANNEL, TRAIN_CHANNEL
 from contracts.manifest import DataFile, Manifest
 from training.__main__ import main
 from training.paths import Paths
+from training.train import Hyperparameters
 
 BUCKET, KEY = "data-bucket", "uploads/demo/table.csv"
-SETTINGS = {"seed": "7", "folds": "2", "candidates": "2"}
+SETTINGS = Training(seed=7, holdout=0.25, folds=2, candidates=2)
 METRIC = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "rmse"}
 FEATURES = {
     "size": ColumnKind.NUMERIC,
@@ -78,30 +80,31 @@ def upload(body: bytes, data: Data, rows: int = 1) -> Manifest:
     return Manifest(dataset="demo", files=(file,), columns=(), contract=data)
 
 
-def prepare(paths: Paths, manifest: Manifest, version: str | None = None) -> int:
+def prepare(paths: Paths, manifest: Manifest, version: str | None = None, settings: Training = SETTINGS) -> int:
     """Run prepare on a manifest; its exit status. Call it inside mock_aws."""
     folder = paths.processing_input(DATASET_CHANNEL)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).write_text(manifest.to_json())
-    options = ["--seed", "7", "--holdout", "0.25", "--folds", "2", "--dataset-version", version or manifest.version]
-    return main(["prepare", *options], paths)
+    options = ["--dataset-version", version or manifest.version, "--seed", str(settings.seed)]
+    return main(["prepare", *options, "--holdout", str(settings.holdout), "--folds", str(settings.folds)], paths)
 
 
-def prepared(root: Path, text: str, data: Data) -> Paths:
+def prepared(root: Path, text: str, data: Data, settings: Training = SETTINGS) -> Paths:
     """A container's folder after prepare, with train's and evaluate's inputs in place."""
     paths = Paths(root)
     with mock_aws():
-        assert prepare(paths, upload(text.encode(), data)) == 0, paths.message.read_text()
+        assert prepare(paths, upload(text.encode(), data), settings=settings) == 0, paths.message.read_text()
     shutil.copytree(paths.processing_output(TRAIN_CHANNEL), paths.training_input(TRAIN_CHANNEL))
     shutil.copytree(paths.processing_output(HOLDOUT_CHANNEL), paths.processing_input(HOLDOUT_CHANNEL))
     paths.hyperparameters.parent.mkdir(parents=True)
-    paths.hyperparameters.write_text(json.dumps(SETTINGS | {"metric": METRIC[data.problem]}))
+    given = Hyperparameters(seed=settings.seed, folds=settings.folds, candidates=settings.candidates, metric=Metric(METRIC[data.problem]))
+    paths.hyperparameters.write_text(json.dumps(given.strings()))
     return paths
 
 
-def trained(root: Path, text: str, data: Data) -> Paths:
+def trained(root: Path, text: str, data: Data, settings: Training = SETTINGS) -> Paths:
     """The same after train, with the model's archive and no champion where evaluate looks for them."""
-    paths = prepared(root, text, data)
+    paths = prepared(root, text, data, settings)
     assert main(["train"], paths) == 0, paths.failure.read_text()
     model, champion = (paths.processing_input(channel) for channel in (MODEL_CHANNEL, CHAMPION_CHANNEL))
     model.mkdir()
