@@ -78,7 +78,7 @@ class ProjectFunction(Construct):
                 on_failure=None if dead_letters is None else destinations.SqsDestination(dead_letters),
             )
         acknowledge(
-            self.function, "AwsSolutions-L1", "Python 3.13 is what the pinned layer and the model image run; it is supported until 2029."
+            self.function, "AwsSolutions-L1", "Python 3.13 is what the pinned layer and the model image run; AWS supports it until 2029."
         )
 
     @property

@@ -81,7 +81,7 @@ class Tick(Construct):
         return json.dumps(
             {
                 "id": "<aws.scheduler.execution-id>",
-                "source": "tidewheel.schedule",
+                "source": "tidewheel",
                 "detail-type": DetailType.TICK.value,
                 "time": "<aws.scheduler.scheduled-time>",
                 "region": stack.region,

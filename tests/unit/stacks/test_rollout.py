@@ -1,0 +1,80 @@
+"""serving.rollout in SageMaker's words."""
+
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk.assertions import Template
+
+from contracts.config import Config, Rollout, RolloutType, Serving
+from contracts.errors import ConfigError
+from stacks.constructs.rollout import deployment_config
+from stacks.endpoint import EndpointStack
+from stacks.project import Project, read_project
+from tests.unit.stacks.test_project import EXAMPLE
+
+pytestmark = pytest.mark.xdist_group("synth")
+
+
+def _rendered(rollout: Rollout) -> dict[str, Any]:
+    stack = cdk.Stack()
+    found: dict[str, Any] = stack.resolve(deployment_config(rollout, ["a", "b"]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "routing"),
+    [
+        (RolloutType.ALL_AT_ONCE, {"type": "ALL_AT_ONCE"}),
+        (RolloutType.CANARY, {"type": "CANARY", "canarySize": {"type": "CAPACITY_PERCENT", "value": 20}}),
+        (RolloutType.LINEAR, {"type": "LINEAR", "linearStepSize": {"type": "CAPACITY_PERCENT", "value": 20}}),
+    ],
+)
+def test_each_type_says_what_sagemaker_wants_for_it(kind: RolloutType, routing: dict[str, Any]) -> None:
+    rendered = _rendered(Rollout(type=kind, step_percent=20, interval_seconds=60, termination_wait_seconds=7))
+    policy = rendered["blueGreenUpdatePolicy"]
+    assert policy["trafficRoutingConfiguration"] == routing | {"waitIntervalInSeconds": 60}
+    assert policy["terminationWaitInSeconds"] == 7
+    assert rendered["autoRollbackConfiguration"] == {"alarms": [{"alarmName": "a"}, {"alarmName": "b"}]}
+
+
+def test_a_rollout_that_cannot_end_in_time_is_refused() -> None:
+    linear = {"type": RolloutType.LINEAR, "termination_wait_seconds": 0}
+    assert _rendered(Rollout(step_percent=20, interval_seconds=2520, **linear))  # 5 x 2,520 s and 1,800 s are the limit
+    with pytest.raises(ConfigError, match=r"serving\.rollout: 15120 s .* Next: shorten interval_seconds"):
+        _rendered(Rollout(step_percent=17, interval_seconds=2520, **linear))
+    assert _rendered(Rollout(type=RolloutType.CANARY, step_percent=17, interval_seconds=2520))
+
+
+def _endpoint(**serving: Any) -> Template:
+    app = cdk.App()
+    elsewhere = cdk.Stack(app, "Elsewhere")
+    project = read_project(app.node, EXAMPLE.parent, None)
+    config = Config.model_validate(project.config.model_dump() | {"serving": Serving(**serving).model_dump()})
+    role = iam.Role.from_role_arn(elsewhere, "Role", "arn:aws:iam::123456789012:role/model")
+    stack = EndpointStack(app, Project(config, project.root), key=kms.Key(elsewhere, "Key"), model_role=role)
+    return Template.from_stack(stack)
+
+
+def test_a_fleet_of_one_size_is_not_scaled() -> None:
+    template = _endpoint(instance_count=2, max_instance_count=2)
+    template.resource_count_is("AWS::ApplicationAutoScaling::ScalableTarget", 0)
+    template.resource_count_is("AWS::SageMaker::Endpoint", 1)
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "takes_key"),
+    [
+        ("ml.m5.large", True),
+        ("ml.c6i.xlarge", True),
+        ("ml.g4dn.xlarge", False),
+        ("ml.m5d.large", False),
+        ("ml.c6gd.large", False),
+        ("ml.inf1.xlarge", True),
+    ],
+)
+def test_the_key_is_left_out_where_disks_encrypt_themselves(instance_type: str, takes_key: bool) -> None:
+    (config,) = _endpoint(instance_type=instance_type).find_resources("AWS::SageMaker::EndpointConfig").values()
+    assert ("KmsKeyId" in config["Properties"]) is takes_key
