@@ -7,7 +7,7 @@ endpoint already shows. And the stack is read again at the end, so an update tha
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -147,7 +147,11 @@ def _or_none(describe: Any, **request: str) -> dict[str, Any] | None:
 
 
 class AwsAccount:
-    """The account as logic.Account. `now` and `cause` are the event's time and id: they make every act repeatable."""
+    """The account as logic.Account. `now` and `cause` are the event's time and id: they make every act repeatable.
+
+    Acts of one invocation are a microsecond apart, so that the ledger keeps their order. Each act's time is stored with what it did before
+    its decision is recorded, so a repetition finds the same time again.
+    """
 
     def __init__(self, registry: Registry, stack: EndpointStack, endpoint: LiveEndpoint, ledger: Ledger, now: datetime, cause: str) -> None:
         self._registry = registry
@@ -156,6 +160,7 @@ class AwsAccount:
         self._ledger = ledger
         self._now = now
         self._cause = cause
+        self._acts = 0
 
     @classmethod
     def of(cls, variables: ReconcileEndpointEnvironment, clients: Any, now: datetime, cause: str) -> "AwsAccount":
@@ -184,13 +189,14 @@ class AwsAccount:
         token = f"version-{action.package.version}-{hashlib.sha256(self._cause.encode()).hexdigest()[:32]}"
         if not self._stack.serve(action.package.arn, token):
             return False
-        self._ledger.open(Deployment(model_package_arn=action.package.arn, asked=self._now))
-        self._record(What.DEPLOYMENT_STARTED, action.package.arn, action.why)
+        asked = self._moment()
+        self._ledger.open(Deployment(model_package_arn=action.package.arn, asked=asked))
+        self._record(What.DEPLOYMENT_STARTED, action.package.arn, action.why, asked)
         return True
 
     def settle(self, action: Settle) -> None:
         """Record that the package is live, then forget the deployment."""
-        settled = self._ledger.settle(action.deployment, self._now)
+        settled = self._ledger.settle(action.deployment, self._moment())
         if settled is not None:
             why = f"the endpoint serves it; asked for at {action.deployment.asked:%Y-%m-%dT%H:%M:%SZ}"
             self._record(What.DEPLOYMENT_FINISHED, action.deployment.model_package_arn, why, settled)
@@ -202,7 +208,7 @@ class AwsAccount:
 
     def quarantine(self, action: Quarantine) -> None:
         """Remember first, so that no later look can deploy the package, whatever happens in between."""
-        kept = self._ledger.quarantine(QuarantineItem(model_package_arn=action.arn, why=action.why, time=self._now))
+        kept = self._ledger.quarantine(QuarantineItem(model_package_arn=action.arn, why=action.why, time=self._moment()))
         self._record(What.MODEL_QUARANTINED, action.arn, kept.why, kept.time)
         self._registry.reject(action.arn, f"quarantined: {kept.why}")
         if action.deployment is not None:
@@ -210,12 +216,16 @@ class AwsAccount:
 
     def hold(self, action: Hold) -> None:
         """Record the reason, once."""
-        kept = self._ledger.hold(HoldItem(why=action.why, time=self._now))
+        kept = self._ledger.hold(HoldItem(why=action.why, time=self._moment()))
         self._record(What.ENDPOINT_HELD, "endpoint", kept.why, kept.time)
 
     def release(self) -> None:
         """The reason to hold is gone."""
         self._ledger.release()
 
-    def _record(self, what: What, subject: str, why: str, time: datetime | None = None) -> None:
-        self._ledger.record(Decision(time=time or self._now, what=what, subject=subject, why=why, by=BY))
+    def _moment(self) -> datetime:
+        self._acts += 1
+        return self._now + timedelta(microseconds=self._acts)
+
+    def _record(self, what: What, subject: str, why: str, time: datetime) -> None:
+        self._ledger.record(Decision(time=time, what=what, subject=subject, why=why, by=BY))

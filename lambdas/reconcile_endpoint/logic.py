@@ -167,8 +167,13 @@ def _follow_the_registry(seen: Observed) -> Action:
         )
     if desired.arn == parameter == seen.live:
         return Nothing(f"version {desired.version} is live, as it should be")
-    before = f"after {seen.name(seen.live)}" if seen.live else "as the first"
-    return Deploy(desired, f"version {desired.version} is the highest approved version; it is to be served {before}")
+    return Deploy(desired, f"version {desired.version} is the highest approved version; {_instead_of(seen, desired)}")
+
+
+def _instead_of(seen: Observed, desired: Package) -> str:
+    if seen.live is None:
+        return "nothing is served yet"
+    return "it is live, and its stack is to say so again" if seen.live == desired.arn else f"it takes over from {seen.name(seen.live)}"
 
 
 def _desired(seen: Observed) -> Package | None:

@@ -67,4 +67,4 @@ def _name_champion(run: str, variables: StartTrainingEnvironment) -> str:
     if champion.model_package_arn is None:
         return "there is no champion yet"
     runs.copy_archive(run, *live.archive(champion.model_package_arn))
-    return f"the champion is {champion.model_package_arn}"
+    return f"the champion is version {champion.model_package_arn.rsplit('/', 1)[1]}"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -60,7 +61,8 @@ def test_a_version_that_was_thrown_back_is_quarantined_and_the_old_one_returns(s
     handler.handle(event("endpoint_stack_updated"), context)
     new = register("Approved")
     assert handler.handle(event("tick"), context) == {"actions": ["Deploy"]}
-    assert handler.handle(event("tick", x="again"), context)["actions"][:2] == ["Quarantine", "Deploy"]
+    condemned = datetime(2026, 1, 5, 10, tzinfo=UTC)
+    assert handler.handle(event("tick") | {"time": condemned.isoformat()}, context) == {"actions": ["Quarantine", "Deploy"]}
     status, why = _status(new)
     assert status == "Rejected"
     assert "version 2 failed in production" in why
@@ -70,6 +72,8 @@ def test_a_version_that_was_thrown_back_is_quarantined_and_the_old_one_returns(s
     assert handler.handle(event("tick"), context) == {"actions": ["Quarantine", "Nothing"]}
     assert _status(new)[0] == "Rejected"
     assert [d.subject for d in decisions() if d.what is What.MODEL_QUARANTINED] == [new]
+    at_once = [(d.what, d.subject) for d in decisions() if d.time.replace(microsecond=0) == condemned]
+    assert at_once == [(What.MODEL_QUARANTINED, new), (What.DEPLOYMENT_STARTED, old)]
 
 
 def test_a_rejected_last_version_holds_the_endpoint_and_says_so_once(stack: Client, event: Event, context: Any) -> None:
