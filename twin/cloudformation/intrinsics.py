@@ -1,4 +1,4 @@
-"""Intrinsic functions: finding what a value refers to, and working values out.
+"""Intrinsic functions: which there are, and working values out.
 
 docs: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html
 Fn::Transform, Fn::ForEach and dynamic references ({{resolve:...}}) are refused: `cdk synth` leaves none in the templates of this project.
@@ -11,22 +11,15 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from twin.cloudformation.errors import ValidationError
+from twin.cloudformation.references import VARIABLE, attribute_of, function_of
 
 PSEUDO = frozenset(
     f"AWS::{name}" for name in ("AccountId", "NotificationARNs", "NoValue", "Partition", "Region", "StackId", "StackName", "URLSuffix")
 )
-_VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
 _DYNAMIC = "{{resolve:"
-
-
-class Reference(NamedTuple):
-    """A Ref (no attribute) or a Fn::GetAtt, also as ${...} inside Fn::Sub."""
-
-    target: str
-    attribute: str | None
 
 
 class _NoValue:
@@ -34,46 +27,6 @@ class _NoValue:
 
 
 NO_VALUE = _NoValue()
-
-
-def function_of(value: Any) -> str | None:
-    """The intrinsic function that this value is a call of, known or not; None for plain data."""
-    if isinstance(value, Mapping) and len(value) == 1:
-        (key,) = value
-        if key == "Ref" or (isinstance(key, str) and key.startswith("Fn::")):
-            return str(key)
-    return None
-
-
-def references(value: Any) -> Iterator[Reference]:
-    """Every reference in a value, at any depth."""
-    function = function_of(value)
-    if function == "Ref":
-        yield Reference(value["Ref"], None)
-    elif function == "Fn::GetAtt":
-        yield _attribute(value["Fn::GetAtt"])
-    elif function == "Fn::Sub":
-        yield from _sub_references(value["Fn::Sub"])
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from references(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from references(inner)
-
-
-def _sub_references(argument: Any) -> Iterator[Reference]:
-    text, variables = (argument, {}) if isinstance(argument, str) else argument
-    yield from references(variables)
-    for literal, name in _VARIABLE.findall(text):
-        if not literal and name not in variables:
-            target, _, attribute = name.partition(".")
-            yield Reference(target, attribute or None)
-
-
-def _attribute(argument: Any) -> Reference:
-    target, _, attribute = argument.partition(".") if isinstance(argument, str) else (argument[0], ".", argument[1])
-    return Reference(target, attribute)
 
 
 def check_functions(value: Any, where: str, *, in_condition: bool = False) -> Iterator[str]:
@@ -89,26 +42,6 @@ def check_functions(value: Any, where: str, *, in_condition: bool = False) -> It
     elif isinstance(value, list):
         for child in value:
             yield from check_functions(child, where, in_condition=in_condition)
-
-
-def condition_names(value: Any) -> Iterator[str]:
-    """The conditions that the Fn::If calls in a value name."""
-    if function_of(value) == "Fn::If" and isinstance(value["Fn::If"], list) and value["Fn::If"]:
-        yield str(value["Fn::If"][0])
-    children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    for child in children:
-        yield from condition_names(child)
-
-
-def imports_in(value: Any) -> Iterator[Mapping[str, Any]]:
-    """The Fn::ImportValue calls in a value, outside Fn::If."""
-    function = function_of(value)
-    if function == "Fn::ImportValue":
-        yield value
-    elif function != "Fn::If":
-        children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-        for child in children:
-            yield from imports_in(child)
 
 
 @dataclass
@@ -186,7 +119,7 @@ def _ref(scope: Scope, argument: Any) -> Any:
 
 
 def _get_att(scope: Scope, argument: Any) -> Any:
-    target, attribute = _attribute(argument)
+    target, attribute = attribute_of(argument)
     if target not in scope.attributes:
         raise ValidationError(f"Unresolved resource dependencies [{target}]: it does not exist under the conditions of this stack")
     if attribute not in scope.attributes[target]:
@@ -210,7 +143,7 @@ def _sub(scope: Scope, argument: Any) -> str:
             return scope.text(variables[name])
         return scope.text({"Fn::GetAtt": name} if "." in name else {"Ref": name})
 
-    return _VARIABLE.sub(replace, text)
+    return VARIABLE.sub(replace, text)
 
 
 def _select(scope: Scope, argument: Any) -> Any:

@@ -13,7 +13,8 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from twin.cloudformation.errors import ValidationError
-from twin.cloudformation.intrinsics import PSEUDO, check_functions, condition_names, imports_in, references
+from twin.cloudformation.intrinsics import PSEUDO, check_functions
+from twin.cloudformation.references import condition_names, imports_in, references
 from twin.cloudformation.resources import Handler, handler_of
 
 SECTIONS = frozenset(

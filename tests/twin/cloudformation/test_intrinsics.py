@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.cloudformation.errors import ValidationError
-from twin.cloudformation.intrinsics import Reference, Scope, check_functions, references
+from twin.cloudformation.intrinsics import Scope, check_functions
+from twin.cloudformation.references import Reference, references
 
 
 def scope(**refs: Any) -> Scope:
