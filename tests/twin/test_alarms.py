@@ -175,20 +175,18 @@ def test_alarms_are_evaluated_by_themselves(twin: TwinServer) -> None:
     assert any(twin.cloud.clock.wait(10) and state(twin) == "ALARM" for _ in range(60))
 
 
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
+def test_what_cannot_be_evaluated_is_refused(twin: TwinServer) -> None:
+    cloudwatch = twin.cloud.client("cloudwatch")
+    for changes, named in (
         ({"AlarmActions": ["arn:aws:lambda:us-east-1:123456789012:function:f"]}, "only SNS"),
         ({"Period": 30}, "multiple of 60"),
         ({"ComparisonOperator": "LessThanLowerThreshold"}, "LessThanLowerThreshold"),
         ({"DatapointsToAlarm": 2}, "DatapointsToAlarm"),
         ({"Statistic": None, "ExtendedStatistic": "tm90"}, "tm90"),
-    ],
-)
-def test_what_cannot_be_evaluated_is_refused(twin: TwinServer, changes: dict[str, Any], named: str) -> None:
-    request = {key: value for key, value in alarm(**changes).items() if value is not None}
-    with pytest.raises(ClientError, match=named):
-        twin.cloud.client("cloudwatch").put_metric_alarm(**request)
+    ):
+        request = {key: value for key, value in alarm(**changes).items() if value is not None}
+        with pytest.raises(ClientError, match=named):
+            cloudwatch.put_metric_alarm(**request)
 
 
 def test_the_store_keeps_what_was_put(twin: TwinServer) -> None:

@@ -11,9 +11,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from twin.cloud import Credentials
 from twin.sagemaker import rollout
-from twin.sagemaker.alarmwatch import alarms_in_alarm
+from twin.sagemaker.alarmwatch import AlarmWatch
 from twin.sagemaker.context import Context
 from twin.sagemaker.endpoint_views import deployment_event, state_event
 from twin.sagemaker.fleet import Fleet, Instance
@@ -25,11 +24,15 @@ LOOK_EVERY = 0.1
 
 @dataclass
 class Endpoint:
-    """An endpoint: its record, and which fleets get which share of its requests. Guarded by `lock`."""
+    """An endpoint: its record, and which fleets get which share of its requests. Guarded by `lock`.
+
+    `current` is the fleet of its configuration, `pending` the one that is being deployed.
+    """
 
     record: dict[str, Any]
     chance: random.Random
     routes: list[tuple[float, Fleet]] = field(default_factory=list)
+    current: Fleet | None = None
     pending: Fleet | None = None
     progress: rollout.Rollout | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -66,62 +69,48 @@ class Deployments:
         with endpoint.lock:
             endpoint.pending = None
             if not failure:
-                endpoint.routes = [(1.0, fleet)]
+                endpoint.current, endpoint.routes = fleet, [(1.0, fleet)]
             self.set(endpoint, "Failed" if failure else "InService", FailureReason=failure or None)
         if failure:
             fleet.retire()
 
-    def update(self, endpoint: Endpoint, green: Fleet, deployment: dict[str, Any], config: dict[str, Any]) -> None:
+    def update(self, endpoint: Endpoint, blue: Fleet, green: Fleet, watch: AlarmWatch, config: dict[str, Any]) -> None:
         """Shift the traffic to the green fleet, or back."""
-        blues = [fleet for _, fleet in endpoint.routes]
         self._deploying(endpoint)
         failure = green.start()
-        names = [alarm["AlarmName"] for alarm in (deployment.get("AutoRollbackConfiguration") or {}).get("Alarms") or ()]
-        credentials = green.variants[0].credentials
-        while endpoint.progress is not None and endpoint.progress.outcome == "InProgress":
-            self._look(endpoint, green, blues, failure, self._in_alarm(credentials, names, endpoint.progress))
-            if endpoint.progress.outcome == "InProgress" and self.closing.wait(LOOK_EVERY):
+        while (progress := self._look(endpoint, blue, green, failure, watch)).outcome == "InProgress":
+            if self.closing.wait(LOOK_EVERY):
                 return
-        progress = endpoint.progress
-        succeeded = progress is not None and progress.outcome == "Succeeded"
-        retired = blues if succeeded else [green]
-        if not succeeded:
+        if progress.outcome == "RolledBack":
             with endpoint.lock:
                 self.set(endpoint, "RollingBack")
-        for fleet in retired:
-            fleet.retire()
-        with endpoint.lock:
-            endpoint.pending = endpoint.progress = None
-            if succeeded:
-                self.set(
-                    endpoint,
-                    "InService",
-                    EndpointConfigName=green.config_name,
-                    DataCaptureConfig=config.get("DataCaptureConfig"),
-                    FailureReason=None,
-                )
-            else:
-                self.set(endpoint, "InService" if blues else "Failed", FailureReason=failure or None)
+            self._finish(endpoint, kept=blue, retired=green, FailureReason=failure or None)
+            return
+        captured = config.get("DataCaptureConfig")
+        self._finish(endpoint, kept=green, retired=blue, EndpointConfigName=green.config_name, DataCaptureConfig=captured)
 
-    def _look(self, endpoint: Endpoint, green: Fleet, blues: list[Fleet], failure: str, alarms: frozenset[str]) -> None:
+    def _look(self, endpoint: Endpoint, blue: Fleet, green: Fleet, failure: str, watch: AlarmWatch) -> rollout.Rollout:
         """One look at a running deployment: move the shares as the state machine says."""
+        alarms = watch.in_alarm()
         with endpoint.lock:
             before = endpoint.progress
             if before is None:
-                return
+                raise RuntimeError(f"endpoint {green.endpoint} is not being deployed")
             now = self._context.cloud.clock.now().timestamp()
             after = endpoint.progress = rollout.step(before, now, ready=not failure, failure=failure, alarms=alarms)
             if after == before:
-                return
-            share = float(after.share) if blues or after.outcome == "RolledBack" else 1.0
-            endpoint.routes = [(1.0 - share, fleet) for fleet in blues if share < 1.0] + ([(share, green)] if share else [])
+                return after
+            share = float(after.share)
+            endpoint.routes = [(weight, fleet) for weight, fleet in ((1.0 - share, blue), (share, green)) if weight]
             log.info("endpoint %s: %s at stage %d, share %s %s", green.endpoint, after.outcome, after.stage, after.share, after.reason)
         self._deploying(endpoint)
+        return after
 
-    def _in_alarm(self, credentials: Credentials, names: list[str], progress: rollout.Rollout) -> frozenset[str]:
-        if not names or progress.stage < 0:
-            return frozenset()
-        return alarms_in_alarm(self._context.cloud, credentials, names)
+    def _finish(self, endpoint: Endpoint, *, kept: Fleet, retired: Fleet, **changes: Any) -> None:
+        retired.retire()
+        with endpoint.lock:
+            endpoint.current, endpoint.pending, endpoint.progress = kept, None, None
+            self.set(endpoint, "InService", **changes)
 
     def run(self, work: Any, endpoint: Endpoint, *arguments: Any) -> None:
         """Do a long piece of work in a thread; what breaks in it fails the endpoint."""
@@ -146,11 +135,10 @@ class Deployments:
 
     def announce(self, endpoint: Endpoint) -> None:
         """Publish the endpoint's state."""
-        detail = state_event(endpoint.record, [fleet for _, fleet in endpoint.routes], self._context.tags)
+        detail = state_event(endpoint.record, endpoint.current, self._context.tags)
         self._context.publish("SageMaker Endpoint State Change", detail, [endpoint.record["EndpointArn"]])
 
     def _deploying(self, endpoint: Endpoint) -> None:
         with endpoint.lock:
-            fleets = [fleet for _, fleet in endpoint.routes]
-            detail = deployment_event(endpoint.record, fleets, endpoint.pending, endpoint.progress, self._context.tags)
+            detail = deployment_event(endpoint.record, endpoint.current, endpoint.pending, endpoint.progress, self._context.tags)
         self._context.publish("SageMaker Endpoint Deployment State Change", detail, [endpoint.record["EndpointArn"]])

@@ -1,7 +1,7 @@
 """How an endpoint looks: DescribeEndpoint's reply, and the details of its two events."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from twin.sagemaker.context import millis
@@ -11,12 +11,11 @@ from twin.sagemaker.rollout import Rollout
 Record = dict[str, Any]
 
 
-def describe(record: Record, fleets: Sequence[Fleet], pending: Fleet | None, progress: Rollout | None) -> Record:
+def describe(record: Record, current: Fleet | None, pending: Fleet | None, progress: Rollout | None) -> Record:
     """DescribeEndpoint. While an update runs, the running configuration is the old one, and the new one is pending."""
-    blues = [fleet for fleet in fleets if fleet is not pending]
     reply = dict(record)
-    if blues or record["EndpointStatus"] == "InService":
-        reply["ProductionVariants"] = [shown for fleet in blues or fleets for shown in _variants(fleet)]
+    if current is not None:
+        reply["ProductionVariants"] = _variants(current)
     if pending is not None and progress is not None:
         status = [_stage(pending, progress) | {"StartTime": record["LastModifiedTime"]}]
         reply["PendingDeploymentSummary"] = {
@@ -27,13 +26,13 @@ def describe(record: Record, fleets: Sequence[Fleet], pending: Fleet | None, pro
     return reply
 
 
-def state_event(record: Record, fleets: Sequence[Fleet], tags: Mapping[str, Mapping[str, str]]) -> Record:
+def state_event(record: Record, current: Fleet | None, tags: Mapping[str, Mapping[str, str]]) -> Record:
     """The detail of "SageMaker Endpoint State Change"; statuses are written IN_SERVICE there."""
     return {
         "EndpointName": record["EndpointName"],
         "EndpointArn": record["EndpointArn"],
         "EndpointConfigName": record["EndpointConfigName"],
-        "ProductionVariants": [_brief(shown) for fleet in fleets for shown in _variants(fleet)],
+        "ProductionVariants": [_brief(shown) for shown in _variants(current)] if current else [],
         "EndpointStatus": re.sub(r"(?<=[a-z])(?=[A-Z])", "_", record["EndpointStatus"]).upper(),
         "FailureReason": record.get("FailureReason"),
         "CreationTime": millis(record["CreationTime"]),
@@ -43,10 +42,10 @@ def state_event(record: Record, fleets: Sequence[Fleet], tags: Mapping[str, Mapp
 
 
 def deployment_event(
-    record: Record, fleets: Sequence[Fleet], pending: Fleet | None, progress: Rollout | None, tags: Mapping[str, Mapping[str, str]]
+    record: Record, current: Fleet | None, pending: Fleet | None, progress: Rollout | None, tags: Mapping[str, Mapping[str, str]]
 ) -> Record:
     """The detail of "SageMaker Endpoint Deployment State Change"."""
-    detail = state_event(record, [fleet for fleet in fleets if fleet is not pending], tags)
+    detail = state_event(record, current, tags)
     if pending is not None and progress is not None:
         start = millis(record["LastModifiedTime"])
         status = [_stage(pending, progress) | {"StartTime": start}]

@@ -12,7 +12,7 @@ import threading
 from typing import Any
 
 from twin.sagemaker import api, rollout
-from twin.sagemaker.alarmwatch import check_alarms
+from twin.sagemaker.alarmwatch import AlarmWatch
 from twin.sagemaker.context import Context
 from twin.sagemaker.deployment import Deployments, Endpoint
 from twin.sagemaker.endpoint_views import describe
@@ -61,7 +61,8 @@ class Endpoints:
         arn, now = self._context.arn("endpoint", name), self._context.now()
         fleet = self._fleet(name, config, {})
         deployment = request.get("DeploymentConfig") or {}
-        self._check(deployment, fleet)
+        self._watch(deployment, fleet)
+        self._begin(deployment, fleet)
         record = {
             "EndpointName": name,
             "EndpointArn": arn,
@@ -84,26 +85,24 @@ class Endpoints:
     def update(self, request: api.Request) -> api.Reply:
         """UpdateEndpoint: a blue/green deployment of another configuration."""
         api.refuse_unknown(request, _UPDATE, "UpdateEndpoint")
-        endpoint = self._idle(request["EndpointName"])
+        endpoint, current = self._idle(request["EndpointName"])
         config = self._models.config(request["EndpointConfigName"])
-        kept = _kept(endpoint, request)
-        fleet = self._fleet(request["EndpointName"], config, kept)
+        fleet = self._fleet(request["EndpointName"], config, _kept(current, request))
         deployment = request.get("DeploymentConfig") or {}
         if request.get("RetainDeploymentConfig"):
             deployment = endpoint.record.get("LastDeploymentConfig") or {}
+        watch = self._watch(deployment, fleet)
         with endpoint.lock:
-            self._idle(request["EndpointName"])
-            progress = self._check(deployment, fleet)
-            endpoint.pending, endpoint.progress = fleet, progress
+            _, current = self._idle(request["EndpointName"])
+            endpoint.pending, endpoint.progress = fleet, self._begin(deployment, fleet)
             self._deployments.set(endpoint, "Updating", LastDeploymentConfig=deployment or None, FailureReason=None)
-        self._deployments.run(self._deployments.update, endpoint, fleet, deployment, config)
+        self._deployments.run(self._deployments.update, endpoint, current, fleet, watch, config)
         return {"EndpointArn": endpoint.record["EndpointArn"]}
 
     def update_weights(self, request: api.Request) -> api.Reply:
         """UpdateEndpointWeightsAndCapacities."""
-        endpoint = self._idle(request["EndpointName"])
+        endpoint, fleet = self._idle(request["EndpointName"])
         with endpoint.lock:
-            _, fleet = endpoint.routes[0]
             for wanted in request["DesiredWeightsAndCapacities"]:
                 if wanted["VariantName"] not in fleet.weights:
                     raise api.invalid(f"Variant {wanted['VariantName']} is not one of endpoint {request['EndpointName']}.")
@@ -116,7 +115,7 @@ class Endpoints:
         """DescribeEndpoint."""
         endpoint = self._find(request["EndpointName"])
         with endpoint.lock:
-            return describe(endpoint.record, [fleet for _, fleet in endpoint.routes], endpoint.pending, endpoint.progress)
+            return describe(endpoint.record, endpoint.current, endpoint.pending, endpoint.progress)
 
     def delete(self, request: api.Request) -> api.Reply:
         """DeleteEndpoint."""
@@ -141,16 +140,16 @@ class Endpoints:
         self._deployments.closing.set()
         for endpoint in list(self._endpoints.values()):
             with endpoint.lock:
-                fleets = {id(fleet): fleet for fleet in [*(each for _, each in endpoint.routes), endpoint.pending] if fleet is not None}
-                endpoint.routes = []
-            for fleet in fleets.values():
-                fleet.retire(drain=False)
+                fleets, endpoint.routes = [endpoint.current, endpoint.pending], []
+            for fleet in fleets:
+                if fleet is not None:
+                    fleet.retire(drain=False)
 
     def _delete(self, endpoint: Endpoint) -> None:
         with endpoint.lock:
-            fleets, endpoint.routes = [fleet for _, fleet in endpoint.routes], []
-        for fleet in fleets:
-            fleet.retire()
+            endpoint.routes = []
+        if endpoint.current is not None:
+            endpoint.current.retire()
         with self._lock:
             del self._endpoints[endpoint.record["EndpointName"]]
         self._context.untag(endpoint.record["EndpointArn"])
@@ -177,10 +176,11 @@ class Endpoints:
         chance = random.Random(f"{name}/{config['EndpointConfigName']}")  # noqa: S311 - routes traffic, keeps no secret
         return Fleet(self._context, name, config["EndpointConfigName"], variants, chance)
 
-    def _check(self, deployment: dict[str, Any], fleet: Fleet) -> rollout.Rollout:
-        """The rollout that was asked for; a configuration that cannot work, or an alarm that does not exist, is refused."""
+    def _watch(self, deployment: dict[str, Any], fleet: Fleet) -> AlarmWatch:
+        return AlarmWatch(self._context.cloud, fleet.variants[0].credentials, deployment)
+
+    def _begin(self, deployment: dict[str, Any], fleet: Fleet) -> rollout.Rollout:
         smallest = min(variant.instances for variant in fleet.variants)
-        check_alarms(self._context.cloud, fleet.variants[0].credentials, deployment.get("AutoRollbackConfiguration") or {})
         try:
             return rollout.begin(deployment, smallest, self._context.cloud.clock.now().timestamp())
         except rollout.RolloutError as error:
@@ -191,19 +191,21 @@ class Endpoints:
             raise api.invalid(f'Could not find endpoint "{self._context.arn("endpoint", name)}".')
         return self._endpoints[name]
 
-    def _idle(self, name: str) -> Endpoint:
+    def _idle(self, name: str) -> tuple[Endpoint, Fleet]:
+        """An endpoint that may be updated, and its fleet. A Failed one can only be deleted (API_DescribeEndpoint)."""
         endpoint = self._find(name)
         if endpoint.record["EndpointStatus"] in BUSY:
             raise api.invalid(f'Cannot update in-progress endpoint "{endpoint.record["EndpointArn"]}".')
-        return endpoint
+        if endpoint.current is None:
+            raise api.invalid(f"Endpoint {endpoint.record['EndpointArn']} is Failed and can only be deleted.")
+        return endpoint, endpoint.current
 
 
-def _kept(endpoint: Endpoint, request: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _kept(fleet: Fleet, request: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What RetainAllVariantProperties carries over from the running variants, by variant name."""
-    if not request.get("RetainAllVariantProperties") or not endpoint.routes:
+    if not request.get("RetainAllVariantProperties"):
         return {}
     excluded = {each["VariantPropertyType"] for each in request.get("ExcludeRetainedVariantProperties") or ()}
-    _, fleet = endpoint.routes[0]
     properties = _PROPERTIES - excluded
     return {
         variant.name: {

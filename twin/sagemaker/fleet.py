@@ -11,6 +11,7 @@ at once, where AWS starts it again until the time limit; an instance is replaced
 import http.client
 import logging
 import random
+import shutil
 import socket
 import subprocess
 import threading
@@ -34,6 +35,7 @@ PING_TIMEOUT = 2.0
 PING_EVERY = 0.5
 REPLACE_AFTER = 90.0
 STOP_GRACE = 30.0
+CLOSING_GRACE = 2.0
 DRAIN_LIMIT = 65.0
 POLL = 0.05
 
@@ -133,10 +135,10 @@ class Instance:
             fresh.close()
             raise Unreachable(f"The container primary could not be reached: {error!r}") from error
 
-    def stop(self) -> None:
-        """SIGTERM, SIGKILL after 30 seconds."""
+    def stop(self, grace: float = STOP_GRACE) -> None:
+        """SIGTERM, SIGKILL after the grace (real seconds)."""
         if self.process is not None:
-            self._context.cloud.processes.stop(self.process, STOP_GRACE)
+            self._context.cloud.processes.stop(self.process, grace)
         while self._idle:
             self._idle.pop().close()
 
@@ -215,13 +217,14 @@ class Fleet:
             time.sleep(POLL)
         self._stop.set()
         for instance in (each for listed in self.instances.values() for each in listed):
-            instance.stop()
+            instance.stop(STOP_GRACE if drain else CLOSING_GRACE)
         if drain:
             group = f"/aws/sagemaker/Endpoints/{self.endpoint}"
             stream = f"{self.variants[0].name}/{self.folder.name}"
             problem = joblogs.send(self.context.cloud, self.variants[0].credentials, group, stream, self.log_file)
             if problem:
                 log.warning("endpoint %s: %s", self.endpoint, problem)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _launch(self, variant: Variant, number: int) -> Instance:
         root = self.folder / f"{variant.name}-{number}"

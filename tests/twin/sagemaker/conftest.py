@@ -67,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self):
-        self.reply(200 if os.environ.get("PING", "ok") == "ok" else 503, b"")
+        self.reply(200, b"")
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -85,6 +85,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def serve():
+    if "EXIT" in os.environ:
+        sys.exit(1)
     ThreadingHTTPServer.daemon_threads = True
     ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler).serve_forever()
 
@@ -125,17 +127,21 @@ class Account:
         self.cloud = twin.cloud
         self.events = Events()
         twin.cloud.publish = self.events
-        self.sagemaker, self.s3, iam = (twin.cloud.client(name) for name in ("sagemaker", "s3", "iam"))
+        self.sagemaker, self.s3 = (twin.cloud.client(name) for name in ("sagemaker", "s3"))
         self.runtime = twin.cloud.client("sagemaker-runtime")
-        trust = {
-            "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-        }
-        self.role = iam.create_role(RoleName="all", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
-        everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-        iam.put_role_policy(RoleName="all", PolicyName="all", PolicyDocument=json.dumps(everything))
+        self.role = self.new_role("all", ["*"])
         self.s3.create_bucket(Bucket="data")
         self.s3.put_object(Bucket="data", Key="in/data.csv", Body=b"1,2\n")
+
+    def new_role(self, name: str, actions: list[str]) -> str:
+        """A role that SageMaker may assume, and that may do these actions on everything."""
+        iam = self.cloud.client("iam")
+        assume = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        trust = {"Version": "2012-10-17", "Statement": [assume]}
+        arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
+        iam.put_role_policy(RoleName=name, PolicyName="it", PolicyDocument=json.dumps(policy))
+        return str(arn)
 
     def training_job(self, **changes: Any) -> dict[str, Any]:
         return {

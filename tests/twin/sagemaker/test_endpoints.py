@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.twin.sagemaker.conftest import Account, until
+from tests.twin.sagemaker.conftest import IMAGE, Account, until
 
 
 def guarded(kind: str = "CANARY", wait: int = 60, termination: int = 60, alarms: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -85,32 +85,34 @@ def test_an_endpoint_answers_and_is_measured(account: Account) -> None:
         account.ask()
 
 
-@pytest.mark.parametrize(("body", "status", "metric"), [(b"400", 400, "Invocation4XXErrors"), (b"500", 500, "Invocation5XXErrors")])
-def test_what_the_model_refuses_is_a_model_error(account: Account, body: bytes, status: int, metric: str) -> None:
+def test_what_the_model_refuses_is_a_model_error(account: Account) -> None:
     account.endpoint(account.config("one", "one"))
-    with pytest.raises(ClientError) as caught:
-        account.ask(body)
-    response: Any = caught.value.response
-    assert response["Error"]["Code"] == "ModelError"
-    assert response["ResponseMetadata"]["HTTPStatusCode"] == 424
-    assert response["OriginalStatusCode"] == status
-    assert response["OriginalMessage"] in {"field x is missing", "broken inside"}
     store = account.twin.part("metrics").store
-    assert [store.points(key, 0, 1e11, 60, "Sum")[0][1] for key in store.series() if key[1] == metric] == [1]
+    for body, status, said, metric in (
+        (b"400", 400, "field x is missing", "Invocation4XXErrors"),
+        (b"500", 500, "broken inside", "Invocation5XXErrors"),
+    ):
+        with pytest.raises(ClientError) as caught:
+            account.ask(body)
+        response: Any = caught.value.response
+        assert response["Error"]["Code"] == "ModelError"
+        assert response["ResponseMetadata"]["HTTPStatusCode"] == 424
+        assert (response["OriginalStatusCode"], response["OriginalMessage"]) == (status, said)
+        assert [sum(value for _, value in store.points(key, 0, 1e11, 60, "Sum")) for key in store.series() if key[1] == metric] == [1]
 
 
 def test_a_container_that_never_gets_healthy_fails_the_endpoint(account: Account) -> None:
+    account.model("m", "one", EXIT="1")
     variant = {"VariantName": "AllTraffic", "ModelName": "m", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
-    account.model("m", "one", ANSWER="200", PING="no")
-    limit = {"ContainerStartupHealthCheckTimeoutInSeconds": 60}
-    account.sagemaker.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[variant | limit])
-    fleet = account.twin.part("sagemaker").endpoints._fleet("e", account.sagemaker.describe_endpoint_config(EndpointConfigName="c"), {})
-    assert fleet.variants[0].start_limit == 60
-    account.s3.delete_object(Bucket="data", Key="m.tar.gz")
+    account.sagemaker.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[variant])
     account.sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="c")
     described = account.settled()
     assert described["EndpointStatus"] == "Failed"
-    assert "Could not access model data at s3://data/m.tar.gz" in described["FailureReason"]
+    assert "did not pass the ping health check" in described["FailureReason"]
+    with pytest.raises(ClientError, match="can only be deleted"):
+        account.sagemaker.update_endpoint(EndpointName="e", EndpointConfigName="c")
+    account.sagemaker.delete_endpoint(EndpointName="e")
+    until(lambda: account.sagemaker.list_endpoints()["Endpoints"], lambda found: not found)
 
 
 @pytest.mark.parametrize("speed", [60.0])
@@ -200,19 +202,34 @@ def test_a_dead_instance_is_replaced(account: Account) -> None:
     assert until(answered, bool) != pid
 
 
-@pytest.mark.parametrize(
-    ("deployment", "named"),
-    [
-        (guarded("ALL_AT_ONCE", alarms=("nowhere",)), "nowhere"),
-        (guarded("CANARY"), "at most 50%"),
-    ],
-)
-def test_an_update_that_cannot_work_is_refused(account: Account, deployment: dict[str, Any], named: str) -> None:
+def test_an_update_that_cannot_work_is_refused(account: Account) -> None:
+    account.endpoint(account.config("one", "one"))
+    alarm(account)
+    account.config("two", "two")
+    blind = account.new_role("blind", ["s3:*"])
+    account.sagemaker.create_model(ModelName="b", PrimaryContainer={"Image": IMAGE}, ExecutionRoleArn=blind)
+    variant = {"VariantName": "AllTraffic", "ModelName": "b", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    account.sagemaker.create_endpoint_config(EndpointConfigName="b", ProductionVariants=[variant])
+    for config, deployment, named in (
+        ("two", guarded("ALL_AT_ONCE", alarms=("nowhere",)), "nowhere"),
+        ("two", guarded("CANARY"), "at most 50%"),
+        ("b", guarded("ALL_AT_ONCE", alarms=("5xx",)), "could not be read with the model's execution role"),
+    ):
+        with pytest.raises(ClientError, match=named):
+            account.sagemaker.update_endpoint(EndpointName="e", EndpointConfigName=config, DeploymentConfig=deployment)
+        assert account.sagemaker.describe_endpoint(EndpointName="e")["EndpointStatus"] == "InService"
+
+
+@pytest.mark.parametrize("speed", [60.0])
+def test_a_green_fleet_that_never_gets_healthy_changes_nothing(account: Account) -> None:
     account.endpoint(account.config("one", "one"))
     account.config("two", "two")
-    with pytest.raises(ClientError, match=named):
-        account.sagemaker.update_endpoint(EndpointName="e", EndpointConfigName="two", DeploymentConfig=deployment)
-    assert account.sagemaker.describe_endpoint(EndpointName="e")["EndpointStatus"] == "InService"
+    account.s3.delete_object(Bucket="data", Key="two.tar.gz")
+    account.sagemaker.update_endpoint(EndpointName="e", EndpointConfigName="two")
+    described = account.settled()
+    assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", "one")
+    assert "two.tar.gz" in described["FailureReason"]
+    assert account.ask()["says"] == "one"
 
 
 def test_weights_are_changed_and_kept(account: Account) -> None:

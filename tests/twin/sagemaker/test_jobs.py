@@ -92,18 +92,24 @@ def test_a_running_job_is_stopped(account: Account) -> None:
     until(lambda: account.sagemaker.describe_processing_job(ProcessingJobName="p")["ProcessingJobStatus"], "Stopped".__eq__)
 
 
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
+def test_what_cannot_run_is_refused_by_name(account: Account) -> None:
+    resources = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}
+    for changes, named in (
         ({"AlgorithmSpecification": {"TrainingImage": "elsewhere:1", "TrainingInputMode": "File"}}, "elsewhere:1"),
         ({"RoleArn": "arn:aws:iam::123456789012:role/nobody"}, "Could not assume role"),
         ({"CheckpointConfig": {"S3Uri": "s3://data/c"}}, "CheckpointConfig"),
-        ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}}, "one instance"),
-    ],
-)
-def test_what_cannot_run_is_refused_by_name(account: Account, changes: dict[str, Any], named: str) -> None:
-    with pytest.raises(ClientError, match=named):
-        account.sagemaker.create_training_job(TrainingJobName="t", **account.training_job(**changes))
+        ({"ResourceConfig": resources}, "one instance"),
+    ):
+        with pytest.raises(ClientError, match=named):
+            account.sagemaker.create_training_job(TrainingJobName="t", **account.training_job(**changes))
+
+
+def test_a_job_may_only_do_what_its_role_may(account: Account) -> None:
+    role = account.new_role("reader", ["s3:ListBucket", "s3:GetObject"])
+    job = train(account, RoleArn=role)
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "Artifact upload failed" in job["FailureReason"]
+    assert "AccessDenied" in job["FailureReason"]
 
 
 @pytest.mark.parametrize(
