@@ -171,12 +171,24 @@ def _invoke(functions: Functions) -> Patch:
 
 def _choke_point(functions: Functions) -> Patch:
     def invoke_lambda(self: Any, event: Any = None) -> tuple[str, bool, str]:
-        """S3 and SNS notifications end here; on AWS they are asynchronous."""
-        functions.queue(self, json.dumps(event or {}).encode(), str(uuid.uuid4()))
+        """S3 and SNS notifications end here; on AWS they are asynchronous, and the function must permit them."""
+        functions.notify(self, *_origin(event), json.dumps(event).encode())
         return "", False, ""
 
     expects = "(self, event: 'str | None' = None) -> 'tuple[str, bool, str]'"
     return Patch(LambdaFunction, "_invoke_lambda", invoke_lambda, expects, "moto runs nothing without Docker")
+
+
+def _origin(event: Any) -> tuple[str, str]:
+    """(principal, source ARN) of a notification."""
+    record = (event.get("Records") or [{}])[0] if isinstance(event, dict) else {}
+    match record.get("eventSource") or record.get("EventSource"):
+        case "aws:s3":
+            return "s3.amazonaws.com", record["s3"]["bucket"]["arn"]
+        case "aws:sns":
+            return "sns.amazonaws.com", record["Sns"]["TopicArn"]
+        case other:
+            raise NotImplementedError(f"the invocation of a function by {other}")
 
 
 def _json(status: int, content: dict[str, Any], headers: dict[str, str]) -> tuple[int, dict[str, Any], bytes]:

@@ -96,6 +96,17 @@ class Functions:
         permission.check(function, self._cloud.account, principal, source_arn)
         self.queue(function, payload, str(uuid.uuid4()))
 
+    def notify(self, function: Any, principal: str, source_arn: str, payload: bytes) -> None:
+        """A notification of S3 or SNS: queued, or listed as a failure when the function does not permit it."""
+        request_id = str(uuid.uuid4())
+        try:
+            permission.check(function, self._cloud.account, principal, source_arn)
+        except AccessDenied as error:
+            log.error("%s", error)  # noqa: TRY400 - the message says it all
+            self.failures.append(Failure(function.function_name, request_id, str(error), payload))
+            return
+        self.queue(function, payload, request_id)
+
     def queue(self, function: Any, payload: bytes, request_id: str) -> None:
         """Take an asynchronous event; it runs in a thread of its own."""
         with self._lock:

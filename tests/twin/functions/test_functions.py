@@ -256,6 +256,23 @@ def test_event_source_mappings_are_refused_by_name(twin: TwinServer, function: M
         twin.cloud.client("lambda").create_event_source_mapping(FunctionName="f", EventSourceArn="arn:aws:sqs:us-east-1:123456789012:q")
 
 
+def test_a_bucket_notification_needs_the_functions_permission(twin: TwinServer, function: Make) -> None:
+    arn = function("def handle(event, context):\n    print('KEY', event['Records'][0]['s3']['object']['key'])\n")
+    s3 = twin.cloud.client("s3")
+    s3.create_bucket(Bucket="data")
+    configuration = {"LambdaFunctionConfigurations": [{"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
+    s3.put_bucket_notification_configuration(Bucket="data", NotificationConfiguration=configuration)
+    s3.put_object(Bucket="data", Key="denied", Body=b"x")
+    [failure] = wait_for(lambda: twin.part("functions").failures)
+    assert "s3.amazonaws.com is not authorized" in failure.reason
+    twin.cloud.client("lambda").add_permission(
+        FunctionName="f", StatementId="s", Action="lambda:InvokeFunction", Principal="s3.amazonaws.com", SourceArn="arn:aws:s3:::data"
+    )
+    s3.put_object(Bucket="data", Key="allowed", Body=b"x")
+    log = twin.cloud.folder / "functions" / "f.log"
+    assert "KEY allowed" in wait_for(lambda: log.exists() and log.read_text())
+
+
 def test_no_worker_outlives_the_twin(twin: TwinServer, function: Make) -> None:
     function("import os\ndef handle(event, context):\n    return os.getpid()\n")
     pid = invoke(twin)[0]
@@ -271,3 +288,10 @@ def test_what_moto_drops_is_kept(twin: TwinServer, function: Make) -> None:
     assert found["DeadLetterConfig"] == {"TargetArn": arn}
     assert found["LoggingConfig"]["LogGroup"] == "/g"
     assert found["Layers"][0]["Arn"] == POWERTOOLS
+    twin.cloud.client("lambda").update_function_configuration(
+        FunctionName="f", DeadLetterConfig={"TargetArn": arn + "2"}, TracingConfig={"Mode": "Active"}, EphemeralStorage={"Size": 1024}
+    )
+    found = twin.cloud.client("lambda").get_function_configuration(FunctionName="f")
+    assert found["DeadLetterConfig"] == {"TargetArn": arn + "2"}
+    assert found["TracingConfig"] == {"Mode": "Active"}
+    assert found["EphemeralStorage"] == {"Size": 1024}

@@ -52,7 +52,7 @@ def refused(operation: Any, **arguments: Any) -> tuple[str, str]:
     return found[1], found[2]
 
 
-CALLS = [
+CALLS: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("dynamodb", "get_item", {"TableName": "t", "Key": {"a": {"S": "1"}}}, "dynamodb:GetItem", f"arn:aws:dynamodb:{BASE}:table/t"),
     (
         "dynamodb",
