@@ -14,7 +14,7 @@ PENDING = "PendingManualApproval"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """Approved by policy, or left to a person; `why` says on what grounds."""
 
     approved: bool
@@ -37,7 +37,7 @@ def evaluation_uri(package: Mapping[str, Any]) -> str | None:
     return str(uri) if uri else None
 
 
-def judge(policy: ApprovalPolicy, package: Mapping[str, Any], evaluation: bytes | None) -> Verdict:
+def judge(policy: ApprovalPolicy, package: Mapping[str, Any], evaluation: bytes | None) -> Judgement:
     """What the policy says. `evaluation` is the content of evaluation.json, None when there is none."""
     if policy is ApprovalPolicy.MANUAL:
         return _leave("approval.policy is manual. Next: tide approve VERSION, or approve it in SageMaker Studio")
@@ -55,7 +55,7 @@ def judge(policy: ApprovalPolicy, package: Mapping[str, Any], evaluation: bytes 
     return _judge(metadata, report)
 
 
-def _judge(metadata: ModelMetadata, report: Evaluation) -> Verdict:
+def _judge(metadata: ModelMetadata, report: Evaluation) -> Judgement:
     if report.artifact_sha256 != metadata.artifact_sha256:
         return _leave(f"evaluation.json is about artifact {report.artifact_sha256[:12]}, the package holds {metadata.artifact_sha256[:12]}")
     if not report.gate.passed:
@@ -64,8 +64,8 @@ def _judge(metadata: ModelMetadata, report: Evaluation) -> Verdict:
     rival = (
         f", champion {report.champion.metrics[report.metric]:.4f}" if report.champion and report.metric in report.champion.metrics else ""
     )
-    return Verdict(True, f"passed its gate with {report.metric} {report.score:.4f}{rival} on {report.rows} holdout rows{noted}")
+    return Judgement(True, f"passed its gate with {report.metric} {report.score:.4f}{rival} on {report.rows} holdout rows{noted}")
 
 
-def _leave(why: str) -> Verdict:
-    return Verdict(False, why)
+def _leave(why: str) -> Judgement:
+    return Judgement(False, why)

@@ -17,6 +17,7 @@ from typing import Any
 CONTENT_TYPES = ("application/json", "application/jsonlines", "text/csv")
 # A Lambda event holds 6 MB (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html); the rest is for its envelope.
 MAXIMUM_BYTES = 5 * 1024 * 1024
+LONGEST_CONTENT_TYPE = 1024  # as InvokeEndpoint takes it
 ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 0.8
@@ -83,8 +84,8 @@ def parse(event: Mapping[str, Any]) -> Request | Reply:
     content_type = headers.get("content-type", "").strip()
     if content_type.split(";")[0].strip().lower() not in CONTENT_TYPES:
         return refuse(415, "UnsupportedMediaType", f"content-type {content_type[:100]!r} is not one of {', '.join(CONTENT_TYPES)}")
-    if not content_type.isascii():
-        return refuse(415, "UnsupportedMediaType", "content-type holds characters other than ASCII")
+    if len(content_type) > LONGEST_CONTENT_TYPE or not (content_type.isascii() and content_type.isprintable()):
+        return refuse(415, "UnsupportedMediaType", f"content-type must be at most {LONGEST_CONTENT_TYPE} printable ASCII characters")
     text = event.get("body") or ""
     try:
         body = base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()

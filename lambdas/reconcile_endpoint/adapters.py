@@ -17,8 +17,9 @@ from contracts.ledger import Decision, Deployment, What
 from contracts.ledger import Hold as HoldItem
 from contracts.ledger import Quarantine as QuarantineItem
 from lambdas.ledger import Ledger
+from lambdas.live import LiveEndpoint
 from lambdas.reconcile_endpoint.logic import UPDATABLE
-from lambdas.reconcile_endpoint.states import Deploy, Drop, Endpoint, Hold, Observed, Package, Quarantine, Settle, Stack
+from lambdas.reconcile_endpoint.states import Deploy, Drop, Hold, Observed, Package, Quarantine, Settle, Stack
 
 PARAMETER = "ModelPackageArn"
 BY = "reconcile_endpoint"
@@ -108,42 +109,6 @@ class EndpointStack:
             raise
         described: dict[str, Any] = stacks[0]
         return described
-
-
-class LiveEndpoint:
-    """The endpoint, followed from its configuration to the model package that it serves."""
-
-    def __init__(self, sagemaker: Any, name: str) -> None:
-        self._sagemaker = sagemaker
-        self._name = name
-
-    def read(self) -> Endpoint | None:
-        """The endpoint's state, or None when it does not exist."""
-        found = _or_none(self._sagemaker.describe_endpoint, EndpointName=self._name)
-        if found is None:
-            return None
-        config = found["EndpointConfigName"]
-        return Endpoint(found["EndpointStatus"], config, self._package(config), found.get("FailureReason", ""))
-
-    def _package(self, config_name: str) -> str | None:
-        config = _or_none(self._sagemaker.describe_endpoint_config, EndpointConfigName=config_name)
-        model_name = config["ProductionVariants"][0].get("ModelName") if config else None
-        model = _or_none(self._sagemaker.describe_model, ModelName=model_name) if model_name else None
-        if model is None:
-            return None
-        containers = [model["PrimaryContainer"]] if model.get("PrimaryContainer") else model.get("Containers", [])
-        return containers[0].get("ModelPackageName") if containers else None
-
-
-def _or_none(describe: Any, **request: str) -> dict[str, Any] | None:
-    """A description, or None: SageMaker answers a ValidationException for a well-formed name that does not exist."""
-    try:
-        found: dict[str, Any] = describe(**request)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in {"ValidationException", "ResourceNotFound"}:
-            return None
-        raise
-    return found
 
 
 class AwsAccount:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.ledger import Deployment
+from lambdas.live import Endpoint
 
 
 @dataclass(frozen=True)
@@ -24,16 +25,6 @@ class Stack:
     reason: str
     parameter: str
     updated: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """The endpoint, and the model package that its current configuration serves (None when that is not made from a package)."""
-
-    status: str
-    config: str
-    package_arn: str | None
-    reason: str = ""
 
 
 @dataclass(frozen=True)

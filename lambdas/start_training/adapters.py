@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from contracts.layout import CHAMPION, MODEL_ARCHIVE, champion_prefix
 from contracts.metadata import ChampionReference, ModelMetadata
 from contracts.pipeline import RunParameters
+from lambdas.live import LiveEndpoint
 
 
 class Manifests:
@@ -24,15 +25,16 @@ class Manifests:
 
 
 class LiveModel:
-    """The model package behind the endpoint: endpoint -> configuration -> model -> package."""
+    """The model package behind the endpoint."""
 
     def __init__(self, sagemaker: Any, endpoint: str) -> None:
         self._sagemaker = sagemaker
-        self._endpoint = endpoint
+        self._endpoint = LiveEndpoint(sagemaker, endpoint)
 
     def champion(self) -> ChampionReference:
         """Who is to be beaten; nobody when no endpoint serves a package of this project's pipeline."""
-        arn = self._package_arn()
+        live = self._endpoint.read()
+        arn = live.package_arn if live else None
         if arn is None:
             return ChampionReference()
         properties = self._sagemaker.describe_model_package(ModelPackageName=arn).get("CustomerMetadataProperties", {})
@@ -47,23 +49,6 @@ class LiveModel:
         package = self._sagemaker.describe_model_package(ModelPackageName=arn)
         place = urlparse(package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
         return place.netloc, place.path.lstrip("/")
-
-    def _package_arn(self) -> str | None:
-        try:
-            endpoint = self._sagemaker.describe_endpoint(EndpointName=self._endpoint)
-        except ClientError as error:
-            # SageMaker's code for a well-formed name that does not exist.
-            if error.response["Error"]["Code"] == "ValidationException":
-                return None
-            raise
-        config = self._sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-        model_name = config["ProductionVariants"][0].get("ModelName")
-        if not model_name:
-            return None
-        model = self._sagemaker.describe_model(ModelName=model_name)
-        containers = [model["PrimaryContainer"]] if model.get("PrimaryContainer") else model.get("Containers", [])
-        arn: str | None = containers[0].get("ModelPackageName") if containers else None
-        return arn
 
 
 class Runs:

@@ -164,5 +164,18 @@ def test_rows_come_out_as_they_went_in_whatever_the_chunks(cells: list[list[str]
     assert file.drain() == hashlib.sha256(content).hexdigest()
 
 
+_TABLE_LIKE = st.lists(
+    st.sampled_from([b",", b"\n", b"\r", b'"', b"kind", b"petal", b"rose", b"1", b"\xff", b"\x00", b" ", HEADER.encode()])
+).map(b"".join)
+
+
+@given(content=st.one_of(st.binary(max_size=300), st.lists(st.sampled_from(PIECES)).map(b"".join)))
+def test_any_bytes_end_in_a_report(content: bytes) -> None:
+    data = Data(dataset="d", target="kind", problem=Problem.BINARY, positive="rose", features={"petal": ColumnKind.NUMERIC})
+    report = look(content, data)
+    assert report.findings
+    assert (report.size, report.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+
+
 def test_a_binary_target_is_compared_without_surrounding_blanks(data: Data) -> None:
     assert found(look(text(*(row.replace("rose", " rose ") for row in GOOD)), data)) == []

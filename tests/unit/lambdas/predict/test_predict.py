@@ -69,6 +69,8 @@ def test_a_request_passes_unchanged(content_type: str) -> None:
         (_event(content_type=None), 415, "content-type '' is not one of"),
         (_event(content_type="application/xml"), 415, "application/xml"),
         (_event(content_type="text/csv; x=ü"), 415, "ASCII"),
+        (_event(content_type="text/csv; x=\n1"), 415, "printable"),
+        (_event(content_type="text/csv; x=" + "1" * 1024), 415, "at most 1024"),
         (_event(body=None), 400, "the body is empty"),
         (_event(body="  "), 400, "the body is empty"),
         (_event(body="%%%", encoded=True), 400, "encoding"),
@@ -83,7 +85,17 @@ def test_a_bad_request_is_told_what_is_wrong(event: dict[str, Any], status: int,
     assert said in json.loads(reply.body)["error"]["message"]
 
 
-@given(st.text(max_size=200))
+@given(
+    st.none() | st.text(st.characters()) | st.binary().map(lambda raw: base64.b64encode(raw).decode()),
+    st.none() | st.text(max_size=30) | st.sampled_from(["application/json", "text/csv", "text/csv;\tü"]),
+    st.booleans(),
+)
+def test_any_request_is_passed_on_or_refused(body: str | None, content_type: str | None, encoded: bool) -> None:
+    reply = parse(_event(body, content_type, encoded))
+    assert isinstance(reply, Request) or 400 <= reply.status < 500
+
+
+@given(st.text(max_size=200, alphabet=st.characters(exclude_categories=["Cs"])))
 def test_an_inference_id_is_short_and_always_the_same(request_id: str) -> None:
     assert inference_id(request_id) == inference_id(request_id)
     assert len(inference_id(request_id)) == 36

@@ -11,9 +11,10 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from contracts.ledger import Deployment
-from lambdas.reconcile_endpoint.adapters import AwsAccount, EndpointStack, LiveEndpoint, Registry
+from lambdas.live import Endpoint, LiveEndpoint
+from lambdas.reconcile_endpoint.adapters import AwsAccount, EndpointStack, Registry
 from lambdas.reconcile_endpoint.logic import reconcile
-from lambdas.reconcile_endpoint.states import Action, Deploy, Drop, Endpoint, Hold, Observed, Package, Quarantine, Settle, Stack, Wait
+from lambdas.reconcile_endpoint.states import Action, Deploy, Drop, Hold, Observed, Package, Quarantine, Settle, Stack, Wait
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/flowers-dev/2"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 import pytest
 
 from contracts.ledger import Deployment
+from lambdas.live import Endpoint
 from lambdas.reconcile_endpoint.logic import decide
 from lambdas.reconcile_endpoint.states import (
     Action,
     Deploy,
     Drop,
-    Endpoint,
     Hold,
     Nothing,
     Observed,

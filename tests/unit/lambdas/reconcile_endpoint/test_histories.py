@@ -14,12 +14,12 @@ from typing import Literal
 import pytest
 
 from contracts.ledger import Deployment
+from lambdas.live import Endpoint
 from lambdas.reconcile_endpoint.logic import reconcile
 from lambdas.reconcile_endpoint.states import (
     Action,
     Deploy,
     Drop,
-    Endpoint,
     Hold,
     Nothing,
     Observed,
