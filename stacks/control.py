@@ -58,7 +58,7 @@ class ControlStack(cdk.Stack):
         function = self._function(
             "ingest_dataset", environment, self._policies.ingest_dataset(), timeout_seconds=900, memory_megabytes=2048
         )
-        self._on_object("UploadCreated", {"prefix": UPLOADS}, function)
+        self._on_object("upload-created", {"prefix": UPLOADS}, function)
 
     def _start_training(self) -> None:
         project, data = self._project, self._data
@@ -72,13 +72,13 @@ class ControlStack(cdk.Stack):
             git_commit=project.git_commit,
         )
         function = self._function("start_training", environment, self._policies.start_training(), timeout_seconds=300)
-        self._on_object("ManifestCreated", {"wildcard": f"{DATASETS}*/{MANIFEST}"}, function)
+        self._on_object("manifest-created", {"wildcard": f"{DATASETS}*/{MANIFEST}"}, function)
 
     def _approve_model(self) -> None:
         environment = ApproveModelEnvironment(ledger_table=self._data.ledger.table_name, model_package_group=self._project.prefix)
         function = self._function("approve_model", environment, self._policies.approve_model())
         waiting = {"ModelApprovalStatus": ["PendingManualApproval"], "ModelPackageStatus": ["Completed"]}
-        self._on_sagemaker("ModelRegistered", DetailType.MODEL_PACKAGE, self._in_group | waiting, function)
+        self._on_sagemaker("model-registered", DetailType.MODEL_PACKAGE, self._in_group | waiting, function)
 
     def _reconcile_endpoint(self) -> None:
         project = self._project
@@ -92,27 +92,34 @@ class ControlStack(cdk.Stack):
         statements = self._policies.reconcile_endpoint(self._deployment_role.role_arn)
         function = self._function("reconcile_endpoint", environment, statements, timeout_seconds=120)
         endpoint = {"EndpointName": [project.prefix]}
-        self._on_sagemaker("ModelChanged", DetailType.MODEL_PACKAGE, self._in_group, function)
-        self._on_sagemaker("EndpointChanged", DetailType.ENDPOINT, endpoint, function)
-        self._on_sagemaker("DeploymentChanged", DetailType.ENDPOINT_DEPLOYMENT, endpoint, function)
+        self._on_sagemaker("model-changed", DetailType.MODEL_PACKAGE, self._in_group, function)
+        self._on_sagemaker("endpoint-changed", DetailType.ENDPOINT, endpoint, function)
+        self._on_sagemaker("deployment-changed", DetailType.ENDPOINT_DEPLOYMENT, endpoint, function)
         stack = {"stack-id": [{"prefix": f"{Arns(self, project).endpoint_stack}/"}]}
-        self._trigger("StackChanged", "aws.cloudformation", DetailType.STACK, stack, function)
+        self._trigger("stack-changed", "aws.cloudformation", DetailType.STACK, stack, function)
         Tick(self, f"{project.prefix}-tick", function.function, self._dead_letters, self._data.key)
 
     @property
     def _in_group(self) -> dict[str, list[str]]:
         return {"ModelPackageGroupName": [self._project.prefix]}
 
-    def _on_object(self, id: str, key: dict[str, str], function: ProjectFunction) -> None:  # noqa: A002 - CDK's name
+    def _on_object(self, name: str, key: dict[str, str], function: ProjectFunction) -> None:
         detail = {"bucket": {"name": [self._data.data_bucket.bucket_name]}, "object": {"key": [key]}}
-        self._trigger(id, "aws.s3", DetailType.OBJECT_CREATED, detail, function)
+        self._trigger(name, "aws.s3", DetailType.OBJECT_CREATED, detail, function)
 
-    def _on_sagemaker(self, id: str, detail_type: DetailType, detail: dict[str, list[str]], function: ProjectFunction) -> None:  # noqa: A002 - CDK's name
-        self._trigger(id, "aws.sagemaker", detail_type, detail, function)
+    def _on_sagemaker(self, name: str, detail_type: DetailType, detail: dict[str, list[str]], function: ProjectFunction) -> None:
+        self._trigger(name, "aws.sagemaker", detail_type, detail, function)
 
-    def _trigger(self, id: str, source: str, detail_type: DetailType, detail: dict[str, Any], function: ProjectFunction) -> None:  # noqa: A002 - CDK's name
+    def _trigger(self, name: str, source: str, detail_type: DetailType, detail: dict[str, Any], function: ProjectFunction) -> None:
         Trigger(
-            self, id, source=source, detail_type=detail_type, detail=detail, function=function.function, dead_letters=self._dead_letters
+            self,
+            self._project.prefix,
+            name,
+            source=source,
+            detail_type=detail_type,
+            detail=detail,
+            function=function.function,
+            dead_letters=self._dead_letters,
         )
 
     def _function(

@@ -49,18 +49,14 @@ class AccessLogBucket(s3.Bucket):
     def __init__(self, scope: Construct, id: str) -> None:  # noqa: A002 - CDK's name
         year = s3.LifecycleRule(id="a-year", expiration=cdk.Duration.days(365), noncurrent_version_expiration=cdk.Duration.days(30))
         super().__init__(scope, id, encryption=s3.BucketEncryption.S3_MANAGED, **_common([_UNFINISHED, year]))
-        stack = cdk.Stack.of(self)
-        # The stack's buckets by their generated names: naming one would make bucket and policy wait for each other.
-        sources = stack.format_arn(
-            service="s3", region="", account="", resource=f"{stack.stack_name}-*", arn_format=cdk.ArnFormat.NO_RESOURCE_NAME
-        )
         delivery = self.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="DeliverAccessLogs",
                 actions=["s3:PutObject"],
                 resources=[self.arn_for_objects("*")],
                 principals=[iam.ServicePrincipal("logging.s3.amazonaws.com")],
-                conditions={"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": sources}},
+                # Not by the buckets' ARNs: then bucket and policy would wait for each other.
+                conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(self).account}},
             )
         )
         assert delivery.policy_dependable is not None  # noqa: S101 - a bucket of this app always has a policy

@@ -6,7 +6,7 @@ from constructs import Construct
 
 from stacks.constructs.job_roles import SAGEMAKER
 from stacks.constructs.policy import allow, pass_role, service_role
-from stacks.names import VARIANT, Arns, rollback_alarm_names
+from stacks.names import VARIANT, Arns
 from stacks.project import Project
 
 _SCALING_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
@@ -48,11 +48,9 @@ def _encryption(key_arn: str) -> list[iam.PolicyStatement]:
 
 
 def _alarms(arns: Arns, project: Project) -> list[iam.PolicyStatement]:
-    # Application Auto Scaling makes the alarms of a target tracking policy in the name of whoever puts the policy.
-    names = [*rollback_alarm_names(project), f"TargetTracking-endpoint/{project.prefix}/variant/{VARIANT}-*"]
-    return [
-        allow(["cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms"], [arns.alarm(name) for name in names]),
-    ]
+    """A target tracking policy's alarms, made in the name of whoever puts the policy. The rollback alarms stay as they were deployed."""
+    own = arns.alarm(f"TargetTracking-endpoint/{project.prefix}/variant/{VARIANT}-*")
+    return [allow(["cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms"], [own])]
 
 
 def _scaling(stack: cdk.Stack, arns: Arns) -> list[iam.PolicyStatement]:

@@ -20,22 +20,23 @@ _OLDEST_HOURS = 6
 
 
 class Trigger(events.Rule):
-    """An event of an AWS service -> one function; what cannot be delivered goes to the dead letters."""
+    """`<prefix>-<name>`: an event of an AWS service -> one function; what cannot be delivered goes to the dead letters."""
 
     def __init__(
         self,
         scope: Construct,
-        id: str,  # noqa: A002 - CDK's name
+        prefix: str,
+        name: str,
         *,
         source: str,
         detail_type: DetailType,
         detail: dict[str, Any],
         function: lambda_.IFunction,
         dead_letters: sqs.IQueue,
-        resources: list[str] | None = None,
     ) -> None:
-        pattern = events.EventPattern(source=[source], detail_type=[detail_type.value], detail=detail or None, resources=resources)
-        super().__init__(scope, id, event_pattern=pattern)
+        pattern = events.EventPattern(source=[source], detail_type=[detail_type.value], detail=detail)
+        # Named, because the key's policy is held to rules of this prefix, and generated names cut long prefixes short.
+        super().__init__(scope, name, rule_name=f"{prefix}-{name}", event_pattern=pattern)
         self.add_target(
             targets.LambdaFunction(
                 function,

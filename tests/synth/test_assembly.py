@@ -9,6 +9,7 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+import yaml
 from aws_cdk import aws_s3 as s3
 
 from contracts.config import Config
@@ -20,7 +21,9 @@ from contracts.environment import (
     ReconcileEndpointEnvironment,
     StartTrainingEnvironment,
 )
-from stacks.tidewheel import new_app
+from stacks.project import read_project
+from stacks.tidewheel import add_stacks, new_app
+from tests.synth.conftest import ROOT
 from tests.synth.templates import STACKS, Template, imports
 
 pytestmark = pytest.mark.xdist_group("synth")
@@ -36,6 +39,26 @@ def test_two_synths_give_the_same_bytes(assembly: Path, strict_assembly: Path) -
     first, second = _content(assembly), _content(strict_assembly)
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_production_is_as_clean(flags: Mapping[str, Any], tmp_path: Path) -> None:
+    app = new_app(dict(flags) | {"environment": "prod"}, tmp_path / "cdk.out")
+    add_stacks(app, read_project(app.node, ROOT, None))
+    app.synth()
+    assert len(list((tmp_path / "cdk.out").glob("breast-cancer-prod-*.template.json"))) == len(STACKS)
+
+
+def test_the_longest_names_still_fit(flags: Mapping[str, Any], tmp_path: Path) -> None:
+    content = yaml.safe_load((ROOT / "tidewheel.yaml").read_text()) | {"project": "a" * 24, "environments": {"production"[:8]: {}}}
+    (tmp_path / "long.yaml").write_text(yaml.safe_dump(content))
+    app = new_app(dict(flags) | {"environment": "producti", "config": str(tmp_path / "long.yaml")}, tmp_path / "cdk.out")
+    add_stacks(app, read_project(app.node, ROOT, None))
+    app.synth()
+    control = Template(json.loads((tmp_path / "cdk.out" / f"{'a' * 24}-producti-control.template.json").read_text()))
+    names = [function["Properties"]["FunctionName"] for function in control.of("Lambda::Function").values()]
+    names += [rule["Properties"]["Name"] for rule in control.of("Events::Rule").values()]
+    names.append(control.only("Scheduler::Schedule")["Name"])
+    assert max(map(len, names)) <= 64
 
 
 def test_an_unacknowledged_finding_stops_the_synth(flags: Mapping[str, Any], tmp_path: Path) -> None:

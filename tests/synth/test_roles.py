@@ -18,6 +18,7 @@ FAILURES = {"sqs:SendMessage", "kms:Decrypt", "kms:GenerateDataKey"}
 IMAGE = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetAuthorizationToken"}
 VOLUMES = {"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"}
 CONTAINER = IMAGE | OWN_LOGS | {"logs:CreateLogGroup", "logs:DescribeLogStreams", "cloudwatch:PutMetricData"}
+SERVED = ("Model", "EndpointConfig", "Endpoint")
 LIVE = {f"sagemaker:Describe{kind}" for kind in ("Endpoint", "EndpointConfig", "Model", "ModelPackage")}
 
 # Role -> every action that it has. A change here is a change of what somebody may do: look twice.
@@ -39,6 +40,16 @@ EXACTLY = {
     | {"sagemaker:ListModelPackages", "sagemaker:UpdateModelPackage"}
     | {"cloudformation:DescribeStacks", "cloudformation:UpdateStack", "iam:PassRole"},
     ("control", "TickRole"): {"lambda:InvokeFunction"} | FAILURES,
+    ("control", "DeploymentRole"): {
+        f"sagemaker:{verb}{kind}" for verb in ("Create", "Delete") for kind in ("Model", "EndpointConfig", "Endpoint")
+    }
+    | LIVE
+    | {"sagemaker:UpdateEndpoint", "sagemaker:UpdateEndpointWeightsAndCapacities", "sagemaker:AddTags", "sagemaker:ListTags"}
+    | {f"application-autoscaling:{verb}" for verb in ("PutScalingPolicy", "DeleteScalingPolicy", "DescribeScalingPolicies")}
+    | {f"application-autoscaling:{verb}ScalableTarget" for verb in ("Register", "Deregister")}
+    | {f"application-autoscaling:{verb}" for verb in ("DescribeScalableTargets", "ListTagsForResource", "TagResource")}
+    | {f"cloudwatch:{verb}" for verb in ("PutMetricAlarm", "DescribeAlarms", "DeleteAlarms")}
+    | {"kms:DescribeKey", "kms:CreateGrant", "iam:PassRole", "iam:CreateServiceLinkedRole"},
     ("serving", "PredictRole"): FUNCTION | {"sagemaker:InvokeEndpoint"},
     ("training", "RolesPipeline"): IMAGE
     | VOLUMES
@@ -81,6 +92,12 @@ def _known_actions() -> frozenset[str]:
 def test_a_role_has_exactly_these_actions(templates: Mapping[str, Template], part: str, role: str) -> None:
     actions = {action for statement in templates[part].statements(role) for action in as_list(statement["Action"])}
     assert actions == EXACTLY[part, role]
+
+
+def test_every_role_is_listed(templates: Mapping[str, Template]) -> None:
+    roles = [(part, name) for part in STACKS for name in templates[part].of("IAM::Role")]
+    assert len(roles) == len(EXACTLY)
+    assert all(any(part == owner and name.startswith(role) for owner, role in EXACTLY) for part, name in roles)
 
 
 def test_every_action_exists_and_none_has_a_wildcard(templates: Mapping[str, Template]) -> None:
