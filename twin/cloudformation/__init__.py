@@ -1,6 +1,7 @@
 """CloudFormation: deploys what `cdk synth` wrote, strictly, through the same AWS APIs that everybody else calls.
 
-    template.py, intrinsics.py, parameters.py   what a template says; everything wrong with it is found before anything is made
+    template.py, references.py, intrinsics.py,
+    parameters.py                               what a template says; everything wrong with it is found before anything is made
     scopes.py                                   what references resolve to; whether an update changes anything
     stack.py, journal.py                        what is remembered, and the events of it
     runner.py                                   one create, update or delete, with rollback and clean-up
@@ -9,6 +10,10 @@
     shapes.py, resources/                       resource types: their properties, API calls, attributes and replacement rules
 
 Resources are made under the stack's role, so the role's policy is really tested. The engine makes no exception for itself.
+
+Modelled: resources are made one after the other, never in parallel; tags of a stack stay on the stack; replies come in one page; deleting a
+stack whose export is in use ends in DELETE_FAILED. Refused by name: transforms, dynamic references, nested stacks, custom resources, drift,
+stack sets, imports, ContinueUpdateRollback and CancelUpdateStack.
 """
 
 from moto.iam.models import iam_backends

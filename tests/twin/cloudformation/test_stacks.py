@@ -1,6 +1,8 @@
 """Stacks through the CloudFormation API: created, updated, rolled back, deleted."""
 
 import json
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -121,6 +123,37 @@ def test_a_replacement_is_made_first_and_the_old_one_goes_last(stacks: Stacks, t
     statuses = stacks.statuses()
     assert statuses.index(("User", "UPDATE_COMPLETE")) < statuses.index(("Jobs", "DELETE_COMPLETE"))
     assert stacks.physical("Jobs").endswith("/two")
+
+
+def test_a_replaced_resource_stays_when_its_policy_says_so(stacks: Stacks, twin: TwinServer) -> None:
+    stacks.create(template(Jobs=queue(QueueName="one") | {"UpdateReplacePolicy": "Retain"}))
+    stacks.update(template(Jobs=queue(QueueName="two") | {"UpdateReplacePolicy": "Retain"}))
+    assert queue_names(twin) == {"one", "two"}
+    assert ("Jobs", "DELETE_SKIPPED") in stacks.statuses()
+    assert stacks.delete()["StackStatus"] == "DELETE_COMPLETE"
+    assert queue_names(twin) == {"one"}
+
+
+def test_a_busy_stack_takes_nothing_else(stacks: Stacks, twin: TwinServer) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+
+    def hold(source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()) -> None:
+        if detail["status-details"]["status"] == "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS":
+            reached.set()
+            go_on.wait(10)
+
+    stacks.create(template(Jobs=queue()))
+    twin.cloud.publish = hold
+    stacks.api.update_stack(StackName="demo", TemplateBody=json.dumps(template(Jobs=queue(DelaySeconds=1))))
+    assert reached.wait(10)
+    try:
+        for refused in (lambda: stacks.update(template(Jobs=queue(DelaySeconds=2))), stacks.delete):
+            with pytest.raises(ClientError, match="is in UPDATE_COMPLETE_CLEANUP_IN_PROGRESS state and can not be"):
+                refused()
+        assert stacks.create(template(Jobs=queue()), name="another")["StackStatus"] == "CREATE_COMPLETE"
+    finally:
+        go_on.set()
+    assert stacks.settled("demo")["StackStatus"] == "UPDATE_COMPLETE"
 
 
 def test_a_failed_update_brings_everything_back(stacks: Stacks, twin: TwinServer) -> None:
