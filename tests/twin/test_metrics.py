@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -64,8 +65,9 @@ def test_percentiles_of_many_values_come_from_a_bounded_sample() -> None:
 )
 def test_metric_math(expression: str, expected: dict[int, float]) -> None:
     measured = {"e": {60: 1.0}, "n": {0: 2.0, 60: 2.0}}
-    queries = [*({"Id": name, "MetricStat": name} for name in measured), {"Id": "x", "Expression": expression}]
-    assert metric_math.resolve(queries, lambda name: measured[str(name)])["x"] == expected
+    queries: list[dict[str, Any]] = [{"Id": name, "MetricStat": {"name": name}} for name in measured]
+    queries.append({"Id": "x", "Expression": expression})
+    assert metric_math.resolve(queries, lambda stat: measured[stat["name"]])["x"] == expected
 
 
 @pytest.mark.parametrize("expression", ["IF(e, 1, 0)", "e **", "unknown + 1", "SEARCH('x', 'Sum')", "e if e else e"])

@@ -11,7 +11,8 @@
     rollout.py, alarmwatch.py       blue/green deployments and their alarms
     invoke.py                       the traffic
 
-What SageMaker operations are not in these tables are moto's, or refused.
+SageMaker operations that are not in these tables are moto's, which only keep records;
+those that would pretend to run something are refused.
 """
 
 from moto.sagemaker.responses import SageMakerResponse
@@ -28,6 +29,16 @@ from twin.sagemaker.pipelines import Pipelines
 from twin.sagemaker.processing import ProcessingJobs
 from twin.sagemaker.registry import Registry
 from twin.sagemaker.training import TrainingJobs
+
+NOT_RUN = (
+    "create_auto_ml_job_v2",
+    "create_cluster",
+    "create_compilation_job",
+    "create_hyper_parameter_tuning_job",
+    "create_notebook_instance",
+    "create_transform_job",
+)
+"""What moto would call done at once, without doing it."""
 
 
 class SageMaker:
@@ -53,6 +64,7 @@ class SageMaker:
             replaced |= part.replaced()
         for part in (self.training, self.registry, self.endpoints, self.pipelines):
             added |= part.added()
+        replaced |= dict.fromkeys(NOT_RUN, _refuse)
         patches.apply(*api.patches(SageMakerResponse, why, replaced=replaced, added=added))
 
     def stop(self) -> None:
@@ -60,6 +72,10 @@ class SageMaker:
         self.pipelines.close()
         self.jobs.close()
         self.endpoints.close()
+
+
+def _refuse(_request: api.Request) -> api.Reply:
+    raise NotImplementedError("the twin would have to run it, and does not")
 
 
 def install(cloud: Cloud) -> SageMaker:

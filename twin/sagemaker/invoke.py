@@ -98,6 +98,10 @@ def _error(status: int, code: str, message: str, **more: Any) -> Reply:
     return status, {"Content-Type": "application/json", "x-amzn-ErrorType": code, "status": status}, body
 
 
+def _refuse_async(_self: Any) -> Reply:
+    raise NotImplementedError("the twin has no asynchronous endpoints")
+
+
 def install(cloud: Cloud, endpoints: Endpoints) -> None:
     """Put real invocations behind the runtime API."""
     invocations = Invocations(cloud, endpoints)
@@ -118,5 +122,12 @@ def install(cloud: Cloud, endpoints: Endpoints) -> None:
             invoke_endpoint,
             "(self) -> tuple[int, dict[str, typing.Any], str | bytes]",
             "moto answers with canned bytes",
+        ),
+        Patch(
+            SageMakerRuntimeResponse,
+            "invoke_endpoint_async",
+            _refuse_async,
+            "(self) -> tuple[int, dict[str, typing.Any], str | bytes]",
+            "moto pretends that a model answered",
         ),
     )

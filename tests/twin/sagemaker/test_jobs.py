@@ -104,6 +104,20 @@ def test_what_cannot_run_is_refused_by_name(account: Account) -> None:
             account.sagemaker.create_training_job(TrainingJobName="t", **account.training_job(**changes))
 
 
+def test_what_the_twin_would_have_to_run_and_does_not_is_refused(account: Account) -> None:
+    with pytest.raises(ClientError, match="CreateTransformJob") as caught:
+        account.sagemaker.create_transform_job(
+            TransformJobName="t",
+            ModelName="m",
+            TransformInput={"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://data/in"}}},
+            TransformOutput={"S3OutputPath": "s3://data/out"},
+            TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        )
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+    with pytest.raises(ClientError, match="asynchronous endpoints"):
+        account.runtime.invoke_endpoint_async(EndpointName="e", InputLocation="s3://data/in/data.csv")
+
+
 def test_a_job_may_only_do_what_its_role_may(account: Account) -> None:
     role = account.new_role("reader", ["s3:ListBucket", "s3:GetObject"])
     job = train(account, RoleArn=role)
