@@ -72,7 +72,7 @@ def test_metric_math(expression: str, expected: dict[int, float]) -> None:
 
 @pytest.mark.parametrize("expression", ["IF(e, 1, 0)", "e **", "unknown + 1", "SEARCH('x', 'Sum')", "e if e else e"])
 def test_metric_math_refuses_what_it_does_not_know(expression: str) -> None:
-    queries = [{"Id": "e", "MetricStat": {}}, {"Id": "x", "Expression": expression}]
+    queries: list[dict[str, Any]] = [{"Id": "e", "MetricStat": {}}, {"Id": "x", "Expression": expression}]
     with pytest.raises(Exception, match="does not understand"):
         metric_math.resolve(queries, lambda _: {0: 1.0})
 
