@@ -1,15 +1,20 @@
 """The demo, as a user runs it: the whole loop on the twin, on a real table, in a project folder of its own."""
 
 import json
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from cli.demo.command import fresh, only_one
 from cli.project import REPOSITORY
-from cli.twin_process import running_twin
-from tests.scenarios.tide import tide
+from cli.twin_process import running_twin, start_twin
+from cli.waiting import wait_for
+from contracts.errors import StateError
+from tests.scenarios.tide import start_tide, tide
 
 pytestmark = pytest.mark.xdist_group("demo")
 
@@ -77,3 +82,30 @@ def test_a_table_of_another_project_says_what_to_do(tmp_path: Path) -> None:
 def _log(folder: Path) -> str:
     log = folder / ".tidewheel" / "demo" / "twin.log"
     return log.read_text()[-5000:] if log.exists() else "the twin has no log"
+
+
+def test_an_interrupted_demo_takes_its_twin_along(tmp_path: Path) -> None:
+    (tmp_path / "tidewheel.yaml").write_text((REPOSITORY / "tidewheel.yaml").read_text())
+    folder = tmp_path / ".tidewheel" / "demo"
+    child = start_tide(tmp_path, "demo", "--json", "demo.json")
+    try:
+        twin = wait_for("the demo's twin", lambda: running_twin(folder), 120)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(60) == 130
+    finally:
+        child.kill()
+        child.wait()
+    assert not psutil.pid_exists(twin.pid)
+    assert json.loads((tmp_path / "demo.json").read_text())["ok"] is False
+
+
+def test_what_a_killed_demo_leaves_is_ended_by_the_next(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    twin = start_twin(folder, tmp_path / "cdk.out", 0, 60.0)
+    (folder / "old.txt").write_text("old")
+    with only_one(folder):
+        fresh(folder)
+        with pytest.raises(StateError, match="another demo runs"), only_one(folder):
+            pass
+    assert not psutil.pid_exists(twin.pid)
+    assert list(folder.iterdir()) == []

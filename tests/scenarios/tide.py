@@ -11,13 +11,18 @@ LIMIT = 280
 
 def tide(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a folder."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return subprocess.run(
-        [str(Path(sys.executable).parent / "tide"), *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-        check=False,
-    )
+    return subprocess.run(_command(arguments), cwd=folder, env=_environment(), capture_output=True, text=True, timeout=LIMIT, check=False)
+
+
+def start_tide(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start the command in a folder, without waiting for it; what it says goes to tide.txt there."""
+    with (folder / "tide.txt").open("wb") as said:
+        return subprocess.Popen(_command(arguments), cwd=folder, env=_environment(), stdout=said, stderr=said)
+
+
+def _command(arguments: tuple[str, ...]) -> list[str]:
+    return [str(Path(sys.executable).parent / "tide"), *arguments]
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
