@@ -41,6 +41,8 @@ class Ticker:
         self._cloud = cloud
         self._router = router
         self._stopped = threading.Event()
+        self.ticks = 0
+        """How often the clock was looked at: two more than now, and everything that is due now has fired."""
         self._seen: dict[tuple[str, str], tuple[datetime, datetime]] = {}
         self._broken: set[tuple[str, str]] = set()
         self._thread = threading.Thread(target=self._run, name="events-ticker", daemon=True)
@@ -61,6 +63,7 @@ class Ticker:
                 self.tick()
             except Exception:
                 log.exception("the ticker broke on a schedule")
+            self.ticks += 1
 
     def tick(self) -> None:
         """Fire everything that has become due."""
