@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ class Router:
         self._under_way = 0
         self.faults = Faults(self.later)
         self.undelivered: list[Undelivered] = []
-        self.published: list[Event] = []
+        self.published: deque[Event] = deque(maxlen=10_000)
+        """The latest events, the oldest first."""
 
     def publish(self, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()) -> None:
         """The `cloud.publish` door: an AWS service's event, on the default bus."""
