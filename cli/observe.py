@@ -156,7 +156,7 @@ class App:
         """The model packages of the group, newest first."""
         pages = self.sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=self.prefix)
         arns = [summary["ModelPackageArn"] for page in pages for summary in page["ModelPackageSummaryList"]]
-        return sorted((self._version(arn) for arn in arns), key=lambda version: version.number, reverse=True)
+        return sorted((self.package(arn) for arn in arns), key=lambda version: version.number, reverse=True)
 
     def version(self, number: int) -> Version:
         """One model package. Raises StateError when there is no such version."""
@@ -215,7 +215,8 @@ class App:
             self._manifests[key] = Manifest.from_json(self._read(self.data_bucket, key))
         return self._manifests[key]
 
-    def _version(self, arn: str) -> Version:
+    def package(self, arn: str) -> Version:
+        """One model package, by its ARN."""
         found = self.sagemaker.describe_model_package(ModelPackageName=arn)
         try:
             metadata = ModelMetadata.from_properties(found.get("CustomerMetadataProperties", {}))

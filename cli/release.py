@@ -7,6 +7,7 @@ does the rest, and may find that a version fails in production and reject it.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from cli.deploy import find_stack
 from cli.observe import App, Version, version_number
 from cli.waiting import wait_for
 from contracts.errors import StateError
@@ -66,7 +67,7 @@ class EndpointState:
 
 def endpoint_state(app: App) -> EndpointState:
     """One look at the endpoint and its stack. Raises StateError when the stack is not there."""
-    stack = app.stacks().get("endpoint")
+    stack = find_stack(app.cloudformation, f"{app.prefix}-endpoint")
     if stack is None:
         raise StateError(f"stack {app.prefix}-endpoint is not there. Next: tide up (or cdk deploy --all for your AWS account)")
     endpoint = app.endpoint()

@@ -19,7 +19,7 @@ from cli.output import Output, Phase
 from cli.predict import ask
 from cli.release import APPROVED, PENDING, REJECTED, decide, endpoint_state
 from cli.tables import read_records
-from cli.train import RUNNING, SUCCEEDED, run_of, steps_in_words
+from cli.train import run_of, wait_for_execution
 from cli.upload import upload_table, wait_for_decision
 from cli.waiting import wait_for
 from contracts.config import ApprovalPolicy
@@ -27,6 +27,7 @@ from contracts.errors import StateError
 from contracts.ledger import What
 
 DATASET_LIMIT = 60.0
+START_LIMIT = 60.0
 RUN_LIMIT = 300.0
 APPROVAL_LIMIT = 60.0
 LIVE_LIMIT = 180.0
@@ -76,9 +77,10 @@ class Story:
         self._output.say(f"        traffic begins: {len(self._report.phases)} phases done, and from here on no request may fail")
         self._release(self._tables.whole, 2, traffic)
         with self._phase("reject version 2, back to version 1") as phase:
+            first = self._app.version(1)
             decide(self._app, self._app.version(2), REJECTED, "the demo shows the way back")
-            self._wait_until_live(1, phase.show, traffic)
-            answers_of(traffic, self._app.version(1), phase.show)
+            self._wait_until_live(first, phase.show, traffic)
+            answers_of(traffic, first, phase.show)
             phase.result = traffic.in_words()
 
     def _release(self, table: Path, number: int, traffic: Traffic | None) -> None:
@@ -91,47 +93,38 @@ class Story:
             metric = str(self._app.project.config.metric)
             phase.result = f"{metric} {version.metrics[metric]:.4f} on the holdout"
         with self._phase(f"approve version {number}") as phase:
-            phase.result = self._approval(number, phase.show)
+            phase.result = self._approval(version, phase.show)
         name = f"deploy version {number}" if traffic is None else f"shift traffic to version {number}"
         with self._phase(name) as phase:
-            self._wait_until_live(number, phase.show, traffic)
+            self._wait_until_live(version, phase.show, traffic)
             if traffic is not None:
-                answers_of(traffic, self._app.version(number), phase.show)
+                answers_of(traffic, version, phase.show)
                 phase.result = traffic.in_words()
 
     def _wait_for_version(self, dataset_version: str, number: int, show: Callable[[str], None]) -> Version:
-        seen = "start_training has not started a run"
+        what = f"a run on dataset version {dataset_version}"
+        run = wait_for(what, lambda: run_of(self._app, dataset_version), START_LIMIT)
+        wait_for_execution(self._app, run.arn, RUN_LIMIT, show)
+        registered = {version.number: version for version in self._app.versions()}
+        if number not in registered:
+            raise StateError(f"run {run.name} succeeded, and registered no version {number}")
+        return registered[number]
 
-        def look() -> Version | None:
-            nonlocal seen
-            execution = run_of(self._app, dataset_version)
-            if execution is None:
-                return None
-            seen = steps_in_words(self._app, execution.arn) or execution.status
-            show(seen)
-            if execution.status not in RUNNING and execution.status != SUCCEEDED:
-                raise StateError(
-                    f"the run on dataset version {dataset_version} {execution.status}: {execution.reason or 'no reason given'}"
-                )
-            return next((version for version in self._app.versions() if version.number == number), None)
-
-        return wait_for(f"version {number} in the registry", look, RUN_LIMIT, seen=lambda: seen)
-
-    def _approval(self, number: int, show: Callable[[str], None]) -> str:
+    def _approval(self, registered: Version, show: Callable[[str], None]) -> str:
         manual = self._app.project.config.approval.policy is ApprovalPolicy.MANUAL
         if manual:
-            decide(self._app, self._app.version(number), APPROVED, "approved by the demo, in a person's place")
+            decide(self._app, registered, APPROVED, "approved by the demo, in a person's place")
 
         def look() -> Version | None:
-            version = self._app.version(number)
+            version = self._app.package(registered.arn)
             show(version.approval)
             if version.approval == PENDING:
                 self._raise_if_left(version)
             return None if version.approval == PENDING else version
 
-        version = wait_for(f"version {number} to be approved", look, APPROVAL_LIMIT)
+        version = wait_for(f"version {registered.number} to be approved", look, APPROVAL_LIMIT)
         if version.approval != APPROVED:
-            raise StateError(f"version {number} is {version.approval}: {version.why}")
+            raise StateError(f"version {version.number} is {version.approval}: {version.why}")
         return "by the demo, because approval.policy is manual" if manual else version.why
 
     def _raise_if_left(self, version: Version) -> None:
@@ -139,7 +132,7 @@ class Story:
         if left:
             raise StateError(f"version {version.number} was left to a person: {left[-1].why}")
 
-    def _wait_until_live(self, number: int, show: Callable[[str], None], traffic: Traffic | None) -> None:
+    def _wait_until_live(self, version: Version, show: Callable[[str], None], traffic: Traffic | None) -> None:
         seen = ""
 
         def look() -> bool | None:
@@ -147,14 +140,14 @@ class Story:
             state = endpoint_state(self._app)
             seen = state.words
             show(f"{seen}; {traffic.in_words()}" if traffic else seen)
-            if not state.moving and state.live == number:
+            if not state.moving and state.live == version.number:
                 return True
-            version = self._app.version(number)
-            if version.approval == REJECTED:
-                raise StateError(f"version {number} did not stay: {version.why}")
+            now = self._app.package(version.arn)
+            if now.approval == REJECTED:
+                raise StateError(f"version {version.number} did not stay: {now.why}")
             return None
 
-        wait_for(f"version {number} to be live", look, LIVE_LIMIT, seen=lambda: seen)
+        wait_for(f"version {version.number} to be live", look, LIVE_LIMIT, seen=lambda: seen)
 
     def _predictions(self, api: PredictionApi) -> str:
         records = read_records(self._tables.whole, self._data.features, SHOWN_ROWS)
