@@ -22,10 +22,11 @@ from contracts.layout import (
     OUTCOME,
     STATISTICS,
 )
-from tests.unit.training.tables import METRIC, contract, table, trained
+from contracts.signature import Signature
+from tests.unit.training.tables import FEATURES, METRIC, contract, table, trained
 from training.__main__ import main
 from training.artifact import artifact_digest
-from training.evaluate import without_features
+from training.evaluate import in_order_of, without_features
 from training.paths import Paths
 from training.record import Prior
 from training.scoring import Predictions, measure
@@ -137,6 +138,15 @@ def test_a_champion_without_its_digest_stops_the_job(model: Model) -> None:
     (paths.processing_input(CHAMPION_CHANNEL) / CHAMPION).write_text(json.dumps({"model_package_arn": ARN}))
     evaluate(paths, "binary", status=1)
     assert "cannot be verified" in paths.message.read_text()
+
+
+def test_classes_in_another_order_are_the_same_classes() -> None:
+    wanted = Signature(problem=Problem.BINARY, target="answer", positive="yes", features=FEATURES, classes=("no", "yes"))
+    given = Signature(problem=Problem.BINARY, target="answer", positive="no", features=FEATURES, classes=("yes", "no"))
+    said = in_order_of(wanted, given, Predictions.of_probabilities(np.array([[0.9, 0.1], [0.2, 0.8]])))
+    assert said.values.tolist() == [1, 0]
+    assert said.probabilities is not None
+    assert said.probabilities.tolist() == [[0.1, 0.9], [0.8, 0.2]]
 
 
 def test_the_metrics_are_scikit_learns() -> None:
