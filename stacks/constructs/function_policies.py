@@ -37,6 +37,7 @@ class FunctionPolicies:
             allow(["s3:GetObject", "s3:PutObject"], [f"{artifacts}/{RUNS}*"]),
             allow(["s3:ListBucket"], [data, artifacts]),
             *self._live(),
+            allow(["sagemaker:DescribeModelPackage"], [self._arns.packages]),
             allow(["sagemaker:StartPipelineExecution"], [self._arns.pipeline]),
             self._key(),
             self._ledger("dynamodb:PutItem"),
@@ -72,11 +73,10 @@ class FunctionPolicies:
         ]
 
     def _live(self) -> list[iam.PolicyStatement]:
-        """From the endpoint to the model package behind it."""
+        """From the endpoint to the model behind it, which names its package."""
         return [
             allow(["sagemaker:DescribeEndpoint"], [self._arns.endpoint]),
             allow(["sagemaker:DescribeModel", "sagemaker:DescribeEndpointConfig"], self._arns.endpoint_resources),
-            allow(["sagemaker:DescribeModelPackage"], [self._arns.packages]),
         ]
 
     def _key(self) -> iam.PolicyStatement:

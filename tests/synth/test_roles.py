@@ -19,7 +19,7 @@ IMAGE = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloa
 VOLUMES = {"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"}
 CONTAINER = IMAGE | OWN_LOGS | {"logs:CreateLogGroup", "logs:DescribeLogStreams", "cloudwatch:PutMetricData"}
 SERVED = ("Model", "EndpointConfig", "Endpoint")
-LIVE = {f"sagemaker:Describe{kind}" for kind in ("Endpoint", "EndpointConfig", "Model", "ModelPackage")}
+LIVE = {f"sagemaker:Describe{kind}" for kind in SERVED}
 
 # Role -> every action that it has. A change here is a change of what somebody may do: look twice.
 EXACTLY = {
@@ -29,7 +29,8 @@ EXACTLY = {
     ("control", "StartTrainingRole"): FUNCTION
     | FAILURES
     | LIVE
-    | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket", "dynamodb:PutItem", "sagemaker:StartPipelineExecution"},
+    | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket", "dynamodb:PutItem"}
+    | {"sagemaker:DescribeModelPackage", "sagemaker:StartPipelineExecution"},
     ("control", "ApproveModelRole"): FUNCTION
     | FAILURES
     | {"s3:GetObject", "s3:ListBucket", "dynamodb:PutItem", "sagemaker:DescribeModelPackage", "sagemaker:UpdateModelPackage"},
@@ -40,10 +41,9 @@ EXACTLY = {
     | {"sagemaker:ListModelPackages", "sagemaker:UpdateModelPackage"}
     | {"cloudformation:DescribeStacks", "cloudformation:UpdateStack", "iam:PassRole"},
     ("control", "TickRole"): {"lambda:InvokeFunction"} | FAILURES,
-    ("control", "DeploymentRole"): {
-        f"sagemaker:{verb}{kind}" for verb in ("Create", "Delete") for kind in ("Model", "EndpointConfig", "Endpoint")
-    }
+    ("control", "DeploymentRole"): {f"sagemaker:{verb}{kind}" for verb in ("Create", "Delete") for kind in SERVED}
     | LIVE
+    | {"sagemaker:DescribeModelPackage"}
     | {"sagemaker:UpdateEndpoint", "sagemaker:UpdateEndpointWeightsAndCapacities", "sagemaker:AddTags", "sagemaker:ListTags"}
     | {f"application-autoscaling:{verb}" for verb in ("PutScalingPolicy", "DeleteScalingPolicy", "DescribeScalingPolicies")}
     | {f"application-autoscaling:{verb}ScalableTarget" for verb in ("Register", "Deregister")}
