@@ -70,13 +70,17 @@ def test_the_same_input_gives_the_same_bytes_in_another_process(model: Model, tm
     assert len(digests) == 1
 
 
-def test_another_seed_gives_another_model(model: Model, tmp_path: Path) -> None:
-    paths = model("binary")
-    before = artifact_digest(paths.model)
+def test_another_seed_is_another_search(model: Model) -> None:
+    paths = model("regression")
     settings = json.loads(paths.hyperparameters.read_text())
-    paths.hyperparameters.write_text(json.dumps(settings | {"seed": "8"}))
-    assert main(["train"], paths) == 0
-    assert artifact_digest(paths.model) != before
+    proposed, scored = set(), set()
+    for seed in ("7", "8"):
+        paths.hyperparameters.write_text(json.dumps(settings | {"seed": seed, "candidates": "3"}))
+        assert main(["train"], paths) == 0
+        trials = TrainingRecord.read(paths.model).trials
+        proposed.add(trials[2].candidate.model_dump_json())
+        scored.add(trials[0].scores)  # the same default candidate, on other folds
+    assert len(proposed) == len(scored) == 2
 
 
 def test_a_longer_search_begins_with_the_shorter_one() -> None:
