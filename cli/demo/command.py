@@ -79,7 +79,12 @@ def _run(project: Project, folder: Path, data: Path | None, speed: float, output
     with _phase(output, report, "deploy the stacks") as phase:
         deployed = deploy_assembly(account, assembly, phase.show)
         phase.result = ", ".join(stack.name for stack in deployed)
-    Story(App(account, project), tables, output, report).tell()
+    story = Story(App(account, project), tables, output, report)
+    try:
+        story.tell()
+    finally:
+        if running_twin(folder) is not None:
+            story.collect()
 
 
 @contextmanager

@@ -57,21 +57,22 @@ class Story:
 
     def tell(self) -> None:
         """From the first upload to the way back. Raises TidewheelError with the reason when it does not go on."""
+        self._release(self._tables.first, 1, None)
+        api = PredictionApi(self._app.account, self._app.api_url)
+        with self._phase("predict through the API") as phase:
+            phase.result = self._predictions(api)
+        traffic = Traffic(api, read_records(self._tables.whole, self._data.features, TRAFFIC_ROWS))
+        traffic.start()
         try:
-            self._release(self._tables.first, 1, None)
-            api = PredictionApi(self._app.account, self._app.api_url)
-            with self._phase("predict through the API") as phase:
-                phase.result = self._predictions(api)
-            traffic = Traffic(api, read_records(self._tables.whole, self._data.features, TRAFFIC_ROWS))
-            traffic.start()
-            try:
-                self._under_traffic(traffic)
-            finally:
-                traffic.stop()
-                self._report.sent = traffic.sent
+            self._under_traffic(traffic)
         finally:
-            self._report.versions = self._app.versions()
-            self._report.decisions = self._app.decisions()
+            traffic.stop()
+            self._report.sent = traffic.sent
+
+    def collect(self) -> None:
+        """Read versions and decisions into the report."""
+        self._report.versions = self._app.versions()
+        self._report.decisions = self._app.decisions()
 
     def _under_traffic(self, traffic: Traffic) -> None:
         self._output.say(f"        traffic begins: {len(self._report.phases)} phases done, and from here on no request may fail")
@@ -92,6 +93,7 @@ class Story:
             version = self._wait_for_version(manifest.version, number, phase.show)
             metric = str(self._app.project.config.metric)
             phase.result = f"{metric} {version.metrics[metric]:.4f} on the holdout"
+            self._report.versions.append(version)
         with self._phase(f"approve version {number}") as phase:
             phase.result = self._approval(version, phase.show)
         name = f"deploy version {number}" if traffic is None else f"shift traffic to version {number}"
