@@ -42,6 +42,8 @@ def demo(
     """Run the whole loop on a fresh twin, on real data: two versions, a canary under traffic, and the way back."""
     output = Output()
     project = load_project(config, environment)
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise StateError(f"--json {json_file}: there is no folder {json_file.parent}. Next: make it")
     report = Report()
     folder = (project.state / "demo").resolve()
     with only_one(folder):

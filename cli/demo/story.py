@@ -171,6 +171,8 @@ def answers_of(traffic: Traffic, version: Version, show: Callable[[str], None]) 
     def look() -> bool | None:
         show(traffic.in_words())
         recent = [one for one in traffic.sent if one.at >= max(begin, traffic.now() - SETTLED_SECONDS)]
+        if len(recent) >= 10 and all(one.failure for one in recent):
+            raise StateError(f"the prediction API does not answer any more: {recent[-1].failure}")
         alone = bool(recent) and all(one.artifact == artifact for one in recent)
         return True if alone and traffic.now() - begin >= SETTLED_SECONDS else None
 
