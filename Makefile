@@ -28,7 +28,8 @@ demo: $(READY) ## run the whole loop on the twin, on real data
 	@$(BIN)/tide demo
 
 test: $(READY) ## run every test
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	@# A file stays on one worker: the tests of a scenario share an app, and the templates are synthesised once. The long files come first.
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(READY) ## ruff, mypy, import rules
 	@$(BIN)/ruff check .

@@ -16,8 +16,6 @@ from cli.waiting import wait_for
 from contracts.errors import StateError
 from tests.scenarios.tide import start_tide, tide
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str], dict[str, Any]]:

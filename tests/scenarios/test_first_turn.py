@@ -13,7 +13,7 @@ import pytest
 from contracts.errors import DataError
 from tests.scenarios.loop import ROW, Loop, table
 
-pytestmark = [pytest.mark.xdist_group("first_turn"), pytest.mark.timeout(280)]
+pytestmark = pytest.mark.timeout(280)
 
 
 def test_before_the_first_model_the_api_says_so(loop: Loop) -> None:

@@ -11,7 +11,7 @@ import pytest
 from cli.project import REPOSITORY
 from tests.scenarios.tide import tide
 
-pytestmark = [pytest.mark.xdist_group("readme"), pytest.mark.timeout(290)]
+pytestmark = pytest.mark.timeout(290)
 
 README = (REPOSITORY / "README.md").read_text()
 BLOCK = re.compile(r"^```(sh[^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)

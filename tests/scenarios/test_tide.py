@@ -13,8 +13,6 @@ from cli.project import REPOSITORY
 from cli.twin_process import running_twin
 from tests.scenarios.tide import tide
 
-pytestmark = pytest.mark.xdist_group("tide")
-
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

@@ -26,8 +26,6 @@ from stacks.tidewheel import add_stacks, new_app
 from tests.synth.conftest import ROOT
 from tests.synth.templates import STACKS, Template, imports
 
-pytestmark = pytest.mark.xdist_group("synth")
-
 
 def _content(out: Path) -> dict[str, bytes]:
     """What is deployed: templates, asset manifests and assets. (Reports and the construct tree are not.)"""

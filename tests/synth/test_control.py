@@ -11,8 +11,6 @@ from contracts.events import Anything, DetailType, Event
 from tests.synth.templates import Template, text
 from twin.events.pattern import matches
 
-pytestmark = pytest.mark.xdist_group("synth")
-
 EVENTS = Path(__file__).parents[1] / "events"
 
 

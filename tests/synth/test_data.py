@@ -2,11 +2,7 @@
 
 from collections.abc import Mapping
 
-import pytest
-
 from tests.synth.templates import Template, text
-
-pytestmark = pytest.mark.xdist_group("synth")
 
 
 def test_buckets_are_private_versioned_and_kept(templates: Mapping[str, Template]) -> None:

@@ -10,8 +10,6 @@ import pytest
 from stacks.names import logical_id
 from tests.synth.templates import Template, text
 
-pytestmark = pytest.mark.xdist_group("synth")
-
 
 def test_without_a_model_package_there_is_no_endpoint(templates: Mapping[str, Template]) -> None:
     template = templates["endpoint"]

@@ -10,8 +10,6 @@ import pytest
 
 from tests.synth.templates import STACKS, Template, as_list, text
 
-pytestmark = pytest.mark.xdist_group("synth")
-
 OWN_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 FUNCTION = OWN_LOGS | {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 FAILURES = {"sqs:SendMessage", "kms:Decrypt", "kms:GenerateDataKey"}

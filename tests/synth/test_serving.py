@@ -3,11 +3,7 @@
 import json
 from collections.abc import Mapping
 
-import pytest
-
 from tests.synth.templates import Template, text
-
-pytestmark = pytest.mark.xdist_group("synth")
 
 
 def test_the_one_route_is_signed_and_leads_to_predict(templates: Mapping[str, Template]) -> None:

@@ -3,12 +3,8 @@
 import json
 from collections.abc import Mapping
 
-import pytest
-
 from pipelines import placeholders
 from tests.synth.templates import Template, text
-
-pytestmark = pytest.mark.xdist_group("synth")
 
 
 def test_no_placeholder_is_left(templates: Mapping[str, Template]) -> None:

@@ -5,8 +5,6 @@ import pytest
 
 from stacks.constructs.policy import allow, pass_role, resource_id, service_role
 
-pytestmark = pytest.mark.xdist_group("synth")
-
 
 def test_a_resource_is_written_as_cdk_nag_writes_it() -> None:
     app = cdk.App()

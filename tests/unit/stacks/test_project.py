@@ -11,8 +11,6 @@ import app
 from contracts.errors import ConfigError
 from stacks.project import CONFIG_VARIABLE, read_project
 
-pytestmark = pytest.mark.xdist_group("synth")
-
 EXAMPLE = Path(__file__).parents[3] / "tidewheel.yaml"
 
 

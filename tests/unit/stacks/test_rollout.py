@@ -15,8 +15,6 @@ from stacks.endpoint import EndpointStack
 from stacks.project import Project, read_project
 from tests.unit.stacks.test_project import EXAMPLE
 
-pytestmark = pytest.mark.xdist_group("synth")
-
 
 def _rendered(rollout: Rollout) -> dict[str, Any]:
     stack = cdk.Stack()
