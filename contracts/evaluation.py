@@ -55,6 +55,10 @@ class GateMode(StrEnum):
     DISABLED = "disabled"
 
 
+CHANCE = 1.645
+"""Standard errors that chance exceeds once in twenty, on one side."""
+
+
 class _Report(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -68,10 +72,15 @@ class Gate(_Report):
 
 
 class Champion(_Report):
-    """The model in production, scored on the challenger's holdout."""
+    """The model in production, scored on the challenger's holdout.
+
+    `gain_error` is the standard error of the challenger's gain over it in the deciding metric: what a holdout of this size cannot
+    tell apart.
+    """
 
     model_package_arn: str
     metrics: dict[Metric, float]
+    gain_error: float = Field(ge=0)
 
 
 class Evaluation(_Report):
@@ -122,8 +131,12 @@ class GateRules(BaseModel):
         default=0.02, ge=0, description="how much worse than the champion, relative to it, is still accepted on the same holdout"
     )
 
-    def decide(self, metric: Metric, challenger: float, baseline: float, champion: float | None) -> Gate:
-        """The verdict: better than the baseline, not below the minimum, and not worse than the champion by more than the tolerance."""
+    def decide(self, metric: Metric, challenger: float, baseline: float, champion: Champion | None) -> Gate:
+        """The verdict: better than the baseline, not below the minimum, and not shown to be worse than the champion.
+
+        Shown to be worse: by more than the tolerance, and by more than chance explains at 95 %, one-sided. Of two models that the holdout
+        cannot tell apart, the one on newer data is taken.
+        """
         if self.mode is GateMode.DISABLED:
             return Gate(passed=True, mode=self.mode)
         reasons = []
@@ -131,8 +144,13 @@ class GateRules(BaseModel):
             reasons.append(f"{metric} {challenger:.4f} is not better than {baseline:.4f}, which a model that ignores the features reaches")
         if self.minimum is not None and metric.gain(challenger, self.minimum) < 0:
             reasons.append(f"{metric} {challenger:.4f} is worse than the minimum of {self.minimum:.4f}")
-        if champion is not None and metric.gain(challenger, champion) < -self.tolerance * abs(champion):
-            reasons.append(f"{metric} {challenger:.4f} is worse than the champion's {champion:.4f} on the same holdout")
+        if champion is not None:
+            before = champion.metrics[metric]
+            allowed = max(self.tolerance * abs(before), CHANCE * champion.gain_error)
+            if metric.gain(challenger, before) < -allowed:
+                reasons.append(
+                    f"{metric} {challenger:.4f} is worse than the champion's {before:.4f} on the same holdout, by more than {allowed:.4f}"
+                )
         return Gate(passed=not reasons or self.mode is GateMode.DRY_RUN, mode=self.mode, reasons=tuple(reasons))
 
     def hyperparameters(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ import argparse
 import logging
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from training.paths import Paths
 from training.predictor import PipelinePredictor, Predictor, verify
 from training.record import Prior, TrainingRecord
 from training.schema import HOLDOUT_TABLE, Schema
-from training.scoring import Predictions, measure
+from training.scoring import Predictions, gain_error, measure
 from training.target import parse_target
 from training.text import read_table
 
@@ -51,8 +52,8 @@ def main(paths: Paths, options: list[str]) -> None:
         challenger = PipelinePredictor.load(model)
         record = TrainingRecord.read(model)
         target = parse_target(challenger.signature, table[schema.contract.target])
-        champion, note = score_champion(
-            paths.processing_input(layout.CHAMPION_CHANNEL), Path(temporary) / "champion", challenger.signature, table, target
+        champion, note = ask_champion(
+            paths.processing_input(layout.CHAMPION_CHANNEL), Path(temporary) / "champion", challenger.signature, table
         )
         for name in (layout.STATISTICS, layout.CONSTRAINTS):
             shutil.copyfile(model / name, output / name)
@@ -67,7 +68,7 @@ def judge(
     rules: GateRules,
     challenger: Predictor,
     record: TrainingRecord,
-    champion: evaluation.Champion | None,
+    champion: "Answers | None",
     note: str | None,
     table: pd.DataFrame,
     target: Column,
@@ -75,15 +76,17 @@ def judge(
 ) -> Evaluation:
     """Score the challenger and the baseline, and ask the gate."""
     signature = challenger.signature
-    scores = measure(signature.problem, target, challenger.predict(parse_table(signature.features, table)))
+    said = challenger.predict(parse_table(signature.features, table))
+    scores = measure(signature.problem, target, said)
+    compared = compare(metric, signature.problem, target, said, champion, record.seed) if champion else None
     baseline = measure(signature.problem, target, without_features(record.prior, len(target)))
     return Evaluation(
         problem=signature.problem,
         metric=metric,
         metrics=scores,
         baseline=baseline,
-        champion=champion,
-        gate=rules.decide(metric, scores[metric], baseline[metric], champion.metrics[metric] if champion else None),
+        champion=compared,
+        gate=rules.decide(metric, scores[metric], baseline[metric], compared),
         dataset_version=record.dataset_version,
         rows=len(target),
         artifact_sha256=artifact_digest(model),
@@ -99,10 +102,23 @@ def without_features(prior: Prior, rows: int) -> Predictions:
     return Predictions.of_probabilities(np.tile(counts / counts.sum(), (rows, 1)))
 
 
-def score_champion(
-    folder: Path, workspace: Path, signature: Signature, table: pd.DataFrame, target: Column
-) -> tuple[evaluation.Champion | None, str | None]:
-    """(the champion's scores, None), (None, why it has none), or (None, None) when there is no champion yet."""
+@dataclass(frozen=True)
+class Answers:
+    """What the champion says about the holdout."""
+
+    model_package_arn: str
+    predictions: Predictions
+
+
+def compare(metric: Metric, problem: Problem, target: Column, challenger: Predictions, champion: Answers, seed: int) -> evaluation.Champion:
+    """Score the champion, and say how well this holdout can tell the two apart."""
+    error = gain_error(problem, metric, target, challenger, champion.predictions, seed)
+    scores = measure(problem, target, champion.predictions)
+    return evaluation.Champion(model_package_arn=champion.model_package_arn, metrics=scores, gain_error=error)
+
+
+def ask_champion(folder: Path, workspace: Path, signature: Signature, table: pd.DataFrame) -> tuple[Answers | None, str | None]:
+    """(the champion's predictions, None), (None, why it has none), or (None, None) when there is no champion yet."""
     reference = ChampionReference.model_validate_json((folder / layout.CHAMPION).read_bytes())
     if reference.model_package_arn is None:
         return None, None
@@ -115,8 +131,7 @@ def score_champion(
         predictions = in_order_of(signature, champion.signature, champion.predict(parse_table(champion.signature.features, table)))
     except (ArtifactError, DataError) as error:
         return None, f"the champion {reference.model_package_arn} cannot be scored on this holdout: {error}"
-    scores = measure(signature.problem, target, predictions)
-    return evaluation.Champion(model_package_arn=reference.model_package_arn, metrics=scores), None
+    return Answers(reference.model_package_arn, predictions), None
 
 
 def in_order_of(wanted: Signature, given: Signature, predictions: Predictions) -> Predictions:

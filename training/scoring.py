@@ -11,6 +11,8 @@ from sklearn import metrics
 from contracts.evaluation import METRICS, Metric, Problem
 from training.frame import Column
 
+ROUNDS = 200
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -24,6 +26,10 @@ class Predictions:
         """The likeliest class of each row."""
         return cls(probabilities.argmax(axis=1), probabilities)
 
+    def at(self, rows: NDArray[np.intp]) -> "Predictions":
+        """The predictions of some rows."""
+        return Predictions(self.values[rows], None if self.probabilities is None else self.probabilities[rows])
+
 
 def predict(pipeline: Any, problem: Problem, frame: pd.DataFrame) -> Predictions:
     """What a fitted pipeline says. Its classes are the numbers 0 to n-1, all of which it saw when it was fitted."""
@@ -35,6 +41,24 @@ def predict(pipeline: Any, problem: Problem, frame: pd.DataFrame) -> Predictions
 def measure(problem: Problem, truth: Column, predictions: Predictions) -> dict[Metric, float]:
     """Every metric of the problem. `truth` must hold every class."""
     return {metric: float(_MEASURES[metric](problem, truth, predictions)) for metric in METRICS[problem]}
+
+
+def gain_error(
+    problem: Problem, metric: Metric, truth: Column, challenger: Predictions, champion: Predictions, seed: int, rounds: int = ROUNDS
+) -> float:
+    """The standard error of the challenger's gain over the champion, by a paired bootstrap of the rows within each class.
+
+    Both models are measured on the same drawn rows, so what makes a draw hard for both cancels out (Efron and Tibshirani, An
+    Introduction to the Bootstrap, chapters 6 and 8).
+    """
+    generator = np.random.default_rng(seed)
+    groups = [np.arange(len(truth))] if problem is Problem.REGRESSION else [np.flatnonzero(truth == value) for value in np.unique(truth)]
+    gains = []
+    for _ in range(rounds):
+        rows = np.concatenate([generator.choice(group, len(group)) for group in groups])
+        scores = [float(_MEASURES[metric](problem, truth[rows], said.at(rows))) for said in (challenger, champion)]
+        gains.append(metric.gain(*scores))
+    return float(np.std(gains, ddof=1))
 
 
 def _roc_auc(problem: Problem, truth: Column, predictions: Predictions) -> float:

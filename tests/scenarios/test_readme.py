@@ -28,7 +28,7 @@ def customers(path: Path) -> None:
     lines = ["customer_id,months,plan,autopay,since,churned"]
     for number in range(400):
         months, plan = generator.randint(1, 60), generator.choice(["basic", "plus", "pro"])
-        left = generator.random() < (0.8 if months < 12 and plan == "basic" else 0.15)
+        left = generator.random() < (0.8 if months < 24 and plan != "pro" else 0.1)
         since = f"20{generator.randint(18, 25)}-0{generator.randint(1, 9)}-11"
         cells = [f"c{number}", months if number % 9 else "", plan, generator.choice(["yes", "no"]), since, "yes" if left else "no"]
         lines.append(",".join(map(str, cells)))

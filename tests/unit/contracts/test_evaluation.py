@@ -4,9 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.evaluation import METRICS, GateMode, GateRules, Metric, Problem, default_metric
+from contracts.evaluation import METRICS, Champion, GateMode, GateRules, Metric, Problem, default_metric
 
 scores = st.floats(0.01, 1, allow_nan=False)
+
+
+def scored(metric: Metric, score: float | None, gain_error: float = 0) -> Champion | None:
+    """A champion with one score."""
+    return None if score is None else Champion(model_package_arn="arn", metrics={metric: score}, gain_error=gain_error)
 
 
 def test_a_good_first_model_passes() -> None:
@@ -25,13 +30,13 @@ def test_a_good_first_model_passes() -> None:
 )
 def test_each_rule_says_why(metric: Metric, challenger: float, baseline: float, champion: float | None, word: str) -> None:
     minimum = 0.7 if metric.higher_is_better else None
-    gate = GateRules(minimum=minimum).decide(metric, challenger, baseline, champion)
+    gate = GateRules(minimum=minimum).decide(metric, challenger, baseline, scored(metric, champion))
     assert not gate.passed
     assert any(word in reason for reason in gate.reasons)
 
 
 def test_a_dry_run_reports_and_passes() -> None:
-    gate = GateRules(mode=GateMode.DRY_RUN).decide(Metric.ACCURACY, 0.1, 0.5, 0.9)
+    gate = GateRules(mode=GateMode.DRY_RUN).decide(Metric.ACCURACY, 0.1, 0.5, scored(Metric.ACCURACY, 0.9))
     assert gate.passed
     assert len(gate.reasons) == 2
 
@@ -39,7 +44,13 @@ def test_a_dry_run_reports_and_passes() -> None:
 @given(metric=st.sampled_from(list(Metric)), champion=scores, tolerance=st.floats(0, 0.5))
 def test_the_champion_itself_is_never_worse_than_the_champion(metric: Metric, champion: float, tolerance: float) -> None:
     worst = 0.0 if metric.higher_is_better else 2.0
-    assert GateRules(tolerance=tolerance).decide(metric, champion, worst, champion).passed
+    assert GateRules(tolerance=tolerance).decide(metric, champion, worst, scored(metric, champion)).passed
+
+
+def test_what_chance_explains_is_not_worse() -> None:
+    rules = GateRules(tolerance=0.02)
+    assert rules.decide(Metric.ROC_AUC, 0.54, 0.5, scored(Metric.ROC_AUC, 0.58, gain_error=0.05)).passed
+    assert not rules.decide(Metric.ROC_AUC, 0.54, 0.5, scored(Metric.ROC_AUC, 0.58, gain_error=0.01)).passed
 
 
 @given(metric=st.sampled_from(list(Metric)), one=scores, other=scores)
