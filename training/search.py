@@ -1,7 +1,14 @@
-"""The search: every candidate is cross-validated on the same seeded folds, and the best one wins."""
+"""The search: every candidate is cross-validated on the same seeded folds, and the first that the folds cannot tell from the best one wins.
 
+The best of many noisy scores is partly luck, and luck makes two trainings on nearly the same rows choose different models. So the earliest
+candidate (the defaults, the linear one first) within one standard error of the best is taken; the error is of the paired difference over
+the folds (Breiman and others, Classification and Regression Trees, 1984, section 3.4.3).
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from math import sqrt
+from statistics import fmean, stdev
 
 import numpy as np
 import pandas as pd
@@ -41,10 +48,22 @@ class Found:
 def search(
     candidates: list[Candidate], signature: Signature, frame: pd.DataFrame, target: Column, metric: Metric, folds: int, seed: int
 ) -> Found:
-    """Try every candidate. Of equals the earlier one wins."""
+    """Try every candidate, and choose."""
     results = [_try(candidate, signature, frame, target, metric, folds, seed) for candidate in candidates]
-    best = max(results, key=lambda result: result[0].score if metric.higher_is_better else -result[0].score)
-    return Found(best[0], tuple(trial for trial, _ in results), best[1])
+    trials = tuple(trial for trial, _ in results)
+    chosen = choose(trials, metric)
+    return Found(trials[chosen], trials, results[chosen][1])
+
+
+def choose(trials: Sequence[Trial], metric: Metric) -> int:
+    """The place of the earliest trial within one standard error of the best mean."""
+    best = max(trials, key=lambda trial: metric.gain(trial.score, 0.0))
+    return next(number for number, trial in enumerate(trials) if _is_as_good(trial, best, metric))
+
+
+def _is_as_good(trial: Trial, best: Trial, metric: Metric) -> bool:
+    behind = [metric.gain(mine, theirs) for mine, theirs in zip(best.scores, trial.scores, strict=True)]
+    return fmean(behind) <= stdev(behind) / sqrt(len(behind))
 
 
 def _try(

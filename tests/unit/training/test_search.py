@@ -2,12 +2,15 @@
 
 import numpy as np
 import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.columns import ColumnKind
 from contracts.evaluation import Metric, Problem
 from contracts.signature import Signature
 from training.candidates import Candidate, Family
-from training.search import search
+from training.search import Trial, choose, search
 
 FEATURES = {"size": ColumnKind.NUMERIC}
 SIGNATURE = Signature(problem=Problem.BINARY, target="answer", positive="yes", features=FEATURES, classes=("no", "yes"))
@@ -42,3 +45,31 @@ def test_of_equals_the_earlier_one_wins() -> None:
     first, second = (Candidate(family=Family.LINEAR, parameters={"C": 1.0, "tol": tolerance}) for tolerance in (1e-4, 1e-5))
     found = search([first, second], SIGNATURE, frame, target, Metric.ACCURACY, folds=2, seed=1)
     assert found.best.candidate == first
+
+
+def trials(*scores: tuple[float, ...]) -> list[Trial]:
+    """Trials with these scores on their folds."""
+    return [Trial(candidate=GREEDY, scores=each) for each in scores]
+
+
+@pytest.mark.parametrize(
+    ("scores", "metric", "chosen"),
+    [
+        ([(0.80, 0.82, 0.78), (0.81, 0.79, 0.83)], Metric.ROC_AUC, 0),
+        ([(0.70, 0.72, 0.68), (0.81, 0.82, 0.80)], Metric.ROC_AUC, 1),
+        ([(0.70, 0.72, 0.68), (0.71, 0.73, 0.69)], Metric.ROC_AUC, 1),
+        ([(5.0, 5.2, 4.8), (4.0, 4.3, 3.9), (3.9, 4.4, 3.8)], Metric.RMSE, 1),
+    ],
+    ids=["luck", "clearly better", "better on every fold alike", "errors are better when lower"],
+)
+def test_the_earliest_that_the_folds_cannot_tell_from_the_best_wins(scores: list[tuple[float, ...]], metric: Metric, chosen: int) -> None:
+    assert choose(trials(*scores), metric) == chosen
+
+
+@given(st.lists(st.tuples(*[st.floats(0, 1)] * 4), min_size=1, max_size=6), st.sampled_from([Metric.ACCURACY, Metric.RMSE]))
+def test_somebody_always_wins_and_never_one_that_loses_every_fold(scores: list[tuple[float, ...]], metric: Metric) -> None:
+    tried = trials(*scores)
+    winner = tried[choose(tried, metric)]
+    best = max(tried, key=lambda trial: metric.gain(trial.score, 0.0))
+    margins = [metric.gain(mine, theirs) for mine, theirs in zip(best.scores, winner.scores, strict=True)]
+    assert winner == best or min(margins) < max(margins)
