@@ -1,0 +1,61 @@
+"""A table of one's own: `tide init` reads it, `tide demo` takes it through the loop; each kind of problem, every kind of column."""
+
+import json
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sklearn.datasets import load_diabetes, load_wine
+
+from tests.scenarios.tide import tide
+
+pytestmark = pytest.mark.timeout(290)
+
+
+def diabetes(path: Path) -> None:
+    """Regression on numbers."""
+    load_diabetes(as_frame=True).frame.to_csv(path, index=False)
+
+
+def wine(path: Path) -> None:
+    """Three classes; with a category, a flag, a date, and holes."""
+    generator = random.Random(3)
+    frame = load_wine(as_frame=True).frame.sample(frac=1, random_state=3)
+    frame["target"] = frame["target"].map({0: "barolo", 1: "grignolino", 2: "barbera"})
+    frame["cellar"] = [generator.choice(["north", "south", "Östlich, unten"]) for _ in range(len(frame))]
+    frame["organic"] = [generator.choice(["yes", "no", ""]) for _ in range(len(frame))]
+    frame["bottled"] = [f"202{generator.randint(0, 5)}-0{generator.randint(1, 9)}-1{generator.randint(0, 9)}" for _ in range(len(frame))]
+    frame.loc[frame.index[::7], "alcohol"] = None
+    frame.to_csv(path, index=False)
+
+
+@pytest.mark.parametrize(
+    ("write", "metric", "at_least", "at_most"),
+    [(diabetes, "r2", 0.2, 1.0), (wine, "accuracy", 0.85, 1.0)],
+    ids=["regression", "multiclass"],
+)
+def test_the_loop_turns_on_it(tmp_path: Path, write: Callable[[Path], None], metric: str, at_least: float, at_most: float) -> None:
+    write(tmp_path / "table.csv")
+    done = tide(tmp_path, "init", "--data", "table.csv", "--target", "target")
+    assert done.returncode == 0, done.stderr
+    done = tide(tmp_path, "demo", "--data", "table.csv", "--json", "demo.json")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    report = json.loads((tmp_path / "demo.json").read_text())
+    assert (report["ok"], report["failed_requests"]) == (True, 0)
+    assert {version["version"]: version["status"] for version in report["versions"]} == {1: "Approved", 2: "Rejected"}
+    assert all(at_least <= version["metrics"][metric] <= at_most for version in report["versions"])
+
+
+def test_the_loop_turns_on_telco_churn(tmp_path: Path) -> None:
+    folder = os.environ.get("TIDEWHEEL_SHARED_DATA")
+    if folder is None or not (Path(folder) / "telco-churn.csv").is_file():
+        pytest.skip("TIDEWHEEL_SHARED_DATA does not name a folder with telco-churn.csv")
+    table = str((Path(folder) / "telco-churn.csv").resolve())
+    done = tide(tmp_path, "init", "--data", table, "--target", "Churn", "--id", "customerID")
+    assert done.returncode == 0, done.stderr
+    done = tide(tmp_path, "demo", "--data", table, "--json", "demo.json")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    report = json.loads((tmp_path / "demo.json").read_text())
+    assert [version["metrics"]["roc_auc"] >= 0.83 for version in report["versions"]] == [True, True]
