@@ -91,7 +91,8 @@ def unpack(archive: Path, folder: Path) -> None:
             for member in members:
                 if not (member.isreg() or member.isdir()) or not (root / member.name).resolve().is_relative_to(root):
                     raise ArtifactError(f"{archive.name} holds {member.name!r}, which is not a plain file inside the archive")
-            # The data filter refuses the same again, and drops owners and odd permissions.
-            tar.extractall(folder, members=members, filter="data")
+            # The data filter refuses the same again, and drops owners and odd permissions; Python has it from 3.11.4 on.
+            tar.extraction_filter = getattr(tarfile, "data_filter", None)
+            tar.extractall(folder, members=members)  # noqa: S202 - checked above
     except (tarfile.TarError, OSError, EOFError) as error:
         raise ArtifactError(f"{archive.name} cannot be unpacked: {error}") from error

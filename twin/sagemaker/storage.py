@@ -97,9 +97,18 @@ def unpack(archive: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(archive, "r:gz") as tar:
-            tar.extractall(folder, filter="data")
+            members = [_inside(member, folder.resolve()) for member in tar.getmembers()]
+            # Drops owners and odd permissions; Python has it from 3.11.4 on.
+            tar.extraction_filter = getattr(tarfile, "data_filter", None)
+            tar.extractall(folder, members)  # noqa: S202 - checked above
     except (tarfile.TarError, OSError, EOFError) as error:
         raise TransferError(f"ClientError: Failed to extract model data archive: {error}") from error
+
+
+def _inside(member: tarfile.TarInfo, folder: Path) -> tarfile.TarInfo:
+    if not (member.isreg() or member.isdir()) or not (folder / member.name).resolve().is_relative_to(folder):
+        raise tarfile.ExtractError(f"{member.name!r} is not a plain file inside the archive")
+    return member
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:

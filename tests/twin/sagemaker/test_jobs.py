@@ -140,7 +140,14 @@ def test_where_a_key_lies_below_a_prefix(key: str, prefix: str, expected: str) -
     assert relative(key, prefix) == expected
 
 
-def test_archives_are_reproducible_and_never_leave_their_folder(tmp_path: Any) -> None:
+@pytest.mark.parametrize("name", ["filter of this Python", "no filter, as before Python 3.11.4"])
+def test_archives_are_reproducible_and_never_leave_their_folder(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    if name.startswith("no"):
+        whole = tarfile.TarFile.extractall
+        monkeypatch.setattr(
+            tarfile.TarFile, "extractall", lambda tar, path, members=None: whole(tar, path, members, filter="fully_trusted")
+        )
+        monkeypatch.delattr(tarfile, "data_filter")
     (tmp_path / "m" / "sub").mkdir(parents=True)
     (tmp_path / "m" / "sub" / "f").write_text("x")
     pack(tmp_path / "m", tmp_path / "a.tar.gz")

@@ -59,6 +59,17 @@ def test_an_archive_comes_back_as_it_was(tmp_path: Path) -> None:
     assert artifact_digest(tmp_path / "out") == artifact_digest(folder)
 
 
+def test_an_archive_is_unpacked_by_a_python_without_filters_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as tar:
+        tar.addfile(member("a"), io.BytesIO())
+    whole = tarfile.TarFile.extractall
+    # As in Python 3.11.0 to 3.11.3, which Debian 12 has.
+    monkeypatch.setattr(tarfile.TarFile, "extractall", lambda tar, path, members=None: whole(tar, path, members, filter="fully_trusted"))
+    monkeypatch.delattr(tarfile, "data_filter")
+    unpack(tmp_path / "model.tar.gz", tmp_path / "out")
+    assert (tmp_path / "out" / "a").read_bytes() == b""
+
+
 def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
     info = tarfile.TarInfo(name)
     info.type, info.linkname = kind, link
