@@ -13,6 +13,7 @@ from cli.options import JsonOption
 from cli.output import Output
 from cli.project import CONFIG_NAME
 from contracts.config import parse_config
+from contracts.errors import StateError
 
 
 def init(
@@ -33,8 +34,10 @@ def init(
     contract = inspect(data, target, identifier, time)
     name = slug(data.stem)
     text = render_config(project or name, name, _table_path(data, config), contract)
-    parse_config(yaml.safe_load(text), source=str(config))
+    parse_config(yaml.safe_load(text), source=f"what would be {config}")
     backup = None
+    if config.is_dir():
+        raise StateError(f"--config {config} is a folder. Next: --config {config / CONFIG_NAME}")
     if config.exists():
         backup = config.with_name(config.name + ".bak")
         config.replace(backup)

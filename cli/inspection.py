@@ -24,6 +24,8 @@ FEWEST_ROWS = Quality().minimum_rows
 # A sample of the table may be a little emptier than the table, so stay clear of the quality gate's limit.
 MOST_MISSING = 0.9 * Quality().maximum_missing
 POSITIVE_WORDS = frozenset({"yes", "true", "1", "1.0", "y", "t", "positive", "malignant", "churned", "fraud", "default", "spam", "failed"})
+MOSTLY = 0.8
+"""The share of numbers from which on a categorical column is worth a note: what else does it hold?"""
 _ID_NAME = re.compile(r"(^|_|\b)(id|index|rowid|uuid)$|^Unnamed: \d+$", re.IGNORECASE)
 
 
@@ -34,15 +36,22 @@ class Column:
     name: str
     inference: Inference = field(default_factory=Inference)
     missing: int = 0
+    numbers: int = 0
+    odd: str = ""
     values: set[int] = field(default_factory=set)
 
     def see(self, cell: str) -> None:
         """Take a cell into account."""
         self.inference.see(cell)
-        if cell.strip():
-            self.values.add(hash(cell.strip()))
-        else:
+        text = cell.strip()
+        if not text:
             self.missing += 1
+            return
+        self.values.add(hash(text))
+        if _is_number(text):
+            self.numbers += 1
+        else:
+            self.odd = self.odd or text
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,7 @@ def inspect(path: Path, target: str, identifier: str | None = None, time: str | 
     features, ignore = _features(columns, rows, time)
     if not features:
         raise DataError([f"{path} has no column that could be a feature: " + "; ".join(f"{name} {why}" for name, why in ignore.items())])
+    notes += [note for column in columns.values() if (note := _almost_numeric(column, rows))]
     return Contract(target, problem, positive, identifier, time, features, ignore, rows, tuple(notes))
 
 
@@ -166,6 +176,16 @@ def _features(columns: dict[str, Column], rows: int, time: str | None) -> tuple[
         else:
             features[name] = column.inference.kind
     return features, ignore
+
+
+def _almost_numeric(column: Column, rows: int) -> str | None:
+    given = rows - column.missing
+    if column.inference.kind is not ColumnKind.CATEGORICAL or column.numbers <= MOSTLY * given:
+        return None
+    return (
+        f"{column.name!r} is not numeric: {given - column.numbers} of its {given} cells are no numbers, such as {column.odd[:40]!r}. "
+        "Next, if they mean missing: leave them empty"
+    )
 
 
 def _no_feature(column: Column, rows: int) -> str | None:

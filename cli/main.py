@@ -1,9 +1,10 @@
 """The commands together, and what happens to their errors.
 
-An error that is a user's to mend (TidewheelError, an AWS call that was refused, a file that cannot be read) is one plain message on stderr
-and exit status 1. Anything else is a defect, and shows its traceback. Ctrl-C ends with 130, wrong usage with 2.
+An error that is a user's to mend (TidewheelError, an AWS call that was refused, a file that cannot be read or written) is one plain message
+on stderr and exit status 1. Anything else is a defect, and shows its traceback. Ctrl-C ends with 130, wrong usage with 2.
 """
 
+import errno
 import signal
 import sys
 from types import FrameType
@@ -24,6 +25,8 @@ from cli.synth import synth
 from cli.train import train
 from cli.up import up
 from contracts.errors import TidewheelError
+
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 application = typer.Typer(
     name="tide",
@@ -46,6 +49,12 @@ def main() -> None:
         fail(str(error))
     except (ClientError, BotoCoreError) as error:
         fail(f"{error}. Next: {_aws_step(error)}")
+    except OSError as error:
+        if error.errno in _DISK_FULL:
+            fail(f"the disk is full ({error}). Next: make room, then run it again")
+        if error.filename is None:
+            raise  # no file of the user's
+        fail(f"{error.filename}: {error.strerror}. Next: check the path and its permissions")
 
 
 def fail(message: str) -> None:

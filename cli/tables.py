@@ -16,6 +16,7 @@ from contracts.columns import ColumnKind, parse
 from contracts.errors import DataError
 
 _MEGABYTE = 1 << 20
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Table:
 def open_table(path: Path) -> Iterator[Table]:
     """Open a CSV file. Raises DataError for a file that is missing, empty, not UTF-8, or has no usable header."""
     if not path.is_file():
-        raise DataError([f"there is no file {path}. Next: give the path of a CSV file"])
+        raise DataError([f"{path} is {'a folder' if path.is_dir() else 'not there'}. Next: give the path of a CSV file"])
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
@@ -41,9 +42,11 @@ def open_table(path: Path) -> Iterator[Table]:
             _check_header(path, header)
             yield Table(path, header, _rows(path, reader, len(header)))
     except UnicodeDecodeError as error:
-        raise DataError([f"{path} is not UTF-8 ({error.reason}). Next: iconv -t UTF-8 the file"]) from None
+        raise DataError(
+            [f"{path} is not UTF-8 ({error.reason} at byte {error.start}). Next: iconv -f LATIN1 -t UTF-8, or from what it is in"]
+        ) from None
     except csv.Error as error:
-        raise DataError([f"{path} is not CSV: {error}"]) from None
+        raise DataError([f"{path} is not CSV: {error}. Next: save it with commas between cells and double quotes around texts"]) from None
 
 
 def sha256_of(path: Path) -> str:
@@ -93,12 +96,17 @@ def json_value(kind: ColumnKind, text: str) -> Any:
 
 
 def _check_header(path: Path, header: list[str]) -> None:
+    if len(header) == 1:
+        for separator, name in _SEPARATORS.items():
+            if separator in header[0]:
+                step = "save it with commas (in pandas: pd.read_csv(FILE, sep=...).to_csv(FILE, index=False))"
+                raise DataError([f"{path} has {name} between its cells, where commas are needed. Next: {step}"])
     problems = [f"column {number} of {path} has no name" for number, name in enumerate(header, 1) if not name.strip()]
     problems += [
         f"{path} has more than one column {name!r}" for name in sorted({name for name in header if header.count(name) > 1 and name})
     ]
     if problems:
-        raise DataError(problems)
+        raise DataError([f"{'; '.join(problems)}. Next: give every column a name of its own"])
 
 
 def _rows(path: Path, reader: Iterator[list[str]], width: int) -> Iterator[list[str]]:

@@ -34,7 +34,7 @@ class Upload:
 def upload_table(app: App, path: Path, name: str, show: Callable[[int], None] = lambda _: None) -> Upload:
     """Upload a file under uploads/<dataset>/; `show` is told the bytes sent so far. Raises DataError when there is no such file."""
     if not path.is_file():
-        raise DataError([f"there is no file {path}. Next: give the path of a CSV file"])
+        raise DataError([f"{path} is {'a folder' if path.is_dir() else 'not there'}. Next: give the path of a CSV file"])
     key = upload_key(app.project.config.data.dataset, name)
     sent = 0
 

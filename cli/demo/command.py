@@ -50,7 +50,8 @@ def demo(
         try:
             _run(project, folder, data, speed, output, report)
         except TidewheelError as error:
-            report.reason = str(error)
+            # Its twin is gone by the time that anybody reads this.
+            report.reason = str(error).removesuffix(". Next: tide status")
         except (BotoCoreError, ClientError) as error:
             report.reason = _aws_reason(error, folder)
         except BaseException as error:

@@ -49,7 +49,7 @@ def test_an_empty_app_reads_well(project: Path) -> None:
         (("reject", "1"), "there is no version 1"),
         (("train",), "there is no dataset version yet"),
         (("train", "--dataset-version", "abc"), "there is no dataset version abc"),
-        (("data", "push", "nowhere.csv"), "no file nowhere.csv"),
+        (("data", "push", "nowhere.csv"), "nowhere.csv is not there"),
     ],
 )
 def test_what_cannot_be_done_yet_says_the_next_step(project: Path, arguments: tuple[str, ...], said: str) -> None:

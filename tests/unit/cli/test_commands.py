@@ -109,6 +109,18 @@ def test_an_api_url_is_reached_through_the_endpoint() -> None:
     assert Account("aws", "us-east-1", None).api_url(url) == url
 
 
+def test_a_place_that_cannot_be_written_is_one_line(churn: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place, said in (("file/tidewheel.yaml", "file"), (".", "is a folder")):
+        done = tide_process(tmp_path, "init", "--data", str(churn), "--target", "Churn", "--config", place)
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert done.stderr.startswith("tide: ")
+        assert said in done.stderr
+        assert "Next: " in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_an_unexpected_error_shows_its_traceback(tmp_path: Path) -> None:
     code = "import cli.main as m\ndef broken(): raise ZeroDivisionError('a defect')\nm.application.command()(broken)\nm.main()"
     done = subprocess.run([sys.executable, "-c", code, "broken"], capture_output=True, text=True, check=False, timeout=60)

@@ -69,6 +69,8 @@ def test_the_problem_follows_from_the_target(
         (b"x,y\n" + b"1,2\n" * 60, "y", "at least two values"),
         (b"x,x,y\n" + b"1,1,2\n" * 60, "y", "more than one column 'x'"),
         (b"x,,y\n" + b"1,1,2\n" * 60, "y", "column 2"),
+        (b"x;z;y\n" + b"1;1;2\n" * 60, "y", "semicolons between its cells"),
+        (b"x\tz\ty\n" + b"1\t1\t2\n" * 60, "y", "tabs between its cells"),
         (b"x,y\n1,2\n3\n", "y", "row 3"),
         (b"x,y\n" + b"1,2\n1,3\n" * 60, "y", "no column that could be a feature"),
         (b"x,y\n" + b"".join(b"%d,t%d\n" % (n % 3, n) for n in range(200)), "y", "200 different texts"),
@@ -82,11 +84,21 @@ def test_a_table_that_cannot_be_used_says_why(tmp_path: Path, content: bytes, ta
 
 
 def test_a_missing_file_and_a_time_that_is_none_are_refused(write_table: Write, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no file"):
+    with pytest.raises(DataError, match="not there"):
         inspect(tmp_path / "nowhere.csv", "y")
     table = write_table(("when", "x", "y"), [(f"soon {n}", n % 7, n % 2) for n in range(60)])
     with pytest.raises(DataError, match="ISO 8601"):
         inspect(table, "y", time="when")
+
+
+def test_numbers_with_a_few_texts_among_them_are_pointed_out(write_table: Write) -> None:
+    rows = [("?" if n % 10 == 0 else n % 50, n % 7, f"k{n % 3}", "" if n % 9 else "x", n % 2) for n in range(100)]
+    contract = inspect(write_table(("age", "x", "plan", "sparse", "y"), rows), "y")
+    assert contract.features["age"] is ColumnKind.CATEGORICAL
+    (note,) = [note for note in contract.notes if "is not numeric" in note]
+    assert "'age'" in note
+    assert "10 of its 100 cells" in note
+    assert "'?'" in note
 
 
 def test_columns_that_are_no_features_say_why(write_table: Write) -> None:
