@@ -19,11 +19,11 @@ from botocore.config import Config
 
 from contracts.environment import PredictEnvironment
 from lambdas.predict.adapters import Endpoint
-from lambdas.predict.logic import Reply, parse, predict
+from lambdas.predict.logic import CONNECT_SECONDS, READ_SECONDS, Reply, parse, predict
 
 SERVICE = "predict"
 # An HTTP API waits 30 s (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html), so one attempt gets less.
-CLIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=20)
+CLIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
 logger = Logger(service=SERVICE)
 metrics = Metrics(namespace="Tidewheel", service=SERVICE)
 

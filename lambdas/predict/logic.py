@@ -1,7 +1,7 @@
 """What a prediction request must look like, and how the endpoint's answer becomes the API's.
 
-A prediction has no side effect, so an attempt that failed for the endpoint's sake is simply made again, up to six times within the time
-that is left, with full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/). That is what keeps a
+A prediction has no side effect, so an attempt that failed for the endpoint's sake is simply made again, up to six times, as long as even
+the slowest attempt would still end before the function must, with full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/). That is what keeps a
 new fleet that fails during its canary from being seen by a client. What the client did wrong is answered at once, in the model server's
 own words.
 """
@@ -17,10 +17,14 @@ from typing import Any
 CONTENT_TYPES = ("application/json", "application/jsonlines", "text/csv")
 # A Lambda event holds 6 MB (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html); the rest is for its envelope.
 MAXIMUM_BYTES = 5 * 1024 * 1024
+# What Lambda gives back holds 6 MB too, as JSON text in which every quote of the answer takes two characters.
+LONGEST_ANSWER = 6 * 1024 * 1024 - 64 * 1024
 LONGEST_CONTENT_TYPE = 1024  # as InvokeEndpoint takes it
 ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 0.8
+CONNECT_SECONDS = 2  # of one attempt; an HTTP API waits 30 s for all of them
+READ_SECONDS = 20
 RESERVE_SECONDS = 1.0  # for the answer itself
 RETRY_AFTER_SECONDS = "5"
 INFERENCE_HEADER = "x-inference-id"
@@ -115,8 +119,8 @@ def predict(
     for attempt in range(ATTEMPTS):
         if attempt:
             pause = uniform(0, min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)))
-            if seconds_left() - pause < RESERVE_SECONDS:
-                break
+            if seconds_left() - pause < CONNECT_SECONDS + READ_SECONDS + RESERVE_SECONDS:
+                break  # cut off in the middle of it, the client would get a bare 500
             sleep(pause)
         outcome = invoke(request)
         if not isinstance(outcome, Unavailable):
@@ -127,7 +131,7 @@ def predict(
 def _reply(outcome: Outcome, identity: str) -> Reply:
     match outcome:
         case Answered(body):
-            return Reply(200, body.decode(), {"content-type": "application/json", INFERENCE_HEADER: identity})
+            return _answer(body.decode(), identity)
         case Refused(status, message):
             return _as_said(status, message)
         case NotDeployed():
@@ -137,6 +141,12 @@ def _reply(outcome: Outcome, identity: str) -> Reply:
             )
         case Unavailable(why):
             return _later("Unavailable", f"the endpoint did not answer: {why}. Next: try again")
+
+
+def _answer(text: str, identity: str) -> Reply:
+    if len(json.dumps(text)) > LONGEST_ANSWER:
+        return refuse(413, "AnswerTooLarge", "the answer is longer than an API reply may be. Next: send fewer rows at once")
+    return Reply(200, text, {"content-type": "application/json", INFERENCE_HEADER: identity})
 
 
 def _as_said(status: int, message: str) -> Reply:

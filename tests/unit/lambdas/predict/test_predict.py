@@ -21,7 +21,10 @@ from lambdas.predict import handler
 from lambdas.predict.adapters import Endpoint
 from lambdas.predict.logic import (
     ATTEMPTS,
+    CONNECT_SECONDS,
+    LONGEST_ANSWER,
     MAXIMUM_BYTES,
+    READ_SECONDS,
     Answered,
     NotDeployed,
     Outcome,
@@ -128,6 +131,32 @@ def test_an_endpoint_that_keeps_failing_is_told_as_503() -> None:
 def test_it_stops_while_there_is_time_to_answer() -> None:
     reply, pauses = _ask([Unavailable("slow")] * ATTEMPTS, seconds=1.0)
     assert (reply.status, pauses) == (503, [])
+
+
+@given(st.lists(st.floats(0, CONNECT_SECONDS + READ_SECONDS), min_size=ATTEMPTS, max_size=ATTEMPTS), st.integers())
+def test_it_always_answers_before_the_function_is_cut_off(durations: list[float], seed: int) -> None:
+    """However long the attempts take: an attempt that runs into its time-out late must not be followed by one that cannot end."""
+    left = [29.0]
+
+    def pass_time(seconds: float) -> None:
+        left[0] -= seconds
+
+    def hang(_: Request) -> Outcome:
+        pass_time(durations.pop())
+        return Unavailable("slow")
+
+    assert predict(REQUEST, hang, pass_time, random.Random(seed).uniform, lambda: left[0]).status == 503
+    assert left[0] > 0
+
+
+def test_an_answer_that_lambda_would_not_give_back_is_told_in_time() -> None:
+    quotes = b'"' * (LONGEST_ANSWER // 2)  # each takes two characters in Lambda's reply
+    reply, pauses = _ask([Answered(quotes)])
+    assert (reply.status, pauses) == (413, [])
+    assert "send fewer rows" in reply.body
+    fitting = _ask([Answered(quotes[:-1])])[0]
+    assert fitting.status == 200
+    assert len(json.dumps(fitting.render())) < 6 * 1024 * 1024
 
 
 def test_what_the_model_server_refuses_is_passed_on_at_once() -> None:
