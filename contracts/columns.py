@@ -74,7 +74,7 @@ def _number(text: str) -> float:
         value = float(text)
     except ValueError:
         raise ValueError(f"{text[:40]!r} is not a number") from None
-    if math.isinf(value) or "_" in text:
+    if not math.isfinite(value) or "_" in text:
         raise ValueError(f"{text[:40]!r} is not a finite number")
     return value
 

@@ -34,6 +34,7 @@ def test_cells_parse(kind: ColumnKind, text: str, value: Value) -> None:
     [
         (ColumnKind.NUMERIC, "1,5"),
         (ColumnKind.NUMERIC, "inf"),
+        (ColumnKind.NUMERIC, "-nan"),
         (ColumnKind.NUMERIC, "1_000"),
         (ColumnKind.NUMERIC, "true"),
         (ColumnKind.BOOLEAN, "2"),
