@@ -2,7 +2,8 @@
 
 A bad table is not an error of the function: it returns normally, so the event is not tried again. Idempotent by construction: the
 manifest is written once under the version, which is made of the content; quarantine is named by content too; decisions carry the event's
-time. The upload itself stays where it is: datasets name its object version.
+time. The upload itself stays where it is: datasets name its object version. What is too large to be read in time is refused unread, and
+not copied.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from contracts.config import Data
 from contracts.environment import IngestDatasetEnvironment
 from contracts.events import Event, ObjectCreated
-from contracts.layout import parse_upload_key, upload_key
+from contracts.layout import LARGEST_UPLOAD_BYTES, parse_upload_key, upload_key
 from contracts.ledger import Decision, Evidence, What
 from contracts.refusal import Finding, Refusal
 from lambdas import runtime
@@ -58,6 +59,9 @@ def ingest(event: Event[ObjectCreated], data: Data, bucket: DataBucket) -> Decis
     except ValueError as error:
         finding = Finding(problem=f"{error}. Next: upload it to {upload_key(data.dataset, 'FILE.csv')}")
         return _refused(event, (finding,), ())
+    if event.detail.object.size > LARGEST_UPLOAD_BYTES:
+        problem = f"the file has {event.detail.object.size} bytes, and at most {LARGEST_UPLOAD_BYTES} can be read. Next: upload fewer rows"
+        return _refused(event, (Finding(problem=problem),), ())
     chunks = bucket.read(key, version_id)
     if chunks is None:
         return None

@@ -15,7 +15,7 @@ from lambdas.ingest_dataset.table import Digested, FormatError, rows
 
 SHOWN_FINDINGS = 20
 MOST_CLASSES = 1000
-KNOWN_CELLS = 4096  # a column's texts that are known to parse; most columns repeat themselves
+KNOWN_CELLS = 4096  # a column's texts that were parsed already; most columns repeat themselves
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class _Column:
     kind: ColumnKind
     index: int
     missing: int = 0
-    known: set[str] = field(default_factory=set)
+    known: dict[str, bool] = field(default_factory=dict)  # text -> whether it holds a value
 
 
 def check(chunks: Iterable[bytes], data: Data) -> Report:
@@ -112,8 +112,11 @@ class _Checker:
         self._total += 1
         for column in self._columns:
             text = cells[column.index]
-            if text not in column.known:
+            holds = column.known.get(text)
+            if holds is None:
                 self._check_cell(column, text, number)
+            elif not holds:
+                column.missing += 1
         if self._target is not None and self._has_target(cells[self._target.index]):
             self.rows += 1
 
@@ -149,8 +152,9 @@ class _Checker:
             column.missing += 1
             if column.name == self._data.time:
                 self.mistakes.add("the time is missing", column.name, number)
-        elif len(column.known) < KNOWN_CELLS and len(text) <= 64:
-            column.known.add(text)
+                return  # each row of it counts
+        if len(column.known) < KNOWN_CELLS and len(text) <= 64:
+            column.known[text] = value is not None
 
     def _has_target(self, text: str) -> bool:
         assert self._target is not None  # noqa: S101 - the caller looked

@@ -1,9 +1,9 @@
 """What a prediction request must look like, and how the endpoint's answer becomes the API's.
 
 A prediction has no side effect, so an attempt that failed for the endpoint's sake is simply made again, up to six times, as long as even
-the slowest attempt would still end before the function must, with full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/). That is what keeps a
-new fleet that fails during its canary from being seen by a client. What the client did wrong is answered at once, in the model server's
-own words.
+the slowest attempt would still end before the function must, with full jitter
+(https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/). That is what keeps a new fleet that fails during its
+canary from being seen by a client. What the client did wrong is answered at once, in the model server's own words.
 """
 
 import base64

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from contracts.config import Config
-from contracts.layout import manifest_key
+from contracts.layout import LARGEST_UPLOAD_BYTES, manifest_key
 from contracts.ledger import What
 from contracts.manifest import Manifest
 from contracts.refusal import Refusal
@@ -101,6 +101,14 @@ def test_a_misplaced_upload_is_refused(account: Client, upload: Upload, context:
     assert handler.handle(upload(text(*GOOD), key), context)["decision"] == What.DATASET_REFUSED
     assert why in decisions()[0].why
     assert _keys(account, "datasets/") == []
+
+
+def test_what_cannot_be_read_in_time_is_refused_unread(account: Client, upload: Upload, context: Any) -> None:
+    event = upload(text(*GOOD))
+    event["detail"]["object"]["size"] = LARGEST_UPLOAD_BYTES + 1
+    assert handler.handle(event, context)["decision"] == What.DATASET_REFUSED
+    assert "at most 2147483648 can be read. Next: upload fewer rows" in decisions()[0].why
+    assert _keys(account, "datasets/") == _keys(account, "quarantine/") == []
 
 
 def test_a_folder_marker_is_nothing(account: Client, upload: Upload, context: Any) -> None:

@@ -64,6 +64,14 @@ def test_missing_cells_are_counted_and_rows_without_a_target_are_not(data: Data)
     assert {column.name: column.missing for column in report.columns} == {"id": 0, "petal": 2, "colour": 0, "wild": 1, "seen": 2, "kind": 1}
 
 
+def test_cells_that_repeat_are_counted_each_time(data: Data) -> None:
+    report = look(text(*GOOD, *["21,NA,NA,,null,", "22,tall,red,no,,rose"] * 3), data)
+    assert {column.name: column.missing for column in report.columns}["petal"] == 3
+    assert found(report) == ["column 'petal': 'tall' is not a number (row 23, and 2 more)"]
+    timed = look(text(*GOOD, *["21,1,red,no,,rose"] * 3), data.model_copy(update={"time": "seen"}))
+    assert found(timed) == ["column 'seen': the time is missing (row 22, and 2 more)"]
+
+
 def test_more_columns_are_ignored_and_noted(data: Data) -> None:
     report = look(text(*(f"{row},more" for row in GOOD), header=HEADER + ",extra"), data)
     assert found(report) == []
