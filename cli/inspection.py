@@ -142,9 +142,13 @@ def _problem(target: str, targets: Counter[str]) -> tuple[Problem, str | None, l
     if len(targets) > MOST_CLASSES:
         raise DataError([f"target {target!r} holds {len(targets)} different texts; that is no class. Next: choose another --target"])
     notes = [f"multiclass: {target!r} has {len(targets)} classes"]
+    if all(_is_number(text) for text in targets):
+        notes.append("Next, if these numbers are amounts rather than classes: set data.problem to regression")
     rare = [text for text, count in targets.items() if count < 10]
     if rare:
-        notes.append(f"classes with fewer than 10 rows may be too rare to learn: {', '.join(sorted(rare)[:5])}")
+        notes.append(
+            f"classes with fewer than 10 rows may be too rare to train on: {', '.join(sorted(rare)[:5])}. Next: more rows, or none of them"
+        )
     return Problem.MULTICLASS, None, notes
 
 

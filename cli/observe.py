@@ -3,6 +3,7 @@
 The `Deployment` of a project finds its places (buckets, ledger, API) in the stacks' outputs and everything else by the project's names.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -17,7 +18,7 @@ from cli.project import Project
 from contracts.errors import StateError
 from contracts.evaluation import Evaluation
 from contracts.layout import DATASETS, MANIFEST, REASON, manifest_key, quarantine_prefix
-from contracts.ledger import DECISION, DEPLOYMENT, OPEN, Decision, Deployment
+from contracts.ledger import DECISION, DEPLOYMENT, OPEN, Decision, Deployment, What
 from contracts.manifest import Manifest
 from contracts.metadata import ModelMetadata
 from contracts.refusal import Refusal
@@ -187,7 +188,7 @@ class App:
             ConsistentRead=True,
         )
         items = [_plain(item) for page in pages for item in page["Items"]]
-        return [Decision.model_validate(item) for item in items]
+        return in_order(Decision.model_validate(item) for item in items)
 
     def open_deployment(self) -> Deployment | None:
         """The deployment that is not settled yet."""
@@ -265,6 +266,11 @@ class App:
                 return None
             self._packages[endpoint_config] = package
         return self._packages[endpoint_config]
+
+
+def in_order(decisions: Iterable[Decision]) -> list[Decision]:
+    """Decisions by time. Events have whole seconds, so within a second an approval comes before the deployment that it causes."""
+    return sorted(decisions, key=lambda d: (d.time.replace(microsecond=0), d.what is not What.MODEL_APPROVED, d.time))
 
 
 def version_number(arn: str | None) -> int | None:

@@ -59,6 +59,7 @@ def show_status(output: Output, report: dict[str, Any]) -> None:
         versions = [(v["version"], v["status"], v["dataset_version"], _metrics(v["metrics"]), v["why"]) for v in report["versions"][:SHOWN]]
         output.table(("version", "status", "dataset version", "holdout", "why"), versions)
     elif report["datasets"]:
+        output.say()
         output.say("no model version yet")
     output.say()
     endpoint = report["endpoint"]

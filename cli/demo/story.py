@@ -62,6 +62,8 @@ class Story:
         with self._phase("predict through the API") as phase:
             phase.result = self._predictions(api)
         traffic = Traffic(api, read_records(self._tables.whole, self._data.features, TRAFFIC_ROWS))
+        for version in self._report.versions:
+            named(traffic, version)
         traffic.start()
         try:
             self._under_traffic(traffic)
@@ -98,6 +100,8 @@ class Story:
             phase.result = self._approval(version, phase.show)
         name = f"deploy version {number}" if traffic is None else f"shift traffic to version {number}"
         with self._phase(name) as phase:
+            if traffic is not None:
+                named(traffic, version)
             self._wait_until_live(version, phase.show, traffic)
             if traffic is not None:
                 answers_of(traffic, version, phase.show)
@@ -161,6 +165,12 @@ class Story:
         with self._output.phase(name) as phase:
             self._report.phases.append(phase)
             yield phase
+
+
+def named(traffic: Traffic, version: Version) -> None:
+    """Call a version's answers by its number."""
+    if version.metadata is not None:
+        traffic.name(version.metadata.artifact_sha256, f"version {version.number}")
 
 
 def answers_of(traffic: Traffic, version: Version, show: Callable[[str], None]) -> None:

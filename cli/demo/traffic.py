@@ -40,6 +40,7 @@ class Traffic:
         self._stop = threading.Event()
         self._sent: list[Sent] = []
         self._started = 0.0
+        self._names: dict[str, str] = {}
         self._threads = [
             threading.Thread(target=self._send, args=(number,), name=f"traffic-{number}", daemon=True) for number in range(THREADS)
         ]
@@ -66,10 +67,15 @@ class Traffic:
         """Seconds since the start."""
         return time.monotonic() - self._started
 
+    def name(self, artifact: str, name: str) -> None:
+        """What people call an artifact."""
+        self._names[artifact] = name
+
     def in_words(self, last: float = 2.0) -> str:
-        """How it goes, for a progress line: requests so far, failures, and the artifacts that answered in the last seconds."""
+        """How it goes, for a progress line: requests so far, failures, and who answered in the last seconds."""
         sent = self._sent[:]
-        recent = Counter((one.artifact or "failed")[:8] for one in sent[-100:] if one.at > self.now() - last)
+        answered = [one.artifact or "failed" for one in sent[-100:] if one.at > self.now() - last]
+        recent = Counter(self._names.get(artifact, artifact[:8]) for artifact in answered)
         shares = ", ".join(f"{name} {count / recent.total():.0%}" for name, count in sorted(recent.items()))
         return f"{len(sent)} requests, {sum(bool(one.failure) for one in sent)} failed; {shares}"
 

@@ -13,8 +13,9 @@ from cli.account import twin_account
 from cli.api import PredictionApi
 from cli.demo.report import PLAIN_BARS, Report, chart
 from cli.demo.traffic import Sent, Traffic, latencies, shares_over_time
-from cli.observe import Version
+from cli.observe import Version, in_order
 from cli.output import Phase
+from contracts.ledger import Decision, What
 from contracts.metadata import ModelMetadata
 
 ONE, TWO = "1" * 64, "2" * 64
@@ -91,6 +92,26 @@ def test_a_server_that_is_gone_is_a_failure() -> None:
         pass
     traffic.stop()
     assert all(one.failure for one in traffic.sent)
+
+
+def test_progress_calls_the_answers_by_their_version() -> None:
+    with api([(200, good(ONE)), (200, good(TWO))]) as (client, _):
+        traffic = Traffic(client, [{"x": 1.0}], rate=200.0)
+        traffic.name(ONE, "version 1")
+        traffic.start()
+        while len(traffic.sent) < 8:
+            pass
+        traffic.stop()
+    assert "version 1 " in traffic.in_words(60)
+    assert "22222222 " in traffic.in_words(60)
+
+
+def test_an_approval_comes_before_the_deployment_that_it_causes() -> None:
+    second = datetime(2026, 11, 20, 12, 28, 52, tzinfo=UTC)
+    started = Decision(time=second, what=What.DEPLOYMENT_STARTED, subject="v2", why="w", by="b")
+    approved = Decision(time=second.replace(microsecond=536_000), what=What.MODEL_APPROVED, subject="v2", why="w", by="b")
+    earlier = Decision(time=second.replace(second=51), what=What.DEPLOYMENT_FINISHED, subject="v1", why="w", by="b")
+    assert in_order([started, approved, earlier]) == [earlier, approved, started]
 
 
 def test_stopping_before_the_start_and_twice_is_fine() -> None:

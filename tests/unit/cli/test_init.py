@@ -57,6 +57,7 @@ def test_the_problem_follows_from_the_target(
     table = write_table(("x", target), [(number % 9, value) for number, value in enumerate(values)])
     contract = inspect(table, target)
     assert (contract.problem, contract.positive) == (problem, positive)
+    assert any("set data.problem to regression" in note for note in contract.notes) is (target == "levels")
 
 
 @pytest.mark.parametrize(
