@@ -2,7 +2,8 @@
 
     /execute-api/<api>/...   the HTTP API front (twin.http_api)
     /_twin/health, /clock    the twin's own state and clock
-    everything else          an AWS API call: IAM gate (twin.iam.gate), then moto with the twin's operations on top (twin.application)
+    everything else          an AWS API call: IAM gate (twin.iam.gate), the limits of AWS's models (twin.constraints),
+                             then moto with the twin's operations on top (twin.application)
 
 A server starts in a fixed order (folder, port, parts, gate, account as `cdk bootstrap` leaves it) and writes `twin.json` when it answers.
 One server at a time in a process: moto's stores and the patches on them are module-wide.
@@ -28,6 +29,7 @@ from twin import alarms, api_stages, cloudformation, events, functions, iam, met
 from twin.application import Moto, Wsgi
 from twin.clock import Clock
 from twin.cloud import Cloud, Part
+from twin.constraints import Constraints
 from twin.home import Home, TwinError
 from twin.http_api import HttpApi
 from twin.iam.gate import Gate
@@ -149,7 +151,7 @@ class Routes:
 
     def __init__(self, twin: TwinServer) -> None:
         self._twin = twin
-        self._aws: Wsgi = Gate(Moto(), twin.cloud)
+        self._aws: Wsgi = Gate(Constraints(Moto()), twin.cloud)
         self._http_api: Wsgi = HttpApi(twin.cloud)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -11,6 +11,7 @@ from moto.awslambda.exceptions import InvalidParameterValueException
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.awslambda.responses import LambdaResponse
 
+from twin.functions.limits import ASYNCHRONOUS_BYTES, SYNCHRONOUS_BYTES, configuration_problem
 from twin.functions.pool import ThrottledError
 from twin.functions.runtime import UnknownLayerError, check_layers
 from twin.functions.service import Functions
@@ -58,6 +59,8 @@ def _refuse(spec: dict[str, Any]) -> None:
         )
     if spec.get("VpcConfig") or spec.get("FileSystemConfigs") or spec.get("ImageConfig"):
         raise InvalidParameterValueException(f"the twin has no VPC, file system or image for functions ({spec.get('FunctionName')})")
+    if problem := configuration_problem(spec):
+        raise InvalidParameterValueException(problem)
 
 
 def _configuration() -> Patch:
@@ -143,12 +146,16 @@ def _invoke(functions: Functions) -> Patch:
         name = self.uri_match.get("FunctionName") or self.path.rsplit("/", 2)[-2]
         function = self.backend.get_function(unquote(name), self._get_param("Qualifier"))
         payload, request_id = self.raw_body or b"{}", str(uuid.uuid4())
+        kind = self.headers.get("X-Amz-Invocation-Type", "RequestResponse")
+        limit = ASYNCHRONOUS_BYTES if kind == "Event" else SYNCHRONOUS_BYTES
+        if len(payload) > limit:
+            message = f"Request must be smaller than {limit} bytes for the InvokeFunction operation"
+            return _json(413, {"Type": "User", "message": message}, {"x-amzn-ErrorType": "RequestTooLargeException"})
         try:
             json.loads(payload)
         except ValueError as error:
             message = f"Could not parse request body into json: {error}"
             return _json(400, {"Type": "User", "message": message}, {"x-amzn-ErrorType": "InvalidRequestContentException"})
-        kind = self.headers.get("X-Amz-Invocation-Type", "RequestResponse")
         if kind == "DryRun":
             return 204, {"status": 204}, b""
         if kind == "Event":

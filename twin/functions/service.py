@@ -19,6 +19,7 @@ from moto.awslambda.models import lambda_backends
 
 from twin.cloud import Cloud
 from twin.functions import permission
+from twin.functions.limits import answer_within_limit
 from twin.functions.pool import Pool, ThrottledError, fingerprint
 from twin.functions.worker_process import Reply
 from twin.iam.errors import AccessDenied
@@ -74,6 +75,7 @@ class Functions:
         except ThrottledError:
             self._cloud.measure("AWS/Lambda", "Throttles", dimensions, 1.0, unit="Count")
             raise
+        reply = answer_within_limit(reply)
         elapsed = (time.monotonic() - started) * 1000
         for name, value, unit in (
             ("Invocations", 1.0, "Count"),

@@ -17,6 +17,7 @@ from typing import Any
 from moto.apigatewayv2.models import apigatewayv2_backends
 
 from twin.cloud import Cloud
+from twin.functions.limits import SYNCHRONOUS_BYTES
 from twin.functions.pool import ThrottledError
 from twin.http_api.payload import BadAnswerError, HttpAnswer, HttpRequest, answer, event
 from twin.http_api.routes import Match, choose
@@ -80,6 +81,8 @@ class HttpApi:
             raise _Refusal(413, "Request Entity Too Large")
         integration = api.integrations.get(str(routes[match.route_key].target).removeprefix("integrations/"))
         content = self._event(api_id, stage, match, _request(environ, path, body), request_id, caller)
+        if len(content) > SYNCHRONOUS_BYTES:  # a function takes less than an API does
+            raise _Refusal(413, "Request Entity Too Large")
         source = (
             f"{base}/{match.path}"
             if match.path == "$default"

@@ -38,7 +38,14 @@ class Call:
 
 
 def decode(environ: dict[str, Any], signing_name: str) -> Call:
-    """The call of a request. Raises UnmappedCallError."""
+    """The call of a request, read once and kept with it. Raises UnmappedCallError."""
+    if "twin.call" not in environ:
+        environ["twin.call"] = _decode(environ, signing_name)
+    call: Call = environ["twin.call"]
+    return call
+
+
+def _decode(environ: dict[str, Any], signing_name: str) -> Call:
     service = _service(environ, signing_name)
     if service != "s3":
         buffer_body(environ)

@@ -1,6 +1,7 @@
 """InvokeEndpoint: one request to one model server, its answer or a ModelError, and the metrics of both.
 
-Sources: API_runtime_InvokeEndpoint (errors; body of at most 25 MB), developer guide, your-algorithms-inference-code (60 seconds),
+Sources: API_runtime_InvokeEndpoint (errors; twin.constraints checks the size of the body), developer guide,
+your-algorithms-inference-code (60 seconds),
 monitoring-cloudwatch (each request puts 0 or 1 into the error metrics; latencies are microseconds).
 Modelled: a container that cannot be reached gives a ModelError with OriginalStatusCode 503, one that is too slow 0; metrics are those of
 requests that reached a variant. The container sees Content-Type, Accept and the custom attributes, not the InferenceId.
@@ -18,7 +19,6 @@ from twin.patches import Patch
 from twin.sagemaker.endpoints import Endpoints
 from twin.sagemaker.fleet import Answer, Unreachable
 
-BODY_LIMIT = 25 * 1024 * 1024
 TIMEOUT = 60.0
 _FORWARDED = ("Content-Type", "Accept", "X-Amzn-SageMaker-Custom-Attributes")
 _REFUSED = ("Target-Model", "Target-Container-Hostname", "Inference-Component", "Session-Id", "Enable-Explanations")
@@ -35,7 +35,7 @@ class Invocations:
     def invoke(self, name: str, headers: Any, body: bytes) -> Reply:
         """(status, headers, body) of one invocation."""
         started = time.perf_counter()
-        problem = _problem(headers, body)
+        problem = _problem(headers)
         if problem:
             return _error(400, "ValidationError", problem)
         endpoint = self._endpoints.find(name)
@@ -79,11 +79,9 @@ class Invocations:
         return _error(424, "ModelError", message, OriginalStatusCode=status, OriginalMessage=said, LogStreamArn=arn)
 
 
-def _problem(headers: Any, body: bytes) -> str:
+def _problem(headers: Any) -> str:
     refused = [name for name in _REFUSED if f"X-Amzn-SageMaker-{name}" in headers]
-    if refused:
-        return f"The twin does not serve requests with {', '.join(refused)}."
-    return f"The body of {len(body)} bytes is larger than {BODY_LIMIT}." if len(body) > BODY_LIMIT else ""
+    return f"The twin does not serve requests with {', '.join(refused)}." if refused else ""
 
 
 def _headers(answer: Answer, variant: str) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def test_keeps_the_worker_warm_and_replaces_it_after_an_update(twin: TwinServer,
     assert (first, one, two) == (second, 1, 2)
     twin.cloud.client("lambda").update_function_code(FunctionName="f", ZipFile=asset("def handle(event, context):\n    return 'new'\n"))
     assert invoke(twin)[0] == "new"
-    twin.cloud.client("lambda").update_function_configuration(FunctionName="f", Environment={"Variables": {"A": "1"}})
+    twin.cloud.client("lambda").update_function_configuration(FunctionName="f", Environment={"Variables": {"COLOUR": "red"}})
     assert invoke(twin)[0] == "new"
 
 
@@ -295,3 +295,31 @@ def test_what_moto_drops_is_kept(twin: TwinServer, function: Make) -> None:
     assert found["DeadLetterConfig"] == {"TargetArn": arn + "2"}
     assert found["TracingConfig"] == {"Mode": "Active"}
     assert found["EphemeralStorage"] == {"Size": 1024}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"Timeout": 901}, "less than or equal to 900"),
+        ({"Environment": {"Variables": {"CONFIG": "x" * 4090}}}, "4KB limit"),
+        ({"Environment": {"Variables": {"AWS_REGION": "eu-west-1"}}}, "reserved keys .*AWS_REGION"),
+    ],
+)
+def test_settings_beyond_lambdas_quotas_are_refused(twin: TwinServer, function: Make, settings: dict[str, Any], message: str) -> None:
+    function(ECHO)
+    with pytest.raises(ClientError, match=message) as caught:
+        twin.cloud.client("lambda").update_function_configuration(FunctionName="f", **settings)
+    assert caught.value.response["Error"]["Code"] == "InvalidParameterValueException"
+
+
+def test_payloads_beyond_lambdas_quotas_are_refused(twin: TwinServer, function: Make) -> None:
+    function("def handle(event, context):\n    return 'x' * event\n")
+    client = twin.cloud.client("lambda")
+    with pytest.raises(ClientError, match="smaller than 6291456 bytes") as caught:
+        client.invoke(FunctionName="f", Payload=b" " * (6 * 1024 * 1024) + b"1")
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
+    with pytest.raises(ClientError, match="smaller than 1048576 bytes"):
+        client.invoke(FunctionName="f", Payload=b" " * (1024 * 1024) + b"1", InvocationType="Event")
+    result, error = invoke(twin, 6 * 1024 * 1024)
+    assert (result["errorType"], error) == ("Function.ResponseSizeTooLarge", "Unhandled")
+    assert invoke(twin, 10) == ("x" * 10, None)
