@@ -29,7 +29,13 @@ def get_pipeline(config: Config) -> dict[str, Any]:
         parameters = {name: ParameterString(name) for name in names}
         parameters[INSTANCE_TYPE] = ParameterString(INSTANCE_TYPE, default_value=config.training.instance_type)
         steps = Steps(config, session, parameters).all()
-        pipeline = Pipeline(config.prefix, parameters=list(parameters.values()), steps=steps, sagemaker_session=session)
+        pipeline = Pipeline(
+            config.prefix,
+            parameters=list(parameters.values()),
+            pipeline_experiment_config=None,  # else SageMaker keeps an experiment beside the registry, and the role must be allowed to
+            steps=steps,
+            sagemaker_session=session,
+        )
         definition: dict[str, Any] = json.loads(pipeline.definition())
     validate(definition)
     return definition

@@ -37,6 +37,7 @@ from sagemaker.train.configs import Compute, InputData
 from contracts import layout
 from contracts.config import Config
 from contracts.evaluation import Verdict
+from contracts.instances import has_local_storage
 from contracts.metadata import ModelMetadata
 from pipelines import placeholders
 
@@ -86,7 +87,7 @@ class Steps:
                 instance_type=self.parameters["InstanceType"],
                 instance_count=1,
                 volume_size_in_gb=VOLUME,
-                volume_kms_key_id=placeholders.KMS_KEY_ARN,
+                volume_kms_key_id=self._volume_key,
             ),
             stopping_condition=StoppingCondition(max_runtime_in_seconds=training.max_runtime_seconds),
             output_data_config=OutputDataConfig(s3_output_path=self._run_uri("model"), kms_key_id=placeholders.KMS_KEY_ARN),
@@ -179,7 +180,7 @@ class Steps:
             instance_count=1,
             instance_type=self.parameters["InstanceType"],
             volume_size_in_gb=VOLUME,
-            volume_kms_key=placeholders.KMS_KEY_ARN,
+            volume_kms_key=self._volume_key,
             output_kms_key=placeholders.KMS_KEY_ARN,
             max_runtime_in_seconds=self.config.training.max_runtime_seconds,
             sagemaker_session=self.session,
@@ -190,6 +191,10 @@ class Steps:
             outputs=[self._write(channel) for channel in outputs],
         )
         return ProcessingStep(name, step_args=step_arguments, property_files=property_files)
+
+    @property
+    def _volume_key(self) -> str | None:
+        return None if has_local_storage(self.config.training.instance_type) else placeholders.KMS_KEY_ARN
 
     def _write(self, channel: str) -> ProcessingOutput:
         folder = str(layout.PROCESSING_OUTPUT / channel)

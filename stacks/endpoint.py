@@ -8,8 +8,6 @@ may roll back on its own and then still serves from them, while CloudFormation h
 https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-rollback.html
 """
 
-import re
-
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -17,14 +15,11 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from contracts.config import Serving
+from contracts.instances import has_local_storage
 from stacks.constructs.rollout import deployment_config, rollback_alarms
-from stacks.constructs.scaling import scale
+from stacks.constructs.scaling import scale, scales
 from stacks.names import VARIANT, logical_id, rollback_alarm_names, stack_name
 from stacks.project import Project
-
-# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html: instances with local NVMe disks encrypt them in
-# hardware, and KmsKeyId is refused for them.
-_LOCAL_STORAGE = re.compile(r"^ml\.(g4dn|g5|g6|g6e|gr6|p3dn|p4d|p4de|p5|p5e|p5en|trn1|trn1n|trn2|i\d\w*|[cmr]\d+[a-z]*d[a-z]*)\.")
 
 
 class EndpointStack(cdk.Stack):
@@ -54,8 +49,8 @@ class EndpointStack(cdk.Stack):
             endpoint_name=name,
             endpoint_config_name=config.attr_endpoint_config_name,
             deployment_config=deployment_config(serving.rollout, rollback_alarm_names(project)),
-            # Keeps the capacity that scaling has reached. The count in the new configuration is where the first endpoint starts.
-            retain_all_variant_properties=True,
+            # Keeps the capacity that scaling has reached; without scaling, instance_count is what counts.
+            retain_all_variant_properties=scales(serving),
         )
         for alarm in alarms:  # SageMaker refuses to roll out under an alarm that does not exist
             endpoint.add_resource_dependency(alarm)
@@ -83,7 +78,7 @@ class EndpointStack(cdk.Stack):
         return sagemaker.CfnEndpointConfig(
             self,
             "EndpointConfig",
-            kms_key_id=None if _LOCAL_STORAGE.match(serving.instance_type) else key.key_arn,
+            kms_key_id=None if has_local_storage(serving.instance_type) else key.key_arn,
             production_variants=[
                 sagemaker.CfnEndpointConfig.ProductionVariantProperty(
                     variant_name=VARIANT,

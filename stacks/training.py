@@ -4,9 +4,9 @@ import aws_cdk as cdk
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
-from pipelines.definition import get_pipeline
 
 from pipelines import placeholders
+from pipelines.definition import get_pipeline
 from stacks.constructs.job_roles import ModelRoles
 from stacks.constructs.placeholders import swap
 from stacks.constructs.staging import staged
@@ -38,6 +38,9 @@ class TrainingStack(cdk.Stack):
             model_package_group_name=project.prefix,
             model_package_group_description=f"Versions of {project.config.project} in {project.config.environment}",
         )
+        # SageMaker deletes no group that holds versions, and versions say what was live: `cdk destroy` leaves them.
+        # https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry-delete-model-group.html
+        group.apply_removal_policy(cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         tokens = {
             placeholders.IMAGE_URI: image.image_uri,
             placeholders.JOB_ROLE_ARN: roles.job.role_arn,

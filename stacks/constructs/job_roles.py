@@ -69,13 +69,10 @@ class ModelRoles(Construct):
             allow(["s3:GetObject"], [f"{artifacts}/{RUNS}*"]),
             allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": f"{RUNS}*"}}),
             allow(["kms:Decrypt"], [self._data.key.key_arn]),
-            # The role that watches the rollback alarms:
-            # https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html
-            allow(["cloudwatch:DescribeAlarms"], [self._arns.alarm(name) for name in rollback_alarm_names(self._project)]),
             *self._image(),
             # A rollout watches its alarms in the name of the model's role.
             # https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html
-            allow(["cloudwatch:DescribeAlarms"], [self._arns.alarm(f"{self._project.prefix}-{name}") for name in ("5xx", "latency")]),
+            allow(["cloudwatch:DescribeAlarms"], [self._arns.alarm(name) for name in rollback_alarm_names(self._project)]),
             *self._logs(f"{SERVING_LOGS}{self._project.prefix}"),
             *self._metrics("/aws/sagemaker/Endpoints"),
         ]

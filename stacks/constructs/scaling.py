@@ -9,9 +9,14 @@ from contracts.config import Serving
 from stacks.names import VARIANT
 
 
+def scales(serving: Serving) -> bool:
+    """Whether there is anything between the smallest and the largest fleet."""
+    return serving.max_instance_count > serving.instance_count
+
+
 def scale(scope: Construct, endpoint: sagemaker.CfnEndpoint, name: str, serving: Serving, condition: cdk.CfnCondition) -> None:
     """Between instance_count and max_instance_count; nothing to do when they are the same."""
-    if serving.max_instance_count == serving.instance_count:
+    if not scales(serving):
         return
     target = scaling.CfnScalableTarget(
         scope,

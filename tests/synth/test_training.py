@@ -29,7 +29,9 @@ def test_the_definition_is_json_with_this_accounts_names(templates: Mapping[str,
 
 def test_group_and_pipeline_are_named_after_the_project(templates: Mapping[str, Template]) -> None:
     template = templates["training"]
-    assert template.only("SageMaker::ModelPackageGroup")["ModelPackageGroupName"] == "breast-cancer-dev"
+    (group,) = template.of("SageMaker::ModelPackageGroup").values()
+    assert group["Properties"]["ModelPackageGroupName"] == "breast-cancer-dev"
+    assert group["DeletionPolicy"] == "RetainExceptOnCreate"  # SageMaker would refuse to delete it with versions in it
     pipeline = template.only("SageMaker::Pipeline")
     assert pipeline["PipelineName"] == "breast-cancer-dev"
     assert "Fn::GetAtt" in pipeline["RoleArn"]

@@ -103,6 +103,19 @@ def test_everything_is_encrypted_bounded_and_run_under_the_job_role(steps: dict[
         assert steps[name]["StoppingCondition"] == {"MaxRuntimeInSeconds": 600}
 
 
+def test_a_volume_that_encrypts_itself_gets_no_key() -> None:
+    config = Config.model_validate(CONFIG | {"training": {"instance_type": "ml.m5d.xlarge"}})
+    prepare, train, evaluate, _gate = (step["Arguments"] for step in get_pipeline(config)["Steps"])
+    for resources in (train["ResourceConfig"], *(job["ProcessingResources"]["ClusterConfig"] for job in (prepare, evaluate))):
+        assert "VolumeKmsKeyId" not in resources
+    assert train["OutputDataConfig"]["KmsKeyId"] == placeholders.KMS_KEY_ARN
+
+
+def test_no_experiment_is_kept_beside_the_registry(definition: dict[str, Any]) -> None:
+    """It would need rights that the pipeline role does not have."""
+    assert definition["PipelineExperimentConfig"] is None
+
+
 def test_only_a_passed_gate_registers_and_the_other_way_says_why(steps: dict[str, Any]) -> None:
     gate = steps["Gate"]
     outcome = {"Get": "Steps.Evaluate.PropertyFiles.Outcome"}
