@@ -9,16 +9,22 @@ One DynamoDB table, keys `pk` and `sk`. A decision's key is made of what caused 
     hold          open                        Hold
 """
 
+import hashlib
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 DECISION = "decision"
 DEPLOYMENT = "deployment"
 QUARANTINE = "quarantine"
 HOLD = "hold"
 OPEN = "open"
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html: a sort key has 1,024 bytes, an item 400 KB.
+SORT_KEY_BYTES = 1024
+LONGEST_WHY = 4000  # characters; a header may hold column names of any length, and a refusal quotes them
 
 
 class What(StrEnum):
@@ -52,7 +58,7 @@ class Decision(_Item):
     time: datetime
     what: What
     subject: str
-    why: str
+    why: Annotated[str, AfterValidator(lambda text: text if len(text) <= LONGEST_WHY else text[: LONGEST_WHY - 4] + " ...")]
     by: str
     evidence: tuple[Evidence, ...] = ()
 
@@ -60,7 +66,16 @@ class Decision(_Item):
     def key(self) -> dict[str, str]:
         """Its key in the table; sorts by time."""
         moment = self.time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        return {"pk": DECISION, "sk": f"{moment}#{self.what}#{self.subject}"}
+        return {"pk": DECISION, "sk": _within_a_sort_key(f"{moment}#{self.what}#{self.subject}")}
+
+
+def _within_a_sort_key(text: str) -> str:
+    """The text itself, or its beginning and its digest when it is too long, as an S3 key of a thousand characters makes it."""
+    content = text.encode()
+    if len(content) <= SORT_KEY_BYTES:
+        return text
+    digest = f"#{hashlib.sha256(content).hexdigest()}"
+    return content[: SORT_KEY_BYTES - len(digest)].decode(errors="ignore") + digest
 
 
 class Deployment(_Item):

@@ -61,9 +61,9 @@ def gain_error(
     return float(np.std(gains, ddof=1))
 
 
-def _roc_auc(problem: Problem, truth: Column, predictions: Predictions) -> float:
+def _roc_auc(_problem: Problem, truth: Column, predictions: Predictions) -> float:
     chances = _probabilities(predictions)
-    if problem is Problem.BINARY:
+    if chances.shape[1] == 2:  # also of a multiclass problem whose table holds two classes: one against the rest is the same for both
         return float(metrics.roc_auc_score(truth, chances[:, 1]))
     return float(metrics.roc_auc_score(truth, chances, multi_class="ovr", average="macro", labels=range(chances.shape[1])))
 

@@ -30,6 +30,18 @@ def test_a_decision_is_written_once(ledger: Ledger) -> None:
     assert decisions() == [_decision()]
 
 
+@pytest.mark.parametrize("subject", ["uploads/" + "k" * 1016, "uploads/" + "ü" * 508])
+def test_the_longest_s3_key_and_the_longest_reason_are_recorded(ledger: Ledger, subject: str) -> None:
+    """DynamoDB refuses sort keys of more than 1,024 bytes and items of more than 400 KB; the event would end as a dead letter."""
+    long = _decision("column " + "x" * 500_000).model_copy(update={"subject": subject})
+    other = long.model_copy(update={"subject": subject[:-1] + "!"})
+    assert ledger.record(long)
+    assert not ledger.record(long)
+    assert ledger.record(other)
+    assert {decision.subject for decision in decisions()} == {subject, other.subject}
+    assert all(len(decision.key["sk"].encode()) <= 1024 and len(decision.why) == 4000 for decision in decisions())
+
+
 def test_an_open_deployment_is_replaced_by_a_later_one_only(ledger: Ledger) -> None:
     late, early = Deployment(model_package_arn="arn:2", asked=LATER), Deployment(model_package_arn="arn:1", asked=NOON)
     assert ledger.open_deployment() is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from contracts.evaluation import METRICS, Metric, Problem
-from training.scoring import Predictions, gain_error
+from training.scoring import Predictions, gain_error, measure
 
 
 def regression(rows: int, seed: int = 0) -> tuple[np.ndarray, Predictions, Predictions]:
@@ -42,3 +42,10 @@ def test_every_class_is_in_every_draw(metric: Metric) -> None:
     generator = np.random.default_rng(0)
     first, second = (Predictions.of_probabilities(generator.dirichlet([1, 1, 1], len(truth))) for _ in range(2))
     assert np.isfinite(gain_error(Problem.MULTICLASS, metric, truth, first, second, seed=3))
+
+
+def test_a_multiclass_table_may_hold_just_two_classes() -> None:
+    truth = np.array([0, 1] * 10)
+    chances = np.random.default_rng(0).dirichlet([1, 1], len(truth))
+    found, binary = (measure(problem, truth, Predictions.of_probabilities(chances)) for problem in (Problem.MULTICLASS, Problem.BINARY))
+    assert found[Metric.ROC_AUC] == binary[Metric.ROC_AUC]
