@@ -26,9 +26,10 @@ from contracts.config import ApprovalPolicy
 from contracts.errors import StateError
 from contracts.ledger import What
 
-DATASET_LIMIT = 60.0
+DATASET_LIMIT = 300.0
 START_LIMIT = 60.0
-RUN_LIMIT = 300.0
+RUN_LIMIT = 3600.0
+"""A large table trains for long; a run ends by itself, and what it does is shown."""
 APPROVAL_LIMIT = 60.0
 LIVE_LIMIT = 180.0
 TRAFFIC_ROWS = 500
