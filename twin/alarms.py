@@ -4,9 +4,9 @@ A thread looks at every alarm EVERY twin seconds; `twin.alarm_rules` decides fro
 alarm's history, published as "CloudWatch Alarm State Change", and runs the actions of the new state (SNS topics; any other action is
 refused when the alarm is put). SetAlarmState does the same, until the next evaluation, as on AWS.
 
-Sources: CloudWatch user guide, AlarmThatSendsEmail and alarm-evaluation, cloudwatch-and-eventbridge (event shape); API_PutMetricAlarm.
-Modelled: topic policies are not asked when an alarm publishes; evaluation is at minute resolution; metric math as in twin.metric_math;
-composite alarms and anomaly detection are refused.
+Sources: CloudWatch user guide, AlarmThatSendsEmail and alarm-evaluation, cloudwatch-and-eventbridge (event shape); API_PutMetricAlarm;
+Amazon SNS developer guide, sns-access-policy-use-cases (an alarm publishes where the topic and its key let CloudWatch).
+Modelled: evaluation is at minute resolution; metric math as in twin.metric_math; composite alarms and anomaly detection are refused.
 """
 
 import json
@@ -22,6 +22,8 @@ from moto.cloudwatch.responses import CloudWatchResponse
 
 from twin import alarm_events, alarm_rules, metric_math, patches
 from twin.cloud import Cloud
+from twin.iam.actions import Place
+from twin.iam.services import check_topic
 from twin.metrics import MINUTE, Metrics, check_period, check_statistic
 from twin.sagemaker import api
 
@@ -199,6 +201,7 @@ class Alarms:
         subject = f'{alarm["StateValue"]}: "{alarm["AlarmName"]}" in {self._cloud.region}'[:100]
         for topic in alarm[_ACTIONS[alarm["StateValue"]]]:
             try:
+                check_topic(Place(self._cloud.account, self._cloud.region), topic, "cloudwatch.amazonaws.com", alarm["AlarmArn"])
                 self._cloud.client("sns").publish(
                     TopicArn=topic, Subject=subject, Message=alarm_events.message(alarm, self._cloud.account, self._cloud.region)
                 )

@@ -6,7 +6,6 @@ policies), https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-ident
 role).
 """
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,10 +13,11 @@ from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
 from twin.cloud import Cloud
+from twin.iam.actions import Place
+from twin.iam.encryption import queue_key
 from twin.iam.errors import AccessDenied
-from twin.iam.policy import Principal, Request, evaluate, parse
-
-PRINCIPAL = "events.amazonaws.com"
+from twin.iam.services import EVENTS as PRINCIPAL
+from twin.iam.services import check_send, check_topic
 
 
 class UnknownTargetError(Exception):
@@ -58,17 +58,17 @@ def send_to_queue(
     queue = sqs_backends[cloud.account][cloud.region].queues.get(name)
     if queue is None:
         raise UnknownTargetError(f"there is no queue {queue_arn}")
-    check_resource_policy(queue.policy, "sqs:SendMessage", queue_arn, cloud.account, source_arn, service)
+    place = Place(cloud.account, cloud.region)
+    check_send(queue.policy, "sqs:SendMessage", queue_arn, queue_key(name, place), place, service, source_arn)
     named = {key: {"DataType": "String", "StringValue": value} for key, value in attributes.items()}
     group_of = {"MessageGroupId": group} if group else {}
     cloud.client("sqs").send_message(QueueUrl=f"{cloud.url}/{cloud.account}/{name}", MessageBody=body, MessageAttributes=named, **group_of)
 
 
 def _sns(cloud: Cloud, target: Mapping[str, Any], text: str, rule_arn: str) -> None:
-    topic = sns_backends[cloud.account][cloud.region].topics.get(target["Arn"])
-    if topic is None:
+    if target["Arn"] not in sns_backends[cloud.account][cloud.region].topics:
         raise UnknownTargetError(f"there is no topic {target['Arn']}")
-    check_resource_policy(topic.policy, "sns:Publish", target["Arn"], cloud.account, rule_arn, PRINCIPAL)
+    check_topic(Place(cloud.account, cloud.region), target["Arn"], PRINCIPAL, rule_arn)
     cloud.client("sns").publish(TopicArn=target["Arn"], Message=text)
 
 
@@ -86,18 +86,6 @@ def start_pipeline(cloud: Cloud, target: Mapping[str, Any], service: str, sessio
     credentials = cloud.assume(target["RoleArn"], service, session)
     parameters = (target.get("SageMakerPipelineParameters") or {}).get("PipelineParameterList") or []
     cloud.client("sagemaker", credentials).start_pipeline_execution(PipelineName=name, PipelineParameters=parameters)
-
-
-def check_resource_policy(policy: Any, action: str, resource: str, account: str, source_arn: str, service: str) -> None:
-    """Raises AccessDenied unless a resource's policy lets a service act on it for `source_arn`."""
-    text = policy if isinstance(policy, str) else json.dumps(policy or {})
-    context = {"aws:sourceaccount": account, "aws:sourcearn": source_arn, "aws:securetransport": "true"}
-    request = Request(Principal("Service", frozenset({service})), action, resource, context)
-    if not evaluate(parse(text or "{}", f"policy of {resource}"), request).allowed:
-        raise AccessDenied(
-            f"User: {service} is not authorized to perform: {action} on resource: {resource} for {source_arn} "
-            f"because no resource-based policy allows the {action} action"
-        )
 
 
 _BY_SERVICE: dict[str, Callable[[Cloud, Mapping[str, Any], str, str], None]] = {

@@ -1,10 +1,10 @@
-"""May this caller do this? The identity's policies, their limits, the resource's policy, and KMS behind S3.
+"""May this caller do this? The identity's policies, their limits, the resource's policy, and KMS behind other services.
 
 docs: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics-req-context.html,
 https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html (a key's policy must name the caller, or hand the decision to IAM
 by naming the
-account), https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#sse-kms-permissions.
-Resource policies that count for callers: of buckets, keys, queues and topics. KMS behind other services than S3 is not checked.
+account).
+Resource policies that count for callers: of buckets, keys, queues and topics. What services need of keys is in twin.iam.encryption.
 """
 
 import json
@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from moto.kms.models import kms_backends
-from moto.s3.exceptions import MissingBucket
 from moto.s3.models import s3_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
@@ -20,14 +19,13 @@ from moto.sqs.models import sqs_backends
 from twin.cloud import Cloud
 from twin.iam.actions import Need, Place
 from twin.iam.calls import Call
+from twin.iam.encryption import behind
 from twin.iam.errors import AccessDenied
 from twin.iam.identity import PARTITION, Caller, Directory
 from twin.iam.policy import Decision, Principal, Request, Statement, evaluate, parse
 from twin.iam.record import Decisions
-from twin.iam.special import key_arn, needs
+from twin.iam.special import needs
 from twin.iam.trust import trusts
-
-_READS = ("s3:GetObject", "s3:GetObjectVersion")
 
 
 class Authoriser:
@@ -89,33 +87,7 @@ class Authoriser:
     def _all(self, call: Call) -> Iterable[Need]:
         found = needs(call, self._place)
         yield from found
-        if call.service == "s3":
-            for need in found:
-                yield from self._behind_s3(call, need)
-
-    def _behind_s3(self, call: Call, need: Need) -> Iterable[Need]:
-        bucket_name, _, key_name = need.resource.removeprefix("arn:aws:s3:::").partition("/")
-        backend = s3_backends[self._cloud.account][PARTITION]
-        try:
-            bucket = backend.get_bucket(bucket_name)
-        except MissingBucket:
-            return
-        via = {"kms:viaservice": f"s3.{self._cloud.region}.amazonaws.com", "kms:calleraccount": self._cloud.account}
-        if need.action in _READS:
-            found = bucket.keys.get(key_name) if "?" not in key_name else None
-            if found is None:
-                # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html: without ListBucket a missing key is a 403
-                yield Need("s3:ListBucket", f"arn:aws:s3:::{bucket_name}")
-            elif getattr(found, "encryption", None) == "aws:kms" or _bucket_key(bucket):
-                key = getattr(found, "kms_key_id", None) or _bucket_key(bucket)
-                if key:
-                    yield Need("kms:Decrypt", key_arn(key, self._place), via)
-        elif need.action == "s3:PutObject":
-            key = call.parameters.get("x-amz-server-side-encryption-aws-kms-key-id") or _bucket_key(bucket)
-            if key:
-                yield Need("kms:GenerateDataKey", key_arn(str(key), self._place), via)
-                if call.operation in {"UploadPart", "CompleteMultipartUpload"}:
-                    yield Need("kms:Decrypt", key_arn(str(key), self._place), via)
+        yield from behind(call, found, self._place)
 
     def _assume_role(self, caller: Caller, call: Call) -> None:
         arn = str(call.parameters.get("RoleArn", ""))
@@ -169,10 +141,3 @@ class Authoriser:
             return ()
         text = policy.decode() if isinstance(policy, bytes) else policy if isinstance(policy, str) else json.dumps(policy)
         return parse(text, f"policy of {need.resource}")
-
-
-def _bucket_key(bucket: Any) -> str | None:
-    """The customer-managed key that a bucket encrypts with; the AWS-managed one needs no permission of the caller."""
-    rule = (bucket.encryption or {}).get("Rule") or {}
-    default = (rule[0] if isinstance(rule, list) else rule).get("ApplyServerSideEncryptionByDefault") or {}
-    return default.get("KMSMasterKeyID") if str(default.get("SSEAlgorithm", "")).startswith("aws:kms") else None

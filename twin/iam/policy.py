@@ -30,6 +30,7 @@ KNOWN_KEYS = frozenset(
         "aws:resourceaccount",
         "aws:securetransport",
         "aws:sourceaccount",
+        "aws:sourceowner",
         "aws:sourcearn",
         "aws:sourceip",
         "aws:sourcevpc",
@@ -186,8 +187,11 @@ def _principals(element: Any) -> Mapping[str, tuple[str, ...]] | None:
     if element is None:
         return None
     if isinstance(element, str):
-        return {"AWS": (element,), "Service": (element,)} if element == "*" else {"AWS": (element,)}
-    return {kind: tuple(as_list(names)) for kind, names in element.items()}
+        element = {"AWS": element}
+    found = {kind: tuple(as_list(names)) for kind, names in element.items()}
+    # "*" and {"AWS": "*"} mean the same: everybody, services too.
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-anonymous
+    return found | {"Service": ("*",)} if "*" in found.get("AWS", ()) else found
 
 
 def _meant(principals: Mapping[str, tuple[str, ...]], principal: Principal) -> bool:

@@ -86,7 +86,8 @@ class Endpoints:
         """UpdateEndpoint: a blue/green deployment of another configuration."""
         api.refuse_unknown(request, _UPDATE, "UpdateEndpoint")
         endpoint, current = self._idle(request["EndpointName"])
-        config = self._models.config(request["EndpointConfigName"])
+        # The configuration in use is read too: https://github.com/hashicorp/terraform-provider-aws/issues/40048
+        _, config = self._models.config(current.config_name), self._models.config(request["EndpointConfigName"])
         fleet = self._fleet(request["EndpointName"], config, _kept(current, request))
         deployment = request.get("DeploymentConfig") or {}
         if request.get("RetainDeploymentConfig"):

@@ -24,7 +24,7 @@ class Bus:
         self.events = twin.cloud.client("events")
         self.sqs = twin.cloud.client("sqs")
 
-    def queue(self, name: str, rule: str | None = None) -> str:
+    def queue(self, name: str, rule: str | None = None, **more: str) -> str:
         arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}"
         statement: dict[str, Any] = {
             "Effect": "Allow",
@@ -34,7 +34,7 @@ class Bus:
             "Condition": {"ArnEquals": {"aws:SourceArn": f"arn:aws:events:us-east-1:{ACCOUNT}:rule/{rule}"}},
         }
         attributes = {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]})} if rule else {}
-        self.sqs.create_queue(QueueName=name, Attributes=attributes)
+        self.sqs.create_queue(QueueName=name, Attributes=attributes | more)
         return arn
 
     def rule(self, name: str, pattern: dict[str, Any], target: dict[str, Any], **settings: Any) -> str:
@@ -141,6 +141,43 @@ def test_what_cannot_be_delivered_is_dead_lettered_and_listed(bus: Bus) -> None:
     [undelivered] = bus.twin.part("events").router.undelivered
     assert undelivered.dead_letter is not None
     assert "no resource-based policy allows" in undelivered.reason
+
+
+def key_for(twin: TwinServer, condition: dict[str, Any]) -> str:
+    """A key that EventBridge may send with, under a condition."""
+    root = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*", "Resource": "*"}
+    events = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Resource": "*",
+        "Condition": condition,
+    }
+    key: str = twin.cloud.client("kms").create_key(Policy=json.dumps({"Statement": [root, events]}))["KeyMetadata"]["Arn"]
+    return key
+
+
+@pytest.mark.parametrize(("rule", "delivered"), [("r", 1), ("other-*", 0)])
+def test_an_encrypted_dead_letter_queue_needs_its_key_to_trust_the_rule(bus: Bus, rule: str, delivered: int) -> None:
+    key = key_for(bus.twin, {"ArnLike": {"aws:SourceArn": f"arn:aws:events:us-east-1:{ACCOUNT}:rule/{rule}"}})
+    dead = bus.queue("dead", "r", KmsMasterKeyId=key)
+    bus.rule("r", {"source": ["app"]}, {"Arn": bus.queue("closed"), "DeadLetterConfig": {"Arn": dead}})
+    bus.put()
+    assert len(bus.got("dead")) == delivered
+    [undelivered] = bus.twin.part("events").router.undelivered
+    assert ("kms:GenerateDataKey" in undelivered.reason) is (delivered == 0)
+
+
+@pytest.mark.parametrize(("condition", "delivered"), [({}, 1), ({"StringEquals": {"aws:SourceAccount": ACCOUNT}}, 0)])
+def test_an_encrypted_topics_key_knows_no_source_of_eventbridge(bus: Bus, condition: dict[str, Any], delivered: int) -> None:
+    sns = bus.twin.cloud.client("sns")
+    topic = sns.create_topic(Name="t", Attributes={"KmsMasterKeyId": key_for(bus.twin, condition)})["TopicArn"]
+    allowed = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sns:Publish", "Resource": topic}
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps({"Statement": [allowed]}))
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=bus.queue("got"))
+    bus.rule("r", {"source": ["app"]}, {"Arn": topic})
+    bus.put()
+    assert len(bus.got("got")) == delivered
 
 
 def test_an_unknown_target_is_refused_by_name(bus: Bus) -> None:

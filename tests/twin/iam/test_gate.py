@@ -357,3 +357,39 @@ def test_every_decision_is_written_down(role: Role, twin: TwinServer) -> None:
     assert (denied.action, denied.allowed, denied.statement) == ("sns:ListTopics", False, None)
     lines = (twin.cloud.folder / "iam" / "decisions.jsonl").read_text().splitlines()
     assert json.loads(lines[-1])["action"] == "sns:ListTopics"
+
+
+def test_an_encrypted_queue_topic_and_table_need_their_key(role: Role) -> None:
+    admin = role.twin.cloud.client
+    key: str = admin("kms").create_key()["KeyMetadata"]["Arn"]
+    queue = admin("sqs").create_queue(QueueName="q", Attributes={"KmsMasterKeyId": key})["QueueUrl"]
+    topic = admin("sns").create_topic(Name="t", Attributes={"KmsMasterKeyId": key})["TopicArn"]
+    admin("dynamodb").create_table(
+        TableName="t",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+        SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key},
+    )
+    calls: list[tuple[Any, dict[str, Any], str]] = [
+        (role.client("sqs").send_message, {"QueueUrl": queue, "MessageBody": "x"}, "kms:GenerateDataKey"),
+        (role.client("sqs").receive_message, {"QueueUrl": queue}, "kms:Decrypt"),
+        (role.client("sns").publish, {"TopicArn": topic, "Message": "x"}, "kms:GenerateDataKey"),
+        (role.client("dynamodb").put_item, {"TableName": "t", "Item": {"pk": {"S": "1"}}}, "kms:Decrypt"),
+        (role.client("dynamodb").query, {"TableName": "t", "KeyConditionExpression": "pk = :p", **VALUE}, "kms:Decrypt"),
+    ]
+    own = (["sqs:*", "sns:*", "dynamodb:*"], "*")
+    for operation, arguments, action in calls:
+        role.may(own)
+        assert refused(operation, **arguments) == (action, key)
+        role.may(own, (["kms:GenerateDataKey", "kms:Decrypt"], key))
+        operation(**arguments)
+
+
+VALUE = {"ExpressionAttributeValues": {":p": {"S": "1"}}}
+
+
+def test_a_queue_under_awss_own_key_needs_none(role: Role) -> None:
+    queue = role.twin.cloud.client("sqs").create_queue(QueueName="q", Attributes={"KmsMasterKeyId": "alias/aws/sqs"})["QueueUrl"]
+    role.may(("sqs:*", "*"))
+    role.client("sqs").send_message(QueueUrl=queue, MessageBody="x")

@@ -220,6 +220,15 @@ def test_an_update_that_cannot_work_is_refused(account: Account) -> None:
         assert account.sagemaker.describe_endpoint(EndpointName="e")["EndpointStatus"] == "InService"
 
 
+def test_an_endpoint_whose_configuration_is_gone_cannot_be_updated(account: Account) -> None:
+    account.endpoint(account.config("one", "one"))
+    account.config("two", "two")
+    account.sagemaker.delete_endpoint_config(EndpointConfigName="one")
+    with pytest.raises(ClientError, match=r'Could not find endpoint configuration ".*endpoint-config/one"'):
+        account.sagemaker.update_endpoint(EndpointName="e", EndpointConfigName="two")
+    assert account.ask()["says"] == "one"
+
+
 @pytest.mark.parametrize("speed", [60.0])
 def test_a_green_fleet_that_never_gets_healthy_changes_nothing(account: Account) -> None:
     account.endpoint(account.config("one", "one"))
