@@ -7,10 +7,12 @@ else                                      the twin of the project's folder, as i
 import os
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import botocore.session
+import urllib3
 from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import ProfileNotFound
@@ -40,6 +42,14 @@ class Account:
             s3={"addressing_style": "path"} if self.endpoint else None,
         )
         return self.session.client(service, endpoint_url=self.endpoint, region_name=self.region, config=config)
+
+    def now(self) -> datetime:
+        """The account's time. A twin's clock runs ahead of this machine's, and what happens there is ordered by it."""
+        if self.endpoint is not None:
+            reply = urllib3.request("GET", f"{self.endpoint}/_twin/clock", timeout=5, retries=False)
+            if reply.status == 200:
+                return datetime.fromisoformat(reply.json()["time"])
+        return datetime.now(UTC)
 
     def api_url(self, url: str) -> str:
         """An HTTP API's URL as it is reached from here: the twin answers for execute-api hosts under its own address."""

@@ -7,7 +7,7 @@ way only: S3's own event trains a new version once, any other cause has a run of
 import json
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -71,7 +71,7 @@ def run_of(app: App, dataset_version: str) -> Execution | None:
 
 def start_run(app: App, dataset_version: str) -> str:
     """Invoke start_training with the manifest's event; the execution's ARN. Raises StateError with the function's own error."""
-    event = manifest_event(app, app.manifest_object(dataset_version), datetime.now(UTC), str(uuid.uuid4()))
+    event = manifest_event(app, app.manifest_object(dataset_version), app.account.now(), str(uuid.uuid4()))
     name = f"{app.prefix}-start-training"
     reply = app.account.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
     result = json.loads(reply["Payload"].read())

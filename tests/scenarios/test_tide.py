@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cli.account import twin_account
 from cli.demo.samples import write_sample_table
 from cli.project import REPOSITORY
 from cli.twin_process import running_twin
@@ -71,6 +73,16 @@ def test_a_bad_table_is_refused_with_every_reason(project: Path) -> None:
     assert "was refused" in done.stderr
     assert "mean_radius" in done.stderr
     assert json.loads(tide(project, "status", "--json").stdout)["datasets"] == []
+
+
+def test_what_a_person_starts_happens_at_the_twins_time(project: Path) -> None:
+    twin = running_twin(project / ".tidewheel")
+    assert twin is not None
+    account = twin_account(twin.url, twin.region)
+    begin, real = account.now(), time.monotonic()
+    time.sleep(0.2)
+    assert (account.now() - begin).total_seconds() >= 0.9 * twin.speed * 0.2
+    assert (account.now() - begin).total_seconds() <= 1.1 * twin.speed * (time.monotonic() - real)
 
 
 def test_up_again_changes_nothing(project: Path) -> None:
