@@ -22,6 +22,7 @@ from lambdas.reconcile_endpoint.logic import UPDATABLE
 from lambdas.reconcile_endpoint.states import Deploy, Drop, Hold, Observed, Package, Quarantine, Settle, Stack
 
 PARAMETER = "ModelPackageArn"
+ROLLED_BACK = "UPDATE_ROLLBACK_COMPLETE"
 BY = "reconcile_endpoint"
 DESCRIPTION_LENGTH = 1024  # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateModelPackage.html
 
@@ -64,7 +65,10 @@ class EndpointStack:
         if found is None:
             return None
         parameters = {item["ParameterKey"]: item.get("ParameterValue", "") for item in found.get("Parameters", [])}
-        return Stack(found["StackStatus"], found.get("StackStatusReason", ""), parameters.get(PARAMETER, ""), found.get("LastUpdatedTime"))
+        status, reason = found["StackStatus"], found.get("StackStatusReason", "")
+        if status == ROLLED_BACK:
+            reason = self._first_failure() or reason
+        return Stack(status, reason, parameters.get(PARAMETER, ""), found.get("LastUpdatedTime"))
 
     def serve(self, arn: str, token: str) -> bool:
         """Ask for an update to another package. False when the stack is being updated already, or serves that package already.
@@ -98,6 +102,17 @@ class EndpointStack:
     def _needs_no_update(self, arn: str) -> bool:
         now = self.read()
         return now is not None and (now.status.endswith("_IN_PROGRESS") or (now.status in UPDATABLE and now.parameter == arn))
+
+    def _first_failure(self) -> str:
+        """Why the last update was rolled back. The stack itself only says that it was; its events, newest first, say what failed first."""
+        reason = ""
+        for page in self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=self._name):
+            for event in page["StackEvents"]:
+                if event.get("PhysicalResourceId") == event["StackId"] and event["ResourceStatus"] == "UPDATE_IN_PROGRESS":
+                    return reason
+                if event["ResourceStatus"].endswith("_FAILED"):
+                    reason = event.get("ResourceStatusReason", reason)
+        return reason
 
     def _describe(self) -> dict[str, Any] | None:
         try:

@@ -6,12 +6,15 @@ Why a crash between UpdateStack and the record of the open deployment heals: the
 everything else that the stack may have been through. Without it, a package that became live is simply live; one that the endpoint threw
 back silently still shows as a difference between the stack's parameter and what is live; and one whose stack update failed is
 tried once more, with a record. The other order would be wrong: a record without an update would condemn a package that was never tried.
+
+A package that failed in production is quarantined; one that a quota, a permission or missing capacity kept out is held until a person acts.
 """
 
 from collections.abc import Callable
 from typing import Protocol
 
 from contracts.errors import StateError
+from contracts.ledger import Deployment
 from lambdas.reconcile_endpoint.states import Action, Deploy, Drop, Hold, Nothing, Observed, Package, Quarantine, Settle, Wait
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html#cfn-console-view-stack-data-resources-status-codes
@@ -19,6 +22,9 @@ UPDATED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 UPDATABLE = UPDATED | {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.html, EndpointStatus
 ENDPOINT_BUSY = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
+# What CloudFormation's reasons name when the account, and not the package, stood in the way: a quota, a permission, capacity, throttling.
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpoint.html and CommonErrors.html
+ACCOUNT_FAILURES = ("ResourceLimitExceeded", "ServiceLimitExceeded", "AccessDenied", "InsufficientInstanceCapacity", "Throttling")
 STEPS = 20
 
 
@@ -130,7 +136,20 @@ def _close_the_open_deployment(seen: Observed) -> Action | None:
         return Settle(deployment)
     if stack.status in UPDATED and stack.parameter != arn:
         return Drop(deployment, f"the stack was updated to serve {seen.name(stack.parameter) if stack.parameter else 'nothing'} instead")
+    if stack.status not in UPDATED and any(code in stack.reason for code in ACCOUNT_FAILURES):
+        return _keep_for_later(seen, deployment, stack.reason)
     return Quarantine(arn, _failure(seen, arn), deployment)
+
+
+def _keep_for_later(seen: Observed, deployment: Deployment, reason: str) -> Action:
+    """The package is innocent. It is not tried again by itself, or every look would; a person who mended the cause says when."""
+    desired = _desired(seen)
+    if desired is None or desired.arn != deployment.model_package_arn:
+        return Drop(deployment, "another version is wanted by now")
+    return Hold(
+        f"version {desired.version} could not be deployed in this account: {reason}. "
+        f"Next: mend that, then reject and approve version {desired.version} again (tide reject, tide approve)"
+    )
 
 
 def _endpoint_needs_a_person(seen: Observed) -> Action | None:

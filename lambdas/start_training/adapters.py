@@ -37,9 +37,14 @@ class LiveModel:
         arn = live.package_arn if live else None
         if arn is None:
             return ChampionReference()
-        properties = self._sagemaker.describe_model_package(ModelPackageName=arn).get("CustomerMetadataProperties", {})
         try:
-            metadata = ModelMetadata.from_properties(properties)
+            package = self._sagemaker.describe_model_package(ModelPackageName=arn)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"ValidationException", "ResourceNotFound"}:
+                raise
+            return ChampionReference()  # deleted from the registry: nothing says any more what its artifact is
+        try:
+            metadata = ModelMetadata.from_properties(package.get("CustomerMetadataProperties", {}))
         except ValidationError:
             return ChampionReference()  # made by hand: its artifact cannot be verified, so it is no measure
         return ChampionReference(model_package_arn=arn, artifact_sha256=metadata.artifact_sha256)

@@ -60,7 +60,7 @@ class FunctionPolicies:
             allow(["sagemaker:ListModelPackages"], [self._arns.packages]),
             *self._live(),
             allow(["sagemaker:UpdateModelPackage"], [self._arns.packages]),
-            allow(["cloudformation:DescribeStacks"], [f"{self._arns.endpoint_stack}/*"]),
+            allow(["cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents"], [f"{self._arns.endpoint_stack}/*"]),
             # Under the deployment role only: without one CloudFormation would go on with the stack's last role, which may do far more.
             allow(
                 ["cloudformation:UpdateStack"],

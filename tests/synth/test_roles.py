@@ -37,7 +37,7 @@ EXACTLY = {
     | LIVE
     | {f"dynamodb:{verb}" for verb in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query")}
     | {"sagemaker:ListModelPackages", "sagemaker:UpdateModelPackage"}
-    | {"cloudformation:DescribeStacks", "cloudformation:UpdateStack", "iam:PassRole"},
+    | {"cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents", "cloudformation:UpdateStack", "iam:PassRole"},
     ("control", "TickRole"): {"lambda:InvokeFunction"} | FAILURES,
     ("control", "DeploymentRole"): {f"sagemaker:{verb}{kind}" for verb in ("Create", "Delete") for kind in SERVED}
     | LIVE

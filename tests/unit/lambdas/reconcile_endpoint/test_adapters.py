@@ -84,6 +84,35 @@ def test_an_update_that_an_earlier_delivery_asked_for_counts_as_asked(stack: tup
     assert asked.serve(ARN, "token")
 
 
+def test_a_rolled_back_stack_says_what_failed_first_in_its_last_update(stack: tuple[EndpointStack, Stubber]) -> None:
+    asked, stubber = stack
+    newest_first = [
+        ("arn:stack", "UPDATE_ROLLBACK_COMPLETE", None),
+        ("scaling", "CREATE_FAILED", "Resource creation cancelled"),
+        ("endpoint", "CREATE_FAILED", "limit is 0 Instances (Error Code: ResourceLimitExceeded)"),
+        ("arn:stack", "UPDATE_IN_PROGRESS", "User Initiated"),
+        ("endpoint", "CREATE_FAILED", "an older one"),
+    ]
+    events = [
+        {
+            "StackId": "arn:stack",
+            "StackName": "s",
+            "EventId": str(number),
+            "Timestamp": NOW,
+            "PhysicalResourceId": who,
+            "ResourceStatus": status,
+        }
+        | ({"ResourceStatusReason": why} if why else {})
+        for number, (who, status, why) in enumerate(newest_first)
+    ]
+    _says(stubber, "UPDATE_ROLLBACK_COMPLETE", "")
+    stubber.add_response("describe_stack_events", {"StackEvents": events[:2], "NextToken": "more"})
+    stubber.add_response("describe_stack_events", {"StackEvents": events[2:]})
+    found = asked.read()
+    assert found is not None
+    assert found.reason == "limit is 0 Instances (Error Code: ResourceLimitExceeded)"
+
+
 def test_a_failed_call_is_not_taken_for_a_missing_stack(stack: tuple[EndpointStack, Stubber]) -> None:
     asked, stubber = stack
     stubber.add_client_error("describe_stacks", "AccessDenied", http_status_code=403)

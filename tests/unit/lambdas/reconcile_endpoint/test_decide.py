@@ -41,6 +41,12 @@ def seen(
     return Observed(packages or (ONE,), stack, config, deployment, dict.fromkeys(quarantined, "it failed before"))
 
 
+def refused(*packages: Package, deployment: Deployment | None = OPEN_TWO) -> Observed:
+    """The first deployment was rolled back because the account has no quota for it."""
+    look = seen(*packages, parameter="", live=None, deployment=deployment)
+    return replace(look, stack=Stack("UPDATE_ROLLBACK_COMPLETE", "limit is 0 Instances (Error Code: ResourceLimitExceeded)", ""))
+
+
 CASES: dict[str, tuple[Observed, type[Action]]] = {
     "nothing yet": (replace(seen(REJECTED_ONE, parameter="", live=None)), Nothing),
     "as it should be": (seen(ONE), Nothing),
@@ -71,6 +77,10 @@ CASES: dict[str, tuple[Observed, type[Action]]] = {
     "a deployment was thrown back silently": (seen(ONE, TWO, parameter="arn:2", deployment=OPEN_TWO), Quarantine),
     "a deployment failed": (seen(ONE, TWO, status="UPDATE_ROLLBACK_COMPLETE", deployment=OPEN_TWO), Quarantine),
     "the first deployment failed": (seen(TWO, status="UPDATE_ROLLBACK_COMPLETE", parameter="", live=None, deployment=OPEN_TWO), Quarantine),
+    "the account has no room for it": (refused(TWO), Hold),
+    "the account had no room for it, and it is rejected": (refused(ONE, REJECTED_TWO), Drop),
+    "the account had no room for it, and there is a newer one": (refused(TWO, Package("arn:3", 3, approved=True)), Drop),
+    "the account had no room for it, and it is approved again": (refused(TWO, deployment=None), Deploy),
     "a deployment broke the endpoint": (seen(ONE, TWO, parameter="arn:2", endpoint="Failed", deployment=OPEN_TWO), Quarantine),
     "a deployment was overtaken": (seen(ONE, TWO, parameter="arn:1", deployment=OPEN_TWO), Drop),
     "a silent rollback without a record": (seen(ONE, TWO, parameter="arn:2"), Quarantine),

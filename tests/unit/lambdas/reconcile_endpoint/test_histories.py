@@ -59,6 +59,7 @@ class World:
     quarantined: dict[str, str] = field(default_factory=dict)
     held: list[str] = field(default_factory=list)
     stale: bool = False
+    full: bool = False  # the account has no quota left
 
     def register(self) -> None:
         version = len(self.quality) + 1
@@ -78,7 +79,9 @@ class World:
 
     def _finish(self, arn: str) -> None:
         quality = self.quality[_version(arn)]
-        if quality == "good":
+        if self.full:
+            self.stack = Stack("UPDATE_ROLLBACK_COMPLETE", "(Error Code: ResourceLimitExceeded)", self.stack.parameter)
+        elif quality == "good":
             self.stack, self.live = Stack("UPDATE_COMPLETE", "", arn), arn
         elif quality == "silent" and self.live is not None:
             self.stack = Stack("UPDATE_COMPLETE", "", arn)
@@ -217,3 +220,24 @@ def test_an_end_stays_the_end() -> None:
         before = (world.live, world.stack, dict(world.approved), dict(world.quarantined))
         assert all(isinstance(action, Nothing | Hold | Wait) for action in (world.look() for _ in range(3)))
         assert (world.live, world.stack, dict(world.approved), dict(world.quarantined)) == before, f"seed {seed}"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_account_without_room_condemns_nobody(seed: int) -> None:
+    world = World(random.Random(seed), full=True, quality=dict.fromkeys((1, 2, 3), "good"))
+    versions = world.chance.sample(range(1, 4), world.chance.randint(1, 3))
+    for version in versions:
+        world.say(version, approve=True)
+        for _ in range(world.chance.randrange(4)):
+            world.look()
+            world.advance()
+    assert isinstance(_settle_down(world)[-1], Hold)
+    assert (world.live, world.quarantined) == (None, {})
+    world.full = False
+    best = max(versions)
+    for approve in (False, True):  # what the hold asks for
+        world.say(best, approve)
+        world.look()
+        world.advance()
+    _settle_down(world)
+    assert (world.live, world.deployment, world.held) == (_arn(best), None, [])

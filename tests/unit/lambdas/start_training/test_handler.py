@@ -97,6 +97,13 @@ def test_the_live_model_is_the_champion(account: Client, started: Started, creat
     assert copied == b"archive"
 
 
+def test_a_live_model_that_left_the_registry_is_no_champion(account: Client, started: Started, created: Event, context: Any) -> None:
+    serve("arn:aws:sagemaker:us-east-1:123456789012:model-package/flowers-dev/9")
+    run = handler.handle(created, context)["run"]
+    assert _champion(account, run) == ChampionReference()
+    assert len(started) == 1
+
+
 def test_the_same_event_again_is_the_same_run_with_the_same_champion(
     account: Client, started: Started, created: Event, manifest: Manifest, context: Any
 ) -> None:
