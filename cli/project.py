@@ -3,8 +3,10 @@
 The code of the app is this repository; a project is a configuration, which may lie in the repository or anywhere else.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -34,6 +36,18 @@ class Project:
         return self.folder / STATE_NAME
 
 
+class _Loader(yaml.SafeLoader):
+    """A key is there once, as YAML has it; PyYAML alone would silently take the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        names = [key.value for key in keys]
+        for position, key in enumerate(keys):
+            if key.value in names[:position]:
+                raise yaml.constructor.ConstructorError(problem=f"{key.value!r} is there twice", problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def find_config(start: Path) -> Path | None:
     """The nearest tidewheel.yaml from `start` upwards."""
     for folder in (start, *start.parents):
@@ -49,7 +63,7 @@ def load_project(config_path: Path | None = None, environment: str | None = None
         where = f"{path} does not exist" if path else f"no {CONFIG_NAME} here or in a folder above"
         raise StateError(f"{where}. Next: tide init --data FILE.csv --target COLUMN")
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
     except UnicodeDecodeError as error:
         raise ConfigError([f"the file is not UTF-8: {error.reason} at byte {error.start}"], str(path)) from None
     except yaml.YAMLError as error:

@@ -83,6 +83,9 @@ def test_every_mistake_of_a_configuration_is_said_with_its_path(tmp_path: Path) 
     path.write_text("a: [1\n")
     with pytest.raises(ConfigError, match="not YAML"):
         load_project(path)
+    path.write_text("project: a\nproject: b\n")
+    with pytest.raises(ConfigError, match=r"'project' is there twice.*line 2"):
+        load_project(path)
     path.write_bytes(b"a: \xff\n")
     with pytest.raises(ConfigError, match="not UTF-8"):
         load_project(path)
