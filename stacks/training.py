@@ -1,5 +1,7 @@
 """The training stack: the model image, the registry's group, the pipeline, and the roles they run under."""
 
+import json
+
 import aws_cdk as cdk
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_sagemaker as sagemaker
@@ -54,7 +56,8 @@ class TrainingStack(cdk.Stack):
             pipeline_name=project.prefix,
             pipeline_display_name=project.prefix,
             pipeline_description="Prepare, train, evaluate, gate, register",
-            pipeline_definition={"PipelineDefinitionBody": self.to_json_string(definition)},
+            # Not to_json_string, which leaves nulls out: PipelineExperimentConfig has a default. No token here holds what JSON must escape.
+            pipeline_definition={"PipelineDefinitionBody": json.dumps(definition, separators=(",", ":"))},
             role_arn=roles.pipeline.role_arn,
         )
         pipeline.add_resource_dependency(group)

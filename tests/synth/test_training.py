@@ -21,6 +21,7 @@ def test_the_definition_is_json_with_this_accounts_names(templates: Mapping[str,
     joined = "".join(part if isinstance(part, str) else "TOKEN" for part in body["Fn::Join"][1])
     definition = json.loads(joined)
     assert [step["Name"] for step in definition["Steps"]] == ["Prepare", "Train", "Evaluate", "Gate"]
+    assert definition["PipelineExperimentConfig"] is None  # when it is missing, SageMaker makes an experiment all the same
     jobs = definition["Steps"][:3]
     assert {step["Arguments"]["RoleArn"] for step in jobs} == {"TOKEN"}
     (job_role,) = (name for name in template.of("IAM::Role") if name.startswith("RolesJob"))
