@@ -35,6 +35,7 @@ def push(
     output = Output(machine)
     project = load_project(config, environment)
     app = App(find_account(directory or project.state, aws), project)
+    known = {manifest.version for manifest, _ in app.manifests()}
     with output.phase("upload") as phase:
         size = max(1, file.stat().st_size) if file.is_file() else 1
         upload = upload_table(app, file, name or file.name, lambda sent: phase.show(f"{sent / size:.0%} of {size:,} bytes"))
@@ -46,5 +47,19 @@ def push(
     with output.phase("check against the data contract") as phase:
         manifest = wait_for_decision(app, upload)
         phase.result = f"dataset version {manifest.version}, {manifest.rows:,} rows"
-    output.say("training starts by itself. Next: tide status")
-    output.document({"ok": True, "uri": upload.uri, "sha256": upload.sha256, "dataset_version": manifest.version, "rows": manifest.rows})
+    new = manifest.version not in known
+    output.say(
+        "training starts by itself. Next: tide status"
+        if new
+        else "the same rows were accepted before, so nothing is trained by itself. Next: tide train, to train on them again"
+    )
+    output.document(
+        {
+            "ok": True,
+            "uri": upload.uri,
+            "sha256": upload.sha256,
+            "dataset_version": manifest.version,
+            "rows": manifest.rows,
+            "new": new,
+        }
+    )

@@ -63,7 +63,8 @@ def wait_for_decision(app: App, upload: Upload, limit: float = DECISION_LIMIT) -
                 seen = f"version {manifest.version}, checked against another data contract than tidewheel.yaml's (tide up deploys this one)"
         refusal = app.refusal(upload.sha256)
         if refusal is not None and refusal.version_id == upload.version_id:
-            raise DataError(["\n  ".join([f"{upload.uri} was refused:", *map(str, refusal.findings)])])
+            findings = "".join(f"\n  {finding}" for finding in refusal.findings)
+            raise DataError([f"{upload.uri} was refused, and nothing is trained on it:{findings}\nNext: mend the table, and push it again"])
         return None
 
     return wait_for(f"ingest_dataset to accept or refuse {upload.uri}", look, limit, seen=lambda: seen)

@@ -72,6 +72,7 @@ def test_a_bad_table_is_refused_with_every_reason(project: Path) -> None:
     assert done.returncode == 1
     assert "was refused" in done.stderr
     assert "mean_radius" in done.stderr
+    assert "Next: mend the table" in done.stderr
     assert json.loads(tide(project, "status", "--json").stdout)["datasets"] == []
 
 
@@ -92,6 +93,17 @@ def test_up_again_changes_nothing(project: Path) -> None:
     assert "running already" in done.stderr
     assert set(json.loads(done.stdout)["stacks"].values()) == {"unchanged"}
     assert running_twin(project / ".tidewheel") == before
+
+
+def test_the_same_rows_are_one_dataset_version(project: Path) -> None:
+    table = project / "good.csv"
+    write_sample_table("breast_cancer", "diagnosis", table)
+    first, again = (tide(project, "data", "push", str(table), "--json") for _ in range(2))
+    assert (json.loads(first.stdout)["new"], json.loads(again.stdout)["new"]) == (True, False)
+    assert json.loads(first.stdout)["dataset_version"] == json.loads(again.stdout)["dataset_version"]
+    assert "training starts by itself" in first.stderr
+    assert "training starts by itself" not in again.stderr
+    assert "Next: tide train" in again.stderr
 
 
 def test_a_killed_twin_is_recognised_and_replaced(project: Path) -> None:
