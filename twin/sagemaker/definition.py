@@ -2,10 +2,12 @@
 
 Checked by name, before anything runs: step types, functions, conditions, references to parameters, steps, property files and execution
 variables, dependencies that do not exist or form a circle, retry policies (refused), step caching (accepted; nothing is ever a hit).
-Source: the public JSON schema of SageMaker pipeline definitions (aws-sagemaker-mlops.github.io).
+Source: the public JSON schema of SageMaker pipeline definitions (aws-sagemaker-mlops.github.io). Modelled: Std:Join and Std:JsonGet are
+taken wherever a value is, as the SDK writes them (aws/sagemaker-python-sdk#2506, JsonGet for all step types); the schema is older.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +34,8 @@ _STEP_KEYS = frozenset(
         "OutputParameters",
     }
 )
+
+_STEP_NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")
 
 Step = dict[str, Any]
 
@@ -133,6 +137,9 @@ def _check(definition: Definition) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DefinitionError(f"Step names must be unique, and {', '.join(twice)} are not.")
+    wrong = [name for name in names if not _STEP_NAME.fullmatch(name)]
+    if wrong:
+        raise DefinitionError(f"Step names are 1 to 64 letters, digits, - and _, and {wrong[0]!r} is not.")
     by_name = dict(zip(names, steps, strict=True))
     for step in steps:
         _check_step(step, definition, by_name)

@@ -184,6 +184,7 @@ def fail(name: str, message: Any = "m", **more: Any) -> dict[str, Any]:
     [
         ([], "no steps"),
         ([fail("a"), fail("a")], "unique"),
+        ([fail("two words")], "Step names"),
         ([fail("a", get("Parameters.X"))], "parameter X"),
         ([fail("a", get("Execution.Mood"))], "Execution.Mood"),
         ([fail("a", get("Elsewhere.X"))], "Elsewhere.X"),
