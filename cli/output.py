@@ -52,7 +52,10 @@ class Output:
             table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
-        self.console.print(table)
+        with self.console.capture() as shown:
+            self.console.print(table)
+        # rich fills the last column with blanks, which are noise in a pipe, a log or a document.
+        self.console.file.write("".join(line.rstrip() + "\n" for line in shown.get().splitlines()))
 
     def document(self, content: Any) -> None:
         """The result for machines; nothing without --json."""

@@ -14,7 +14,7 @@ from cli.api import PredictionApi
 from cli.demo.report import PLAIN_BARS, Report, chart
 from cli.demo.traffic import Sent, Traffic, latencies, shares_over_time
 from cli.observe import Version, in_order
-from cli.output import Phase
+from cli.output import Output, Phase
 from contracts.ledger import Decision, What
 from contracts.metadata import ModelMetadata
 
@@ -112,6 +112,11 @@ def test_an_approval_comes_before_the_deployment_that_it_causes() -> None:
     approved = Decision(time=second.replace(microsecond=536_000), what=What.MODEL_APPROVED, subject="v2", why="w", by="b")
     earlier = Decision(time=second.replace(second=51), what=What.DEPLOYMENT_FINISHED, subject="v1", why="w", by="b")
     assert in_order([started, approved, earlier]) == [earlier, approved, started]
+
+
+def test_a_table_has_no_blanks_at_the_ends_of_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().table(("version", "why"), [(1, "short"), (2, "a longer [reason]"), (3, None)])
+    assert capsys.readouterr().out == "version  why\n1        short\n2        a longer [reason]\n3\n"
 
 
 def test_stopping_before_the_start_and_twice_is_fine() -> None:
