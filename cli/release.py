@@ -11,17 +11,19 @@ from cli.deploy import find_stack
 from cli.observe import App, Version, version_number
 from cli.waiting import wait_for
 from contracts.errors import StateError
+from contracts.metadata import approval_description
 
 APPROVED = "Approved"
 REJECTED = "Rejected"
 PENDING = "PendingManualApproval"
 SETTLE_LIMIT = 3600.0
-LONGEST_WHY = 1024
 
 
 def decide(app: App, version: Version, approval: str, why: str) -> None:
     """Write a person's decision into the registry."""
-    app.sagemaker.update_model_package(ModelPackageArn=version.arn, ModelApprovalStatus=approval, ApprovalDescription=why[:LONGEST_WHY])
+    app.sagemaker.update_model_package(
+        ModelPackageArn=version.arn, ModelApprovalStatus=approval, ApprovalDescription=approval_description(why)
+    )
 
 
 def desired(versions: Sequence[Version]) -> Version | None:

@@ -14,7 +14,7 @@ from cli.observe import App
 from cli.tables import sha256_of
 from cli.waiting import wait_for
 from contracts.errors import DataError
-from contracts.layout import upload_key
+from contracts.layout import LARGEST_UPLOAD_BYTES, upload_key
 from contracts.manifest import Manifest
 
 DECISION_LIMIT = 120.0
@@ -35,6 +35,8 @@ def upload_table(app: App, path: Path, name: str, show: Callable[[int], None] = 
     """Upload a file under uploads/<dataset>/; `show` is told the bytes sent so far. Raises DataError when there is no such file."""
     if not path.is_file():
         raise DataError([f"{path} is {'a folder' if path.is_dir() else 'not there'}. Next: give the path of a CSV file"])
+    if path.stat().st_size > LARGEST_UPLOAD_BYTES:
+        raise DataError([f"{path} has {path.stat().st_size} bytes, and at most {LARGEST_UPLOAD_BYTES} can be read. Next: push fewer rows"])
     key = upload_key(app.project.config.data.dataset, name)
     sent = 0
 

@@ -40,3 +40,14 @@ class ChampionReference(BaseModel):
 
     model_package_arn: str | None = None
     artifact_sha256: str | None = None
+
+
+APPROVAL_DESCRIPTION_LENGTH = 1024
+
+
+def approval_description(why: str) -> str:
+    """A reason as the registry takes it: one line of at most 1,024 characters (its pattern is `.*`, which stops at a line break).
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateModelPackage.html
+    """
+    return " ".join(why.split())[:APPROVAL_DESCRIPTION_LENGTH]

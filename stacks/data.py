@@ -67,15 +67,16 @@ class DataStack(cdk.Stack):
                 {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
             ),
             # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-at-rest-cmkey.html: rules write to an encrypted queue.
-            _use_key(
-                "events.amazonaws.com", _SEND, self._from(self.format_arn(service="events", resource="rule", resource_name=f"{prefix}-*"))
-            ),
+            # No source condition: AWS does not say that the rule's ARN is passed on to the key, and a dead letter that cannot be
+            # encrypted is lost without a word. The queue's own policy holds the rules to this project's.
+            _use_key("events.amazonaws.com", _SEND, {}),
             # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html: alarms publish to an encrypted topic.
-            _use_key("cloudwatch.amazonaws.com", _SEND, self._from(arns.alarm(f"{prefix}-*"))),
+            _use_key(
+                "cloudwatch.amazonaws.com",
+                _SEND,
+                {"StringEquals": {"aws:SourceAccount": self.account}, "ArnLike": {"aws:SourceArn": arns.alarm(f"{prefix}-*")}},
+            ),
         ]
-
-    def _from(self, source: str) -> Condition:
-        return {"StringEquals": {"aws:SourceAccount": self.account}, "ArnLike": {"aws:SourceArn": source}}
 
 
 _SEND = ["kms:Decrypt", "kms:GenerateDataKey"]

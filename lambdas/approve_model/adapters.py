@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlparse
 
-DESCRIPTION_LENGTH = 1024  # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateModelPackage.html
+from contracts.metadata import approval_description
 
 
 class Registry:
@@ -21,7 +21,7 @@ class Registry:
     def approve(self, arn: str, why: str) -> None:
         """Approve a package."""
         self._sagemaker.update_model_package(
-            ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription=why[:DESCRIPTION_LENGTH]
+            ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription=approval_description(why)
         )
 
 

@@ -16,6 +16,7 @@ from contracts.environment import ReconcileEndpointEnvironment
 from contracts.ledger import Decision, Deployment, What
 from contracts.ledger import Hold as HoldItem
 from contracts.ledger import Quarantine as QuarantineItem
+from contracts.metadata import approval_description
 from lambdas.ledger import Ledger
 from lambdas.live import LiveEndpoint
 from lambdas.reconcile_endpoint.logic import UPDATABLE
@@ -24,7 +25,6 @@ from lambdas.reconcile_endpoint.states import Deploy, Drop, Hold, Observed, Pack
 PARAMETER = "ModelPackageArn"
 ROLLED_BACK = "UPDATE_ROLLBACK_COMPLETE"
 BY = "reconcile_endpoint"
-DESCRIPTION_LENGTH = 1024  # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateModelPackage.html
 
 
 class Registry:
@@ -42,7 +42,7 @@ class Registry:
     def reject(self, arn: str, why: str) -> None:
         """Reject a version. Repeating it changes nothing."""
         self._sagemaker.update_model_package(
-            ModelPackageArn=arn, ModelApprovalStatus="Rejected", ApprovalDescription=why[:DESCRIPTION_LENGTH]
+            ModelPackageArn=arn, ModelApprovalStatus="Rejected", ApprovalDescription=approval_description(why)
         )
 
 

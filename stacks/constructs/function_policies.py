@@ -57,7 +57,8 @@ class FunctionPolicies:
     def reconcile_endpoint(self, deployment_role_arn: str) -> list[iam.PolicyStatement]:
         """Compares registry, stack and endpoint; updates the stack, rejects what failed."""
         return [
-            allow(["sagemaker:ListModelPackages"], [self._arns.packages]),
+            # AWS's tables leave open whether a group's list is the group's or its packages' matter.
+            allow(["sagemaker:ListModelPackages"], [self._arns.group, self._arns.packages]),
             *self._live(),
             allow(["sagemaker:UpdateModelPackage"], [self._arns.packages]),
             allow(["cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents"], [f"{self._arns.endpoint_stack}/*"]),

@@ -1,10 +1,13 @@
 """Keys and environments are made and read by the same module, so what one part writes another finds."""
 
+import re
+
 import pytest
 from pydantic import ValidationError
 
 from contracts import layout
 from contracts.environment import IngestDatasetEnvironment
+from contracts.metadata import approval_description
 from contracts.pipeline import RunParameters
 
 
@@ -33,3 +36,9 @@ def test_a_missing_variable_is_named() -> None:
 def test_run_parameters_are_named_as_the_pipeline_declares_them() -> None:
     parameters = RunParameters(run="r", run_uri="s3://b/runs/r", manifest_uri="s3://b/m", dataset_version="v", git_commit="c").parameters()
     assert [p["Name"] for p in parameters] == ["Run", "RunUri", "ManifestUri", "DatasetVersion", "GitCommit"]
+
+
+def test_a_reason_fits_the_registry() -> None:
+    reason = approval_description("the stack failed:\n  Resource\thandler said \r\n no" + " again" * 400)
+    assert reason.startswith("the stack failed: Resource handler said no again")
+    assert re.fullmatch(r".{1,1024}", reason)
