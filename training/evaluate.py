@@ -57,7 +57,8 @@ def main(paths: Paths, options: list[str]) -> None:
         )
         for name in (layout.STATISTICS, layout.CONSTRAINTS):
             shutil.copyfile(model / name, output / name)
-        report = judge(given.metric, GateRules.model_validate_json(given.gate), challenger, record, champion, note, table, target, model)
+        notes = tuple(filter(None, (note, schema.rare_classes_in_words if schema.rare_classes else None)))
+        report = judge(given.metric, GateRules.model_validate_json(given.gate), challenger, record, champion, notes, table, target, model)
     (output / layout.EVALUATION).write_text(report.model_dump_json(indent=2))
     (output / layout.OUTCOME).write_text(outcome(report, record).model_dump_json(indent=2))
     log.info("%s %.4f on %d rows; gate: %s", report.metric, report.score, report.rows, "; ".join(report.gate.reasons) or "passed")
@@ -69,7 +70,7 @@ def judge(
     challenger: Predictor,
     record: TrainingRecord,
     champion: "Answers | None",
-    note: str | None,
+    notes: tuple[str, ...],
     table: pd.DataFrame,
     target: Column,
     model: Path,
@@ -90,7 +91,7 @@ def judge(
         dataset_version=record.dataset_version,
         rows=len(target),
         artifact_sha256=artifact_digest(model),
-        notes=(note,) if note else (),
+        notes=notes,
     )
 
 

@@ -1,7 +1,8 @@
 """prepare: a dataset version becomes a training table and a holdout table.
 
 Input `dataset` is manifest.json; the files that it names are fetched at their object versions, and checked by size and SHA-256. Rows
-without a target are dropped. Rows that repeat another one cell by cell are dropped when the table has an id (it is the same record,
+without a target are dropped, and so are the rows of a multiclass target's classes that are too rare to be learnt and judged; schema.json
+and the evaluation name them. Rows that repeat another one cell by cell are dropped when the table has an id (it is the same record,
 delivered twice) and kept when it has none (two different things may look alike); either way they lie on one side of the split.
 Outputs `train` and `holdout` hold the table's texts as they came, in the manifest's order, beside schema.json.
 
@@ -26,7 +27,7 @@ from contracts.manifest import DataFile, Manifest
 from training.frame import parse_table
 from training.paths import Paths
 from training.schema import HOLDOUT_TABLE, TRAIN_TABLE, Schema
-from training.split import check_split, holdout_mask
+from training.split import check_split, holdout_mask, rare_classes
 from training.target import find_classes, target_kind
 from training.text import is_missing, read_table
 
@@ -50,6 +51,12 @@ def main(paths: Paths, options: list[str]) -> None:
     parse_table(contract.features, table)  # a cell that does not parse stops the run here, where its reason is easiest to find
     find_classes(contract, table[contract.target])
     mask = holdout_mask(contract, table, given.holdout, given.seed)
+    rare = rare_classes(contract, table[contract.target], mask, given.folds)
+    common = ~table[contract.target].str.strip().isin(rare)
+    if table[contract.target][common].str.strip().nunique() > 1:
+        table, mask = table[common], mask[common]
+    else:
+        rare = {}  # what is left is nothing to learn: the check names every class
     check_split(contract, table[contract.target], mask, given.folds)
     schema = Schema(
         dataset_version=manifest.version,
@@ -58,9 +65,12 @@ def main(paths: Paths, options: list[str]) -> None:
         holdout_rows=int(mask.sum()),
         without_target=without_target,
         repeated=repeated,
+        rare_classes=rare,
     )
     for channel, name, rows in ((TRAIN_CHANNEL, TRAIN_TABLE, table[~mask]), (HOLDOUT_CHANNEL, HOLDOUT_TABLE, table[mask])):
         write(paths.processing_output(channel), name, rows, schema)
+    if rare:
+        log.warning("%s", schema.rare_classes_in_words)
     log.info("dataset version %s: %d rows to train on, %d held out", schema.dataset_version, schema.train_rows, schema.holdout_rows)
 
 

@@ -13,7 +13,10 @@ HOLDOUT_TABLE = "holdout.csv"
 
 
 class Schema(BaseModel):
-    """Which rows these are. The counts are of the whole dataset version; `repeated` rows with an id were dropped, without one kept."""
+    """Which rows these are. The counts are of the whole dataset version; `repeated` rows with an id were dropped, without one kept.
+
+    `rare_classes` were left out, with so many rows.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -23,6 +26,13 @@ class Schema(BaseModel):
     holdout_rows: int = Field(gt=0)
     without_target: int = Field(ge=0)
     repeated: int = Field(ge=0)
+    rare_classes: dict[str, int] = {}
+
+    @property
+    def rare_classes_in_words(self) -> str:
+        """Which classes were left out."""
+        named = ", ".join(f"{text!r} ({rows})" for text, rows in self.rare_classes.items())
+        return f"too rare to be learnt and judged, so their rows were left out: {named}"
 
     def write(self, folder: Path) -> None:
         """Into a channel's folder."""

@@ -45,6 +45,19 @@ def _position(seed: int, cells: Sequence[str]) -> float:
     return int.from_bytes(hashlib.sha256(f"{seed}|{text}".encode()).digest()[:8], "big") / 2**64
 
 
+def rare_classes(contract: Data, cells: "pd.Series[str]", mask: Mask, folds: int) -> dict[str, int]:
+    """The classes of a multiclass target that one side has too few rows of to learn or to judge them, with their rows on both sides."""
+    if contract.problem is not Problem.MULTICLASS:
+        return {}
+    texts = cells.str.strip()
+    training, holdout, both = (rows.value_counts() for rows in (texts[~mask], texts[mask], texts))
+    return {
+        str(text): int(rows)
+        for text, rows in sorted(both.items())
+        if training.get(text, 0) < folds or holdout.get(text, 0) < HOLDOUT_ROWS_OF_A_CLASS
+    }
+
+
 def check_split(contract: Data, cells: "pd.Series[str]", mask: Mask, folds: int) -> None:
     """Raise DataError, with every finding, when a side has too few rows of a class (or too few rows) to learn from or to judge by."""
     sides = {"training": cells[~mask], "holdout": cells[mask]}

@@ -50,6 +50,16 @@ def test_rows_without_a_target_and_records_delivered_twice_are_dropped_and_count
     assert (schema.without_target, schema.repeated, schema.train_rows + schema.holdout_rows) == (1, 1, 160)
 
 
+def test_a_class_that_is_too_rare_is_left_out_and_named(tmp_path: Path) -> None:
+    paths = prepared(tmp_path, table("multiclass").replace("high,seen", "rare,seen", 3), contract("multiclass"))
+    schema = Schema.read(paths.processing_output(TRAIN_CHANNEL))
+    assert schema.rare_classes == {"rare": 3}
+    assert schema.train_rows + schema.holdout_rows == 157
+    left = rows_of(paths, TRAIN_CHANNEL) + rows_of(paths, HOLDOUT_CHANNEL)
+    assert "rare" not in {row["answer"] for row in left}
+    assert "'rare' (3)" in schema.rare_classes_in_words
+
+
 def test_rows_that_look_alike_are_kept_without_an_id_and_stay_together(tmp_path: Path) -> None:
     lines = table("binary").splitlines()
     paths = prepared(tmp_path, "\n".join([*lines, *lines[1:21]]), contract("binary", id=None))
@@ -96,7 +106,7 @@ def test_a_run_for_another_dataset_version_stops_the_job(tmp_path: Path) -> None
         (table("binary").replace("0.", "zero.", 1), contract("binary"), "column 'size'"),
         (table("binary", rows=20), contract("binary"), "rows, and needs at least"),
         (table("binary").replace(",no,seen", ",yes,seen"), contract("binary"), "must hold 'yes' and one other value"),
-        (table("multiclass").replace("high,seen", "rare,seen", 1), contract("multiclass"), "class 'rare'"),
+        (table("multiclass", rows=12), contract("multiclass"), "rows, and needs at least"),
     ],
 )
 def test_a_table_that_cannot_be_trained_on_says_why(tmp_path: Path, text: str, data: Data, message: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import DataError
 from tests.unit.training.tables import contract
-from training.split import check_split, holdout_mask
+from training.split import check_split, holdout_mask, rare_classes
 
 identifiers = st.lists(st.text(max_size=8), min_size=1, max_size=60)
 
@@ -67,3 +67,11 @@ def test_too_few_rows_of_a_class_are_named_with_their_side() -> None:
     assert "class 'c' of target 'answer' has 0 training rows, and needs at least 4" in said
     assert "class 'c' of target 'answer' has 1 holdout rows, and needs at least 2" in said
     assert "class 'a'" not in said
+
+
+def test_a_class_is_rare_when_one_side_has_too_few_of_it() -> None:
+    cells = pd.Series(["a"] * 20 + ["b"] * 20 + ["c "] + ["d"] * 8)
+    mask = np.array([number % 2 == 0 for number in range(41)] + [True] + [False] * 7)
+    assert rare_classes(contract("multiclass"), cells, mask, folds=4) == {"c": 1, "d": 8}
+    assert rare_classes(contract("binary"), cells, mask, folds=4) == {}
+    assert rare_classes(contract("regression"), cells, mask, folds=4) == {}
