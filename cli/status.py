@@ -1,17 +1,21 @@
 """`tide status`: datasets, runs, versions, endpoint and stacks, at a glance."""
 
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from cli.account import find_account
 from cli.observe import App, version_number
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption
 from cli.output import Output
 from cli.project import load_project
+from cli.rest import wait_for_rest
 
 SHOWN = 10
 
 
 def status(
+    wait: Annotated[bool, typer.Option("--wait", help="First wait until runs, approvals and deployments have ended.")] = False,
     config: ConfigOption = None,
     environment: EnvironmentOption = None,
     directory: DirectoryOption = None,
@@ -23,6 +27,9 @@ def status(
     project = load_project(config, environment)
     app = App(find_account(directory or project.state, aws), project)
     output.say(f"{app.prefix} on {app.account.name}", style="bold")
+    if wait:
+        with output.phase("wait until the loop is at rest") as phase:
+            wait_for_rest(app, phase.show)
     report = read_status(app)
     show_status(output, report)
     output.document({"ok": True, **report})

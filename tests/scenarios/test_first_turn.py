@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+from cli.rest import wait_for_rest, what_moves
 from contracts.errors import DataError
 from tests.scenarios.loop import ROW, Loop, table
 
@@ -45,9 +46,11 @@ def test_a_bad_upload_is_quarantined_with_its_reason(loop: Loop, name: str) -> N
 
 def test_the_next_good_upload_works(loop: Loop) -> None:
     manifest = loop.accepted(table(300))
+    assert what_moves(loop.app)
     assert loop.decisions().count("dataset_refused") == len(BAD)
     version = loop.version(1, "Approved")
     assert version.dataset_version == manifest.version
+    wait_for_rest(loop.app, lambda _: None, 60)
     loop.live(1)
     answer = loop.api().post(b'{"instances": [{"height": 3, "wind": 0, "moon": "full"}]}')
     assert answer.status == 200

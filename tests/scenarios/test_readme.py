@@ -26,7 +26,7 @@ def customers(path: Path) -> None:
     """A table of customers, of whom some have left."""
     generator = random.Random(7)
     lines = ["customer_id,months,plan,autopay,since,churned"]
-    for number in range(400):
+    for number in range(1500):
         months, plan = generator.randint(1, 60), generator.choice(["basic", "plus", "pro"])
         left = generator.random() < (0.8 if months < 24 and plan != "pro" else 0.1)
         since = f"20{generator.randint(18, 25)}-0{generator.randint(1, 9)}-11"
