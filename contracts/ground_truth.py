@@ -1,8 +1,8 @@
 """Labels in SageMaker's ground-truth format: JSON lines that Model Monitor joins with captured predictions, by inference id.
 
-Format: https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-model-quality-merge.html. The label is a CSV row of one cell. Files lie
-under the hour in which the labels were collected, which is later than the hour of the prediction. When a row was labelled more than once,
-the label that was collected last counts, and within a file the last line.
+Format: https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-model-quality-merge.html. The label is a CSV row of one cell. Files
+lie under the hour in which the labels were collected, which is later than the hour of the prediction. When a row was labelled more than
+once, the label that was collected last counts, and within a file the last line.
 """
 
 import csv
@@ -87,6 +87,8 @@ def label_text(value: Any, data: Data) -> str:
     if not isinstance(value, str | int | float):
         raise ValueError("is missing" if value is None else f"must be text or a number, not {type(value).__name__}")
     text = str(value).strip()
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("holds half a character, which JSON can write and UTF-8 cannot")
     if parse(ColumnKind.NUMERIC if data.problem is Problem.REGRESSION else ColumnKind.CATEGORICAL, text) is None:
         raise ValueError("is missing")
     return text

@@ -1,8 +1,8 @@
 """Inference ids: what joins a prediction with what was captured of it, and with its label hours or weeks later.
 
 A request has one id, which SageMaker writes into the captured record (InferenceId, at most 64 characters:
-https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html). Labels are given by row: the only row of a request
-has the request's own id, row n of many (from 1) has `<id>-<n>`. Whoever chooses ids keeps them apart, those of rows included.
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html). Labels are given by row: the only row of a
+request has the request's own id, row n of many (from 1) has `<id>-<n>`. Whoever chooses ids keeps them apart, those of rows included.
 """
 
 import re

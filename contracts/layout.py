@@ -5,7 +5,7 @@ data bucket         uploads/<dataset>/<file>                         what a pers
                     quarantine/<dataset>/<sha256>/<file>             refused, with reason.json beside it
                     feedback/<file>.csv                              labels, as a person or a system uploads them
                     ground-truth/yyyy/mm/dd/hh/<sha256>.jsonl        labels as SageMaker reads them, by the hour of their collection
-                    quarantine/feedback/<sha256>/<file>              rows of such a file that could not be used, with reason.json beside them
+                    quarantine/feedback/<sha256>/<file>              rows of such a file that were refused, with reason.json beside them
 artifacts bucket    capture/<endpoint>/<variant>/yyyy/mm/dd/hh/      what the endpoint captured, by the hour of the prediction
                     runs/<run>/champion/                             who is to be beaten: champion.json, model.tar.gz
                     runs/<run>/{train,holdout,model,evaluation}/     what the pipeline's steps wrote
