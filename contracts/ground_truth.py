@@ -46,9 +46,9 @@ class GroundTruth(_Part):
     def of(cls, inference_id: str, label: str) -> Self:
         """A row's label."""
         cell = io.StringIO()
-        csv.writer(cell, lineterminator="").writerow([label])
+        csv.writer(cell).writerow([label])
         return cls(
-            ground_truth_data=GroundTruthData(data=cell.getvalue()),
+            ground_truth_data=GroundTruthData(data=cell.getvalue().removesuffix("\r\n")),
             event_metadata=GroundTruthMetadata(event_id=inference_id),
         )
 
