@@ -55,7 +55,7 @@ class ServingStack(cdk.Stack):
             statements=FunctionPolicies(self, project, data).record_feedback(),
             key=data.key,
             dead_letters=self.dead_letters,
-            timeout_seconds=300,  # for files; the API does not wait that long, and a request holds few labels
+            timeout_seconds=900,  # for files; the API does not wait that long, and a request holds few labels
             memory_megabytes=1024,
         )
         Trigger(

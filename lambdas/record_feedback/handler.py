@@ -61,6 +61,7 @@ def take_file(event: Event[ObjectCreated], data: Data, bucket: FeedbackBucket) -
     chunks = None if key.endswith("/") else bucket.read(key, version_id)
     if chunks is None:
         logger.info("nothing to do", key=key)
+        metrics.add_metric("nothing_to_do", MetricUnit.Count, 1)
         return {"count": 0, "refused": None}
     file, refused, count = Digested(chunks), Refused(), 0
     try:

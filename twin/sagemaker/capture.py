@@ -47,8 +47,6 @@ def check(config: Mapping[str, Any]) -> None:
         split(settings["DestinationS3Uri"])
     except TransferError as error:
         raise api.invalid(f"DataCaptureConfig.DestinationS3Uri: {error}") from error
-    if not 0 <= settings["InitialSamplingPercentage"] <= 100:
-        raise api.invalid("DataCaptureConfig.InitialSamplingPercentage must be between 0 and 100.")
 
 
 def summary(config: Mapping[str, Any]) -> api.Reply | None:

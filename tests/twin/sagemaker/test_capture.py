@@ -189,7 +189,7 @@ def test_the_projects_key_encrypts_what_is_captured(account: Account) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({"DestinationS3Uri": "https://data/capture"}, "is not an S3 URI"), ({"InitialSamplingPercentage": 101}, "between 0 and 100")],
+    [({"DestinationS3Uri": "https://data/capture"}, "is not an S3 URI"), ({"InitialSamplingPercentage": 101}, "less than or equal to 100")],
 )
 def test_what_could_not_be_followed_is_refused(account: Account, changes: dict[str, Any], named: str) -> None:
     account.model("one", "one")
@@ -199,5 +199,5 @@ def test_what_could_not_be_followed_is_refused(account: Account, changes: dict[s
 
 def test_an_inference_id_has_at_most_64_characters(account: Account) -> None:
     serving(account)
-    with pytest.raises(ClientError, match="InferenceId"):
+    with pytest.raises(ClientError, match="inferenceId"):
         account.runtime.invoke_endpoint(EndpointName="e", Body=b"1", InferenceId="i" * 65)
