@@ -2,7 +2,7 @@
 
 Format: https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-model-quality-merge.html. The label is a CSV row of one cell. Files
 lie under the hour in which the labels were collected, which is later than the hour of the prediction. When a row was labelled more than
-once, the label that was collected last counts, and within a file the last line.
+once, the label that was collected last counts: files sort by time (contracts.layout), and within a file the last line counts.
 """
 
 import csv

@@ -4,7 +4,7 @@ data bucket         uploads/<dataset>/<file>                         what a pers
                     datasets/<dataset>/<version>/manifest.json       accepted: a dataset version
                     quarantine/<dataset>/<sha256>/<file>             refused, with reason.json beside it
                     feedback/<file>.csv                              labels, as a person or a system uploads them
-                    ground-truth/yyyy/mm/dd/hh/<sha256>.jsonl        labels as SageMaker reads them, by the hour of their collection
+                    ground-truth/yyyy/mm/dd/hh/<time>-<sha256>.jsonl labels as SageMaker reads them, by the hour of their collection
                     quarantine/feedback/<sha256>/<file>              rows of such a file that were refused, with reason.json beside them
 artifacts bucket    capture/<endpoint>/<variant>/yyyy/mm/dd/hh/      what the endpoint captured, by the hour of the prediction
                     runs/<run>/champion/                             who is to be beaten: champion.json, model.tar.gz
@@ -89,9 +89,13 @@ def capture_prefix(endpoint: str, variant: str, moment: datetime) -> str:
     return f"{endpoint}/{variant}/{hour_prefix(moment)}"
 
 
-def ground_truth_key(collected: datetime, sha256: str) -> str:
-    """A file of labels; named by content, so the same labels of the same hour are one file."""
-    return f"{GROUND_TRUTH}{hour_prefix(collected)}{sha256}.jsonl"
+def ground_truth_key(collected: datetime, part: int, sha256: str) -> str:
+    """A file of labels: part `part` (from 0) of those that came at one moment.
+
+    The names sort as the labels came, so that a correction is read after what it corrects; the same labels of the same event are one file.
+    """
+    moment = collected.astimezone(UTC)
+    return f"{GROUND_TRUTH}{hour_prefix(moment)}{moment:%M-%S}-{moment.microsecond // 1000:03d}-{part:04d}-{sha256}.jsonl"
 
 
 def run_prefix(run: str) -> str:

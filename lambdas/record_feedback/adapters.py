@@ -22,10 +22,11 @@ class FeedbackBucket:
         """A file of labels, chunk by chunk; None when it is gone since the event."""
         return read_version(self._s3, self.name, key, version_id)
 
-    def record(self, labels: Sequence[GroundTruth], collected: datetime) -> str:
-        """Write labels as one file of ground truth; the same ones again are the same file. Gives its URI."""
+    def record(self, labels: Sequence[GroundTruth], collected: datetime, part: int = 0) -> str:
+        """Write labels as one file of ground truth; the same event's again are the same file. Gives its URI."""
         content = "".join(f"{label.to_line()}\n" for label in labels)
-        return self._put(ground_truth_key(collected, hashlib.sha256(content.encode()).hexdigest()), content, "application/jsonlines")
+        sha256 = hashlib.sha256(content.encode()).hexdigest()
+        return self._put(ground_truth_key(collected, part, sha256), content, "application/jsonlines")
 
     def quarantine(self, file_name: str, refused_rows: str, refusal: Refusal) -> str:
         """Keep the rows that could not be used (CSV), and the reasons beside them. Gives the reasons' URI."""

@@ -1,8 +1,8 @@
 """record_feedback: labels of earlier predictions, from POST /feedback or a CSV file in feedback/, become ground truth.
 
 The hour under which they are filed is the event's: when the API took the request, or S3 the file. Idempotent: a file of ground truth is
-named by its content, so the same event twice writes the same file. A CSV file with bad rows is no error of the function: the good rows are
-used, the others go to quarantine with the reasons.
+named by that time and its content, so the same event twice writes the same file. A CSV file with bad rows is no error of the function:
+the good rows are used, the others go to quarantine with the reasons.
 """
 
 import json
@@ -70,8 +70,8 @@ def take_file(event: Event[ObjectCreated], data: Data, bucket: FeedbackBucket) -
         name = key.rsplit("/", 1)[1]
         refused.add(f"{error}. Next: upload it to {FEEDBACK}FILE.csv", "name")
     else:
-        for labels in read_labels(file, data, refused):
-            _recorded(len(labels), bucket.record(labels, event.time))
+        for part, labels in enumerate(read_labels(file, data, refused)):
+            _recorded(len(labels), bucket.record(labels, event.time, part))
             count += len(labels)
         if not count and not refused.findings:
             refused.add("there is no label in the file", "empty")

@@ -63,7 +63,7 @@ CASES = {
     "a refused upload": (_key("upload_created", "quarantine/breast-cancer/0/reason.json"), set()),
     "an upload elsewhere": (_changed(_golden("upload_created"), bucket={"name": "another"}), set()),
     "labels": (_key("upload_created", "feedback/labels.csv"), {"record_feedback"}),
-    "ground truth": (_key("upload_created", "ground-truth/2026/01/05/08/0.jsonl"), set()),
+    "ground truth": (_key("upload_created", "ground-truth/2026/01/05/08/30-00-000-0000-0.jsonl"), set()),
     "refused labels": (_key("upload_created", "quarantine/feedback/0/labels.csv"), set()),
     "a registered model": (_golden("model_package_pending"), {"approve_model", "reconcile_endpoint"}),
     "a model not ready yet": (_changed(_golden("model_package_pending"), ModelPackageStatus="InProgress"), {"reconcile_endpoint"}),

@@ -108,7 +108,14 @@ def test_what_is_no_number_is_refused_for_a_regression(value: object) -> None:
 def test_partitions_are_hours_in_utc() -> None:
     moment = datetime(2026, 1, 5, 0, 30, tzinfo=timezone(timedelta(hours=2)))
     assert layout.capture_prefix("e", "AllTraffic", moment) == "e/AllTraffic/2026/01/04/22/"
-    assert layout.ground_truth_key(moment, "00ff") == "ground-truth/2026/01/04/22/00ff.jsonl"
+    assert layout.ground_truth_key(moment, 0, "00ff") == "ground-truth/2026/01/04/22/30-00-000-0000-00ff.jsonl"
+
+
+@given(st.sets(st.tuples(st.integers(0, 4_000_000_000_000), st.integers(0, 9999)), min_size=2))
+def test_files_of_labels_sort_as_they_came(came: set[tuple[int, int]]) -> None:
+    start = datetime(1970, 1, 1, tzinfo=UTC)
+    keys = [layout.ground_truth_key(start + timedelta(milliseconds=ms), part, f"{-ms % 251:02x}") for ms, part in sorted(came)]
+    assert keys == sorted(keys)
 
 
 @pytest.mark.parametrize("key", ["feedback/", "feedback/a.txt", "feedback/b/a.csv", "uploads/a.csv"])

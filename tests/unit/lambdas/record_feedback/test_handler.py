@@ -51,6 +51,15 @@ def test_a_golden_request_becomes_ground_truth_of_its_hour(account: Client, gold
     assert _labels(account) == {"order-1": "rose", "order-2": "tulip"}
 
 
+def test_a_correction_is_read_after_what_it_corrects(account: Client, golden: Golden, context: Any) -> None:
+    for milliseconds, label in ((0, "rose"), (1, "tulip"), (2, "rose"), (61_000, "iris")):
+        event = golden("feedback_request")
+        event["requestContext"]["timeEpoch"] += milliseconds
+        handler.handle(event | {"body": json.dumps({"inference_id": "a", "label": label})}, context)
+    assert len(_keys(account, HOUR)) == 4
+    assert _labels(account) == {"a": "iris"}
+
+
 def test_one_label_needs_no_list_and_may_come_in_base64(account: Client, golden: Golden, context: Any) -> None:
     body = base64.b64encode(json.dumps({"inference_id": "a", "label": 1}).encode()).decode()
     assert _send(golden, context, body, isBase64Encoded=True)["statusCode"] == 202
@@ -173,6 +182,12 @@ def test_a_long_file_is_written_in_parts(monkeypatch: pytest.MonkeyPatch, config
     table = "inference_id,label\n" + "".join(f"id-{number},rose\n" for number in range(25))
     parts = list(logic.read_labels(Digested([table.encode()]), config.data, logic.Refused()))
     assert [len(part) for part in parts] == [10, 10, 5]
+
+
+def test_the_last_of_a_long_files_labels_counts(account: Client, upload: Any, context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logic, "LABELS_A_FILE", 1)
+    handler.handle(upload("inference_id,label\n" + "".join(f"a,kind-{number}\n" for number in range(12))), context)
+    assert _labels(account) == {"a": "kind-11"}
 
 
 def test_what_is_listed_of_refused_rows_is_bounded(monkeypatch: pytest.MonkeyPatch, config: Config) -> None:
