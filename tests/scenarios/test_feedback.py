@@ -1,11 +1,14 @@
 """Predictions are captured, labels come later, and both are joined by inference id: what monitoring will live on."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from cli.api import Answer, PredictionApi
+from cli.main import application
 from contracts.capture import CaptureRecord
 from contracts.ground_truth import GroundTruth
 from contracts.inference import row_ids
@@ -81,9 +84,12 @@ def _captured(loop: Loop, prefix: str, count: int) -> list[bytes] | None:
     return lines if len(lines) == count else None
 
 
-def test_labels_as_a_file_are_used_and_the_bad_rows_explained(live: Loop) -> None:
-    content = b"inference_id,label\nold-1,yes\nold-2,no\n,yes\n"
-    live.app.s3.put_object(Bucket=live.app.data_bucket, Key="feedback/march.csv", Body=content)
+def test_labels_as_a_file_are_used_and_the_bad_rows_explained(live: Loop, tmp_path: Path) -> None:
+    file = tmp_path / "march.csv"
+    file.write_text("inference_id,label\nold-1,yes\nold-2,no\n,yes\n")
+    place = ["--config", str(live.app.project.folder / "tidewheel.yaml"), "--dir", str(live.twin.cloud.folder)]
+    told = CliRunner().invoke(application, ["feedback", str(file), *place, "--json"])
+    assert told.exit_code == 0, told.output
     truths = live.until("the labels to be recorded", lambda: found if (found := _truths(live)).keys() >= {"old-1", "old-2"} else None)
     assert (truths["old-1"], truths["old-2"]) == ("yes", "no")
 
@@ -92,6 +98,7 @@ def test_labels_as_a_file_are_used_and_the_bad_rows_explained(live: Loop) -> Non
         return [found["Key"] for found in listed if found["Key"].endswith("reason.json")] or None
 
     (key,) = live.until("the reasons", reasons)
+    assert f"s3://{live.app.data_bucket}/{key}" == json.loads(told.stdout)["refused"] + "reason.json"
     refusal = Refusal.model_validate_json(live.app.s3.get_object(Bucket=live.app.data_bucket, Key=key)["Body"].read())
     assert [(finding.column, finding.row) for finding in refusal.findings] == [("inference_id", 4)]
 
