@@ -32,7 +32,7 @@ class Answer:
 
 
 class PredictionApi:
-    """One project's prediction API; threads may share it."""
+    """One project's prediction API, or, with its other URL, the one for labels; threads may share it."""
 
     def __init__(self, account: Account, url: str) -> None:
         self._url = url
@@ -42,9 +42,13 @@ class PredictionApi:
             raise StateError("no AWS credentials to sign requests with. Next: aws configure, or aws sso login")
         self._pool = urllib3.PoolManager(maxsize=16, timeout=TIMEOUT, retries=False)
 
-    def post(self, body: bytes, content_type: str = JSON) -> Answer:
-        """Send a request body. Raises urllib3.exceptions.HTTPError when there is no answer."""
-        request = AWSRequest("POST", self._url, data=body, headers={"Content-Type": content_type, "Accept": JSON})
+    def post(self, body: bytes, content_type: str = JSON, inference_id: str | None = None) -> Answer:
+        """Send a request body, under an inference id of one's own or one that the API makes.
+
+        Raises urllib3.exceptions.HTTPError when there is no answer.
+        """
+        own = {} if inference_id is None else {"x-inference-id": inference_id}
+        request = AWSRequest("POST", self._url, data=body, headers={"Content-Type": content_type, "Accept": JSON} | own)
         SigV4Auth(self._credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(request)
         reply = self._pool.request("POST", self._url, body=body, headers=dict(request.headers.items()))
         return Answer(reply.status, reply.data)

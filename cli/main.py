@@ -17,6 +17,7 @@ from cli.data import data
 from cli.demo.command import demo
 from cli.doctor import doctor
 from cli.down import down
+from cli.feedback import feedback
 from cli.init import init
 from cli.predict import predict
 from cli.reject import reject
@@ -35,7 +36,7 @@ application = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init, doctor, demo, synth, up, down, train, status, approve, reject, predict):
+for command in (init, doctor, demo, synth, up, down, train, status, approve, reject, predict, feedback):
     application.command()(command)
 application.add_typer(data, name="data")
 

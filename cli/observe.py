@@ -24,6 +24,7 @@ from contracts.metadata import ModelMetadata
 from contracts.refusal import Refusal
 
 PREDICT_PATH = "/predict"
+FEEDBACK_PATH = "/feedback"
 STACKS = ("data", "training", "endpoint", "serving", "control")
 
 
@@ -88,6 +89,11 @@ class App:
         return self.output("data", "DataBucketName")
 
     @cached_property
+    def artifacts_bucket(self) -> str:
+        """Where runs write, and the endpoint captures its traffic."""
+        return self.output("data", "ArtifactsBucketName")
+
+    @cached_property
     def ledger_table(self) -> str:
         """The decisions' table."""
         return self.output("data", "LedgerTableName")
@@ -96,6 +102,11 @@ class App:
     def api_url(self) -> str:
         """The prediction API's URL, as it is reached from here."""
         return self.account.api_url(self.output("serving", "ApiUrl")) + PREDICT_PATH
+
+    @cached_property
+    def feedback_url(self) -> str:
+        """Where labels of predictions are sent, as it is reached from here."""
+        return self.api_url.removesuffix(PREDICT_PATH) + FEEDBACK_PATH
 
     def output(self, part: str, key: str) -> str:
         """An output of one of the stacks. Raises StateError when the stack or the output is not there."""

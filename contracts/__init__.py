@@ -5,5 +5,7 @@ events.py       the events that drive the loop   manifest.py     a dataset versi
 layout.py       where things lie on S3           signature.py    what a model takes and gives
 environment.py  the functions' environment       evaluation.py   metrics, gate, evaluation report
 ledger.py       decisions and deployments        metadata.py     what a model package carries
-baseline.py     statistics and constraints       errors.py       every error that a user can meet
+baseline.py     statistics and constraints       inference.py    ids that join predictions and labels
+capture.py      captured requests and answers    ground_truth.py labels
+errors.py       every error that a user can meet
 """

@@ -6,6 +6,7 @@
     training: {seed, holdout, folds, candidates, metric, gate: {...}, instance_type, max_runtime_seconds}
     approval: {policy: auto | manual}
     serving: {instance_type, instance_count, max_instance_count, rollout: {...}, alarms: {...}}
+    monitoring: {capture_percent, capture_days}
     environments: {prod: {approval: {policy: manual}}}
 
 Reading the file is the caller's work; `parse_config` takes what YAML gave and reports every mistake at once, each with its path.
@@ -149,6 +150,13 @@ class Serving(_Section):
         return self
 
 
+class Monitoring(_Section):
+    """What is kept of the traffic, for monitoring and retraining."""
+
+    capture_percent: int = Field(default=100, ge=0, le=100, description="share of the requests that are captured; 0: none")
+    capture_days: int = Field(default=365, ge=1, description="how long captured requests are kept")
+
+
 class Config(_Section):
     """A whole project in one environment."""
 
@@ -158,6 +166,7 @@ class Config(_Section):
     training: Training = Training()
     approval: Approval = Approval()
     serving: Serving = Serving()
+    monitoring: Monitoring = Monitoring()
 
     @model_validator(mode="after")
     def _metric_fits_the_problem(self) -> Self:

@@ -63,3 +63,9 @@ class PredictEnvironment(Environment):
     """predict."""
 
     endpoint_name: str
+
+
+class RecordFeedbackEnvironment(Environment):
+    """record_feedback."""
+
+    data_bucket: str

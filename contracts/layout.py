@@ -3,16 +3,24 @@
 data bucket         uploads/<dataset>/<file>                         what a person or a system puts there
                     datasets/<dataset>/<version>/manifest.json       accepted: a dataset version
                     quarantine/<dataset>/<sha256>/<file>             refused, with reason.json beside it
-artifacts bucket    runs/<run>/champion/                             who is to be beaten: champion.json, model.tar.gz
+                    feedback/<file>.csv                              labels, as a person or a system uploads them
+                    ground-truth/yyyy/mm/dd/hh/<time>-<sha256>.jsonl labels as SageMaker reads them, by the hour of their collection
+                    quarantine/feedback/<sha256>/<file>              rows of such a file that were refused, with reason.json beside them
+artifacts bucket    capture/<endpoint>/<variant>/yyyy/mm/dd/hh/      what the endpoint captured, by the hour of the prediction
+                    runs/<run>/champion/                             who is to be beaten: champion.json, model.tar.gz
                     runs/<run>/{train,holdout,model,evaluation}/     what the pipeline's steps wrote
 """
 
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 UPLOADS = "uploads/"
 DATASETS = "datasets/"
 QUARANTINE = "quarantine/"
 RUNS = "runs/"
+CAPTURE = "capture/"
+FEEDBACK = "feedback/"
+GROUND_TRUTH = "ground-truth/"
 
 # The largest table that ingest_dataset reads within the 15 minutes of a function, at 5 MB/s, with time to spare.
 LARGEST_UPLOAD_BYTES = 2 * 1024**3
@@ -61,6 +69,33 @@ def parse_manifest_key(key: str) -> tuple[str, str]:
 def quarantine_prefix(dataset: str, sha256: str) -> str:
     """Where a refused upload and its reason go; named by content, so the same bad file twice is one entry."""
     return f"{QUARANTINE}{dataset}/{sha256[:16]}/"
+
+
+def parse_feedback_key(key: str) -> str:
+    """The file name of a CSV file of labels. Raises ValueError for a key that is not `feedback/<file>.csv`."""
+    name = key.removeprefix(FEEDBACK)
+    if name == key or "/" in name or not name.lower().endswith(".csv"):
+        raise ValueError(f"{key!r} is not {FEEDBACK}<file>.csv")
+    return name
+
+
+def hour_prefix(moment: datetime) -> str:
+    """The partition of an hour, `yyyy/mm/dd/hh/` in UTC, as data capture and ground truth have it."""
+    return moment.astimezone(UTC).strftime("%Y/%m/%d/%H/")
+
+
+def capture_prefix(endpoint: str, variant: str, moment: datetime) -> str:
+    """The folder of what an endpoint's variant captured in an hour, below the capture's destination."""
+    return f"{endpoint}/{variant}/{hour_prefix(moment)}"
+
+
+def ground_truth_key(collected: datetime, part: int, sha256: str) -> str:
+    """A file of labels: part `part` (from 0) of those that came at one moment.
+
+    The names sort as the labels came, so that a correction is read after what it corrects; the same labels of the same event are one file.
+    """
+    moment = collected.astimezone(UTC)
+    return f"{GROUND_TRUTH}{hour_prefix(moment)}{moment:%M-%S}-{moment.microsecond // 1000:03d}-{part:04d}-{sha256}.jsonl"
 
 
 def run_prefix(run: str) -> str:

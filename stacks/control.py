@@ -30,6 +30,8 @@ from stacks.constructs.triggers import Tick, Trigger
 from stacks.data import DataStack
 from stacks.names import Arns, function_name, stack_name
 from stacks.project import Project
+from stacks.serving import FUNCTIONS as SERVING_FUNCTIONS
+from stacks.serving import ServingStack
 from stacks.training import TrainingStack
 
 FUNCTIONS = ("ingest_dataset", "start_training", "approve_model", "reconcile_endpoint")
@@ -38,7 +40,7 @@ FUNCTIONS = ("ingest_dataset", "start_training", "approve_model", "reconcile_end
 class ControlStack(cdk.Stack):
     """Four functions with a role each, their rules and schedule, the dead letters, the alerts, and the deployment role."""
 
-    def __init__(self, scope: Construct, project: Project, data: DataStack, training: TrainingStack) -> None:
+    def __init__(self, scope: Construct, project: Project, data: DataStack, training: TrainingStack, serving: ServingStack) -> None:
         super().__init__(scope, stack_name(project, "control"), description=f"Tidewheel {project.prefix}: the functions that turn the loop")
         self._project, self._data = project, data
         self._dead_letters = DeadLetters(self, data.key)
@@ -48,8 +50,9 @@ class ControlStack(cdk.Stack):
         self._start_training()
         self._approve_model()
         self._reconcile_endpoint()
-        names = [function_name(project, function) for function in (*FUNCTIONS, "predict")]
-        alerts = Alerts(self, project, data.key, self._dead_letters, names)
+        names = [function_name(project, function) for function in (*FUNCTIONS, *SERVING_FUNCTIONS)]
+        dead_letters = {"dead-letters": self._dead_letters, "feedback-dead-letters": serving.dead_letters}
+        alerts = Alerts(self, project, data.key, dead_letters, names)
         cdk.CfnOutput(self, "AlertsTopicArn", value=alerts.topic.topic_arn)
         cdk.CfnOutput(self, "DeadLettersUrl", value=self._dead_letters.queue_url)
 

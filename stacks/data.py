@@ -10,6 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from contracts.layout import CAPTURE
 from stacks.constructs.bucket import AccessLogBucket, ProjectBucket
 from stacks.constructs.policy import Condition
 from stacks.names import LOGS_OF_APIS, LOGS_OF_FUNCTIONS, Arns, stack_name
@@ -33,7 +34,9 @@ class DataStack(cdk.Stack):
             self.key.add_to_resource_policy(statement)
         logs = AccessLogBucket(self, "AccessLogs")
         self.data_bucket = ProjectBucket(self, "Data", key=self.key, logs=logs, events=True)
-        self.artifacts_bucket = ProjectBucket(self, "Artifacts", key=self.key, logs=logs)
+        self.artifacts_bucket = ProjectBucket(
+            self, "Artifacts", key=self.key, logs=logs, days={CAPTURE: project.config.monitoring.capture_days}
+        )
         # Exported by hand, so that the other stacks' statements are known before synth, and cdk-nag's findings can be answered one by one.
         self.data_bucket_arn = self.export_value(self.data_bucket.bucket_arn)
         self.artifacts_bucket_arn = self.export_value(self.artifacts_bucket.bucket_arn)

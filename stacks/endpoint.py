@@ -11,11 +11,13 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-rollback.h
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from contracts.config import Serving
+from contracts.config import Config
 from contracts.instances import has_local_storage
+from stacks.constructs.capture import data_capture
 from stacks.constructs.rollout import deployment_config, rollback_alarms
 from stacks.constructs.scaling import scale, scales
 from stacks.names import VARIANT, logical_id, rollback_alarm_names, stack_name
@@ -25,7 +27,7 @@ from stacks.project import Project
 class EndpointStack(cdk.Stack):
     """Model, EndpointConfig, Endpoint, rollback alarms and scaling; the endpoint is named after the project and environment."""
 
-    def __init__(self, scope: Construct, project: Project, *, key: kms.IKey, model_role: iam.IRole) -> None:
+    def __init__(self, scope: Construct, project: Project, *, key: kms.IKey, artifacts_bucket: s3.IBucket, model_role: iam.IRole) -> None:
         super().__init__(
             scope,
             stack_name(project, "endpoint"),
@@ -42,7 +44,7 @@ class EndpointStack(cdk.Stack):
             execution_role_arn=model_role.role_arn,
             containers=[sagemaker.CfnModel.ContainerDefinitionProperty(model_package_name=package.value_as_string)],
         )
-        config = self._endpoint_config(model, serving, key)
+        config = self._endpoint_config(model, project.config, key, artifacts_bucket)
         endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
@@ -74,10 +76,14 @@ class EndpointStack(cdk.Stack):
             constraint_description=f"must be empty or a model package of the group {group}",
         )
 
-    def _endpoint_config(self, model: sagemaker.CfnModel, serving: Serving, key: kms.IKey) -> sagemaker.CfnEndpointConfig:
+    def _endpoint_config(
+        self, model: sagemaker.CfnModel, config: Config, key: kms.IKey, artifacts: s3.IBucket
+    ) -> sagemaker.CfnEndpointConfig:
+        serving = config.serving
         return sagemaker.CfnEndpointConfig(
             self,
             "EndpointConfig",
+            data_capture_config=data_capture(config.monitoring, artifacts, key),
             kms_key_id=None if has_local_storage(serving.instance_type) else key.key_arn,
             production_variants=[
                 sagemaker.CfnEndpointConfig.ProductionVariantProperty(

@@ -1,22 +1,35 @@
-"""The serving stack: a signed HTTP API whose one route calls predict, which calls the endpoint by name."""
+"""The serving stack: a signed HTTP API. POST /predict asks the endpoint; POST /feedback takes labels of earlier predictions.
+
+Labels come as files too: S3 Object Created, feedback/ -> record_feedback. That, and what it could not handle, is in this stack and not in
+the control stack, because the function is: the API's stack is deployed first.
+"""
 
 import aws_cdk as cdk
 from constructs import Construct
 
-from contracts.environment import PredictEnvironment
+from contracts.environment import PredictEnvironment, RecordFeedbackEnvironment
+from contracts.events import DetailType
+from contracts.layout import FEEDBACK
+from stacks.constructs.alerts import DeadLetters
 from stacks.constructs.function import ProjectFunction
+from stacks.constructs.function_policies import FunctionPolicies
 from stacks.constructs.http_api import SignedApi
 from stacks.constructs.policy import allow
+from stacks.constructs.triggers import Trigger
 from stacks.data import DataStack
 from stacks.names import Arns, stack_name
 from stacks.project import Project
 
+FUNCTIONS = ("predict", "record_feedback")
+_TIMEOUT_SECONDS = 29  # an HTTP API gives up after 30
+
 
 class ServingStack(cdk.Stack):
-    """The API and predict. It can be deployed before there is an endpoint: predict then says that no model is deployed yet."""
+    """The API, predict and record_feedback. Without an endpoint it can be deployed too: predict then says that there is no model yet."""
 
     def __init__(self, scope: Construct, project: Project, data: DataStack) -> None:
         super().__init__(scope, stack_name(project, "serving"), description=f"Tidewheel {project.prefix}: the API in front of the model")
+        self.dead_letters = DeadLetters(self, data.key)
         predict = ProjectFunction(
             self,
             project,
@@ -24,8 +37,35 @@ class ServingStack(cdk.Stack):
             environment=PredictEnvironment(endpoint_name=project.prefix),
             statements=[allow(["sagemaker:InvokeEndpoint"], [Arns(self, project).endpoint])],
             key=data.key,
-            timeout_seconds=29,  # an HTTP API gives up after 30
+            timeout_seconds=_TIMEOUT_SECONDS,
             memory_megabytes=1024,
         )
-        api = SignedApi(self, project.prefix, "POST /predict", predict.function, data.key)
+        feedback = self._record_feedback(project, data)
+        routes = {"POST /predict": predict.function, "POST /feedback": feedback.function}
+        api = SignedApi(self, project.prefix, routes, data.key)
         cdk.CfnOutput(self, "ApiUrl", value=api.url)
+
+    def _record_feedback(self, project: Project, data: DataStack) -> ProjectFunction:
+        bucket = data.data_bucket.bucket_name
+        feedback = ProjectFunction(
+            self,
+            project,
+            "record_feedback",
+            environment=RecordFeedbackEnvironment(data_bucket=bucket),
+            statements=FunctionPolicies(self, project, data).record_feedback(),
+            key=data.key,
+            dead_letters=self.dead_letters,
+            timeout_seconds=900,  # for files; the API does not wait that long, and a request holds few labels
+            memory_megabytes=1024,
+        )
+        Trigger(
+            self,
+            project.prefix,
+            "feedback-created",
+            source="aws.s3",
+            detail_type=DetailType.OBJECT_CREATED,
+            detail={"bucket": {"name": [bucket]}, "object": {"key": [{"prefix": FEEDBACK}]}},
+            function=feedback.function,
+            dead_letters=self.dead_letters,
+        )
+        return feedback

@@ -27,9 +27,9 @@ def add_stacks(app: cdk.App, project: Project) -> None:
     """Adds `<prefix>-data`, -training, -endpoint, -serving and -control. Raises ConfigError for what AWS would refuse."""
     data = DataStack(app, project)
     training = TrainingStack(app, project, data)
-    endpoint = EndpointStack(app, project, key=data.key, model_role=training.model_role)
+    endpoint = EndpointStack(app, project, key=data.key, artifacts_bucket=data.artifacts_bucket, model_role=training.model_role)
     serving = ServingStack(app, project, data)
-    control = ControlStack(app, project, data, training)
+    control = ControlStack(app, project, data, training, serving)
     # By name only, so CDK cannot know: serving calls the endpoint, control updates its stack and watches predict.
     serving.add_stack_dependency(endpoint)
     control.add_stack_dependency(serving)

@@ -8,8 +8,7 @@ from botocore.exceptions import ClientError
 from contracts.layout import REASON, manifest_key, quarantine_prefix
 from contracts.manifest import Manifest
 from contracts.refusal import Refusal
-
-CHUNK_BYTES = 1 << 20
+from lambdas.objects import read_version
 
 
 class DataBucket:
@@ -21,14 +20,7 @@ class DataBucket:
 
     def read(self, key: str, version_id: str) -> Iterator[bytes] | None:
         """An object version's content, chunk by chunk; None when it is gone since the event."""
-        try:
-            body = self._s3.get_object(Bucket=self._bucket, Key=key, VersionId=version_id)["Body"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchVersion"}:
-                return None
-            raise
-        chunks: Iterator[bytes] = body.iter_chunks(CHUNK_BYTES)
-        return chunks
+        return read_version(self._s3, self._bucket, key, version_id)
 
     def write_manifest(self, manifest: Manifest) -> tuple[str, bool]:
         """(URI, whether it is new). The first manifest of a version stays: the same content twice is the same version."""

@@ -11,7 +11,7 @@ from contracts.config import Data
 from contracts.evaluation import Problem
 from contracts.manifest import ColumnSummary, DataFile, Manifest
 from contracts.refusal import Finding
-from lambdas.ingest_dataset.table import Digested, FormatError, rows
+from lambdas.table import Digested, FormatError, rows
 
 SHOWN_FINDINGS = 20
 MOST_CLASSES = 1000

@@ -1,7 +1,7 @@
 """predict: the API's door to the endpoint. POST /predict with JSON, JSON Lines or CSV; the answer is the model server's JSON.
 
-The body is passed on as it came: the model server knows the signature, and names row and feature of what is wrong. The header
-x-inference-id names the prediction. Only what a request needs is imported, because a cold start is somebody's waiting time: so there is
+The body is passed on as it came: the model server knows the signature, and names row and feature of what is wrong. Each row's answer has
+an inference id. Only what a request needs is imported, because a cold start is somebody's waiting time: so there is
 no Tracer here, whose SDK would be a third of it; Lambda's active tracing shows the request and the function without it.
 """
 
@@ -18,8 +18,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from contracts.environment import PredictEnvironment
+from lambdas.api import Reply
 from lambdas.predict.adapters import Endpoint
-from lambdas.predict.logic import CONNECT_SECONDS, READ_SECONDS, Reply, parse, predict
+from lambdas.predict.logic import CONNECT_SECONDS, READ_SECONDS, parse, predict
 
 SERVICE = "predict"
 # An HTTP API waits 30 s (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html), so one attempt gets less.

@@ -4,20 +4,23 @@ A prediction has no side effect, so an attempt that failed for the endpoint's sa
 the slowest attempt would still end before the function must, with full jitter
 (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/). That is what keeps a new fleet that fails during its
 canary from being seen by a client. What the client did wrong is answered at once, in the model server's own words.
+
+Every answer names its rows: in the header x-inference-id and as `inference_id` the request's id, and in each prediction the row's, under
+which its label is sent to /feedback later. A caller may choose the request's id, in the same header; else it is made of the API's request
+id.
 """
 
-import base64
-import binascii
 import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-CONTENT_TYPES = ("application/json", "application/jsonlines", "text/csv")
-# A Lambda event holds 6 MB (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html); the rest is for its envelope.
-MAXIMUM_BYTES = 5 * 1024 * 1024
-# What Lambda gives back holds 6 MB too, as JSON text in which every quote of the answer takes two characters.
+from contracts.inference import LONGEST_REQUEST_ID, is_inference_id, row_ids
+from lambdas.api import JSON, Reply, headers_of, read_body, refuse
+
+CONTENT_TYPES = (JSON, "application/jsonlines", "text/csv")
+# What Lambda gives back holds 6 MB, as JSON text in which every quote of the answer takes two characters.
 LONGEST_ANSWER = 6 * 1024 * 1024 - 64 * 1024
 LONGEST_CONTENT_TYPE = 1024  # as InvokeEndpoint takes it
 ATTEMPTS = 6
@@ -37,19 +40,6 @@ class Request:
     body: bytes
     content_type: str
     inference_id: str
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the API answers; `body` is JSON text."""
-
-    status: int
-    body: str
-    headers: Mapping[str, str]
-
-    def render(self) -> dict[str, Any]:
-        """As an HTTP API's payload format 2.0 takes it."""
-        return {"statusCode": self.status, "headers": dict(self.headers), "body": self.body}
 
 
 @dataclass(frozen=True)
@@ -84,22 +74,17 @@ Outcome = Answered | Refused | Unavailable | NotDeployed
 
 def parse(event: Mapping[str, Any]) -> Request | Reply:
     """The request in an HTTP API event (payload format 2.0), or the reply that says what is wrong with it."""
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    headers = headers_of(event)
     content_type = headers.get("content-type", "").strip()
     if content_type.split(";")[0].strip().lower() not in CONTENT_TYPES:
         return refuse(415, "UnsupportedMediaType", f"content-type {content_type[:100]!r} is not one of {', '.join(CONTENT_TYPES)}")
     if len(content_type) > LONGEST_CONTENT_TYPE or not (content_type.isascii() and content_type.isprintable()):
         return refuse(415, "UnsupportedMediaType", f"content-type must be at most {LONGEST_CONTENT_TYPE} printable ASCII characters")
-    text = event.get("body") or ""
-    try:
-        body = base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()
-    except (binascii.Error, ValueError):
-        return refuse(400, "BadRequest", "the body is not what its encoding says")
-    if not body.strip():
-        return refuse(400, "BadRequest", 'the body is empty. Next: send the features, for instance as {"instances": [{...}]}')
-    if len(body) > MAXIMUM_BYTES:
-        return refuse(413, "PayloadTooLarge", f"the body has {len(body)} bytes, more than {MAXIMUM_BYTES}. Next: send fewer rows at once")
-    return Request(body, content_type, inference_id(event["requestContext"]["requestId"]))
+    identity = headers.get(INFERENCE_HEADER, "").strip() or inference_id(event["requestContext"]["requestId"])
+    if not is_inference_id(identity, LONGEST_REQUEST_ID):
+        return refuse(400, "BadRequest", f"{INFERENCE_HEADER} must be at most {LONGEST_REQUEST_ID} letters, digits or ._:-")
+    body = read_body(event, 'send the features, for instance as {"instances": [{...}]}')
+    return body if isinstance(body, Reply) else Request(body, content_type, identity)
 
 
 def inference_id(request_id: str) -> str:
@@ -131,7 +116,7 @@ def predict(
 def _reply(outcome: Outcome, identity: str) -> Reply:
     match outcome:
         case Answered(body):
-            return _answer(body.decode(), identity)
+            return _answer(_with_ids(body.decode(), identity), identity)
         case Refused(status, message):
             return _as_said(status, message)
         case NotDeployed():
@@ -146,7 +131,18 @@ def _reply(outcome: Outcome, identity: str) -> Reply:
 def _answer(text: str, identity: str) -> Reply:
     if len(json.dumps(text)) > LONGEST_ANSWER:
         return refuse(413, "AnswerTooLarge", "the answer is longer than an API reply may be. Next: send fewer rows at once")
-    return Reply(200, text, {"content-type": "application/json", INFERENCE_HEADER: identity})
+    return Reply(200, text, {"content-type": JSON, INFERENCE_HEADER: identity})
+
+
+def _with_ids(answer: str, identity: str) -> str:
+    """The model server's answer with the ids of request and rows. What has no predictions is another image's, and is left alone."""
+    try:
+        document = json.loads(answer)
+        predictions = document["predictions"]
+        rows = [row | {"inference_id": name} for row, name in zip(predictions, row_ids(identity, len(predictions)), strict=True)]
+    except (ValueError, TypeError, KeyError):
+        return answer
+    return json.dumps(document | {"inference_id": identity, "predictions": rows})
 
 
 def _as_said(status: int, message: str) -> Reply:
@@ -156,15 +152,10 @@ def _as_said(status: int, message: str) -> Reply:
     except ValueError:
         said = None
     if isinstance(said, dict) and "error" in said:
-        return Reply(status, json.dumps(said), {"content-type": "application/json"})
+        return Reply(status, json.dumps(said), {"content-type": JSON})
     return refuse(status, "ModelError", message)
 
 
 def _later(kind: str, message: str) -> Reply:
     reply = refuse(503, kind, message)
     return Reply(reply.status, reply.body, {**reply.headers, "retry-after": RETRY_AFTER_SECONDS})
-
-
-def refuse(status: int, kind: str, message: str) -> Reply:
-    """An error as the model server words them."""
-    return Reply(status, json.dumps({"error": {"type": kind, "message": message}}), {"content-type": "application/json"})

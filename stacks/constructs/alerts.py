@@ -31,20 +31,23 @@ class DeadLetters(sqs.Queue):
 
 
 class Alerts(Construct):
-    """The topic `<prefix>-alerts`; people subscribe to it. An alarm for the dead letters, and one for each function."""
+    """The topic `<prefix>-alerts`; people subscribe to it. An alarm for each queue of dead letters (by its alarm's name), and function."""
 
-    def __init__(self, scope: Construct, project: Project, key: kms.IKey, dead_letters: sqs.IQueue, functions: Sequence[str]) -> None:
+    def __init__(
+        self, scope: Construct, project: Project, key: kms.IKey, dead_letters: Mapping[str, sqs.IQueue], functions: Sequence[str]
+    ) -> None:
         super().__init__(scope, "Alerts")
         self._prefix = project.prefix
         self.topic = sns.Topic(self, "Topic", topic_name=f"{project.prefix}-alerts", master_key=key, enforce_ssl=True)
         self._allow_alarms(Arns(cdk.Stack.of(self), project).alarm(f"{project.prefix}-*"))
-        self._alarm(
-            "DeadLettersAlarm",
-            f"{project.prefix}-dead-letters",
-            "Events that no function could handle are waiting. Read them, mend the cause, and send them again",
-            ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum"),
-            {"QueueName": dead_letters.queue_name},
-        )
+        for name, queue in dead_letters.items():
+            self._alarm(
+                f"{name}-alarm",
+                f"{project.prefix}-{name}",
+                "Events that no function could handle are waiting. Read them, mend the cause, and send them again",
+                ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum"),
+                {"QueueName": queue.queue_name},
+            )
         for name in functions:
             self._alarm(
                 f"{name.removeprefix(project.prefix)}-errors",

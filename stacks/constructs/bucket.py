@@ -1,6 +1,6 @@
 """The project's buckets: versioned, private, TLS only, owner enforced, logged, and kept when their stack goes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import aws_cdk as cdk
@@ -15,17 +15,26 @@ _UNFINISHED = s3.LifecycleRule(id="abort-unfinished-uploads", abort_incomplete_m
 class ProjectBucket(s3.Bucket):
     """A bucket under the project's key whose objects raise EventBridge events when `events` is set.
 
-    Versions are never expired: dataset manifests and model packages name them.
+    Versions are never expired, because dataset manifests and model packages name them, except below the prefixes in `days`.
     """
 
-    def __init__(self, scope: Construct, id: str, *, key: kms.IKey, logs: "AccessLogBucket", events: bool = False) -> None:  # noqa: A002 - CDK's name
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's name
+        *,
+        key: kms.IKey,
+        logs: "AccessLogBucket",
+        events: bool = False,
+        days: Mapping[str, int] | None = None,
+    ) -> None:
         super().__init__(
             scope,
             id,
             encryption=s3.BucketEncryption.KMS,
             encryption_key=key,
             bucket_key_enabled=True,
-            **_common([_UNFINISHED]),
+            **_common([_UNFINISHED, *(_expire(prefix, kept) for prefix, kept in (days or {}).items())]),
         )
         resource = self.node.default_child
         assert isinstance(resource, s3.CfnBucket)  # noqa: S101 - tells the type checker what CDK guarantees
@@ -61,6 +70,16 @@ class AccessLogBucket(s3.Bucket):
         )
         assert delivery.policy_dependable is not None  # noqa: S101 - a bucket of this app always has a policy
         self.delivery = delivery.policy_dependable
+
+
+def _expire(prefix: str, days: int) -> s3.LifecycleRule:
+    """Objects below a prefix go after some days, and a month later for good."""
+    return s3.LifecycleRule(
+        id=f"expire-{prefix.rstrip('/')}",
+        prefix=prefix,
+        expiration=cdk.Duration.days(days),
+        noncurrent_version_expiration=cdk.Duration.days(30),
+    )
 
 
 def _common(rules: Sequence[s3.LifecycleRule]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""What each control function may do, in the order in which its code does it."""
+"""What each function that turns the loop may do, in the order in which its code does it."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
-from contracts.layout import DATASETS, QUARANTINE, RUNS, UPLOADS
+from contracts.layout import DATASETS, FEEDBACK, GROUND_TRUTH, QUARANTINE, RUNS, UPLOADS
 from stacks.constructs.policy import allow, pass_role
 from stacks.data import DataStack
 from stacks.names import Arns
@@ -11,7 +11,7 @@ from stacks.project import Project
 
 
 class FunctionPolicies:
-    """Statements of ingest_dataset, start_training, approve_model and reconcile_endpoint."""
+    """Statements of ingest_dataset, start_training, approve_model, reconcile_endpoint and record_feedback."""
 
     def __init__(self, stack: cdk.Stack, project: Project, data: DataStack) -> None:
         self._arns = Arns(stack, project)
@@ -71,6 +71,16 @@ class FunctionPolicies:
             pass_role(deployment_role_arn, "cloudformation.amazonaws.com"),
             self._key(),
             self._ledger("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"),
+        ]
+
+    def record_feedback(self) -> list[iam.PolicyStatement]:
+        """Reads files of labels, writes ground truth, and what it refuses to quarantine."""
+        bucket = self._data.data_bucket_arn
+        return [
+            allow(["s3:GetObject", "s3:GetObjectVersion"], [f"{bucket}/{FEEDBACK}*"]),
+            allow(["s3:ListBucket"], [bucket]),  # as for ingest_dataset
+            allow(["s3:PutObject"], [f"{bucket}/{prefix}*" for prefix in (GROUND_TRUTH, f"{QUARANTINE}{FEEDBACK}")]),
+            self._key(),
         ]
 
     def _live(self) -> list[iam.PolicyStatement]:

@@ -1,6 +1,7 @@
-"""An HTTP API with one route in front of one function; every request is signed (IAM) and logged."""
+"""An HTTP API whose routes lead to a function each; every request is signed (IAM) and logged."""
 
 import json
+from collections.abc import Mapping
 
 import aws_cdk as cdk
 from aws_cdk import aws_apigatewayv2 as api
@@ -25,14 +26,21 @@ _ACCESS_LOG = {
 
 
 class SignedApi(Construct):
-    """`route` ("POST /predict") -> `function`, for callers who may execute-api:Invoke it. `url` has no slash at the end."""
+    """`routes`: route ("POST /predict") -> function, for callers who may execute-api:Invoke it. `url` has no slash at the end."""
 
-    def __init__(self, scope: Construct, name: str, route: str, function: lambda_.IFunction, key: kms.IKey) -> None:
+    def __init__(self, scope: Construct, name: str, routes: Mapping[str, lambda_.IFunction], key: kms.IKey) -> None:
         super().__init__(scope, "Api")
-        self._api = api.CfnApi(self, "Api", name=name, protocol_type="HTTP", description=f"Predictions of {name}")
+        self._api = api.CfnApi(self, "Api", name=name, protocol_type="HTTP", description=f"Predictions of {name}, and their labels")
+        for route, function in routes.items():
+            self._route(route, function)
+        self._stage(name, key)
+
+    def _route(self, route: str, function: lambda_.IFunction) -> None:
+        method, path = route.split(" ")
+        part = path.strip("/").capitalize()
         integration = api.CfnIntegration(
             self,
-            "Integration",
+            f"{part}Integration",
             api_id=self._api.ref,
             integration_type="AWS_PROXY",
             integration_uri=function.function_arn,
@@ -40,19 +48,16 @@ class SignedApi(Construct):
         )
         api.CfnRoute(
             self,
-            "Route",
+            f"{part}Route",
             api_id=self._api.ref,
             route_key=route,
             authorization_type="AWS_IAM",
             target=f"integrations/{integration.ref}",
         )
-        self._stage(name, key)
-        stack = cdk.Stack.of(self)
-        method, path = route.split(" ")
         function.add_permission(
             "Invoke",
             principal=iam.ServicePrincipal("apigateway.amazonaws.com"),
-            source_arn=stack.format_arn(service="execute-api", resource=self._api.ref, resource_name=f"*/{method}{path}"),
+            source_arn=cdk.Stack.of(self).format_arn(service="execute-api", resource=self._api.ref, resource_name=f"*/{method}{path}"),
         )
 
     @property

@@ -7,7 +7,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from contracts.layout import DATASETS, RUNS, UPLOADS
+from contracts.layout import CAPTURE, DATASETS, RUNS, UPLOADS
 from stacks.constructs.policy import allow, pass_role, service_role
 from stacks.data import DataStack
 from stacks.names import JOB_LOGS, SERVING_LOGS, Arns, rollback_alarm_names
@@ -68,7 +68,9 @@ class ModelRoles(Construct):
         return [
             allow(["s3:GetObject"], [f"{artifacts}/{RUNS}*"]),
             allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": f"{RUNS}*"}}),
-            allow(["kms:Decrypt"], [self._data.key.key_arn]),
+            # Data capture writes in the name of the model's role.
+            allow(["s3:PutObject"], [f"{artifacts}/{CAPTURE}*"]),
+            allow(["kms:Decrypt", "kms:GenerateDataKey"], [self._data.key.key_arn]),
             *self._image(),
             # A rollout watches its alarms in the name of the model's role.
             # https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html

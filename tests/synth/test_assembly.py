@@ -19,6 +19,7 @@ from contracts.environment import (
     IngestDatasetEnvironment,
     PredictEnvironment,
     ReconcileEndpointEnvironment,
+    RecordFeedbackEnvironment,
     StartTrainingEnvironment,
 )
 from stacks.project import read_project
@@ -106,6 +107,7 @@ FUNCTIONS: dict[str, type[Environment]] = {
     "approve_model": ApproveModelEnvironment,
     "reconcile_endpoint": ReconcileEndpointEnvironment,
     "predict": PredictEnvironment,
+    "record_feedback": RecordFeedbackEnvironment,
 }
 
 

@@ -62,6 +62,9 @@ CASES = {
     "something else beside a manifest": (_key("manifest_created", "datasets/breast-cancer/0/notes.txt"), set()),
     "a refused upload": (_key("upload_created", "quarantine/breast-cancer/0/reason.json"), set()),
     "an upload elsewhere": (_changed(_golden("upload_created"), bucket={"name": "another"}), set()),
+    "labels": (_key("upload_created", "feedback/labels.csv"), {"record_feedback"}),
+    "ground truth": (_key("upload_created", "ground-truth/2026/01/05/08/30-00-000-0000-0.jsonl"), set()),
+    "refused labels": (_key("upload_created", "quarantine/feedback/0/labels.csv"), set()),
     "a registered model": (_golden("model_package_pending"), {"approve_model", "reconcile_endpoint"}),
     "a model not ready yet": (_changed(_golden("model_package_pending"), ModelPackageStatus="InProgress"), {"reconcile_endpoint"}),
     "an approval": (_changed(_golden("model_package_pending"), ModelApprovalStatus="Approved"), {"reconcile_endpoint"}),
@@ -83,7 +86,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_an_event_wakes_whom_it_concerns(templates: Mapping[str, Template], case: str) -> None:
     event, woken = CASES[case]
-    assert _woken(templates["control"], event) == woken
+    assert _woken(templates["control"], event) | _woken(templates["serving"], event) == woken
 
 
 def test_what_cannot_be_delivered_is_kept(templates: Mapping[str, Template]) -> None:
@@ -150,5 +153,7 @@ def test_operators_hear_of_dead_letters_and_of_failing_functions(templates: Mapp
         "approve-model-errors",
         "reconcile-endpoint-errors",
         "predict-errors",
+        "record-feedback-errors",
+        "feedback-dead-letters",
     }
     assert all(alarm["AlarmActions"] == [{"Ref": topic}] for alarm in alarms)

@@ -38,9 +38,15 @@ def test_data_and_artifacts_are_under_the_project_key_and_logged(templates: Mapp
         assert rule["BucketKeyEnabled"] is True
         assert properties["LoggingConfiguration"]["DestinationBucketName"]["Ref"].startswith("AccessLogs")
         # A manifest names object versions: none may ever expire.
-        assert "NoncurrentVersion" not in text(properties["LifecycleConfiguration"])
+        assert {rule.get("Prefix") for rule in properties["LifecycleConfiguration"]["Rules"] if "Expiration" in text(rule)} <= {"capture/"}
     (data,) = (properties for name, properties in own.items() if name.startswith("Data"))
     assert data["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+
+
+def test_what_is_captured_expires(templates: Mapping[str, Template]) -> None:
+    (artifacts,) = (bucket for name, bucket in templates["data"].of("S3::Bucket").items() if name.startswith("Artifacts"))
+    (rule,) = (rule for rule in artifacts["Properties"]["LifecycleConfiguration"]["Rules"] if "ExpirationInDays" in rule)
+    assert (rule["Prefix"], rule["ExpirationInDays"], rule["NoncurrentVersionExpiration"]) == ("capture/", 365, {"NoncurrentDays": 30})
 
 
 def test_only_s3_of_this_account_writes_access_logs(templates: Mapping[str, Template]) -> None:

@@ -92,3 +92,15 @@ def test_the_deployment_role_reaches_what_cloudformation_names(templates: Mappin
         (name,) = templates["endpoint"].of(f"SageMaker::{kind}")
         assert name == logical_id("breast-cancer-dev", part)
         assert f"/{name}-*" in statements
+
+
+def test_all_traffic_is_captured_as_text_under_the_projects_key(templates: Mapping[str, Template]) -> None:
+    capture = templates["endpoint"].only("SageMaker::EndpointConfig")["DataCaptureConfig"]
+    assert (capture["EnableCapture"], capture["InitialSamplingPercentage"]) == (True, 100)
+    assert [option["CaptureMode"] for option in capture["CaptureOptions"]] == ["Input", "Output"]
+    destination = text(capture["DestinationS3Uri"])
+    assert "Artifacts" in destination
+    assert '"/capture"' in destination
+    assert capture["KmsKeyId"]["Fn::ImportValue"].startswith("breast-cancer-dev-data:")
+    listed = capture["CaptureContentTypeHeader"]
+    assert {*listed["JsonContentTypes"], *listed["CsvContentTypes"]} == {"application/json", "application/jsonlines", "text/csv"}

@@ -49,6 +49,7 @@ EXACTLY = {
     | {f"cloudwatch:{verb}" for verb in ("PutMetricAlarm", "DescribeAlarms", "DeleteAlarms")}
     | {"kms:DescribeKey", "kms:CreateGrant", "iam:PassRole", "iam:CreateServiceLinkedRole"},
     ("serving", "PredictRole"): FUNCTION | {"sagemaker:InvokeEndpoint"},
+    ("serving", "RecordFeedbackRole"): FUNCTION | FAILURES | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket"},
     ("training", "RolesPipeline"): IMAGE
     | VOLUMES
     | {f"sagemaker:{verb}{kind}Job" for verb in ("Create", "Describe", "Stop") for kind in ("Processing", "Training")}
@@ -57,7 +58,8 @@ EXACTLY = {
     ("training", "RolesJob"): CONTAINER
     | VOLUMES
     | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucket"},
-    ("training", "RolesModel"): CONTAINER | {"s3:GetObject", "s3:ListBucket", "kms:Decrypt", "cloudwatch:DescribeAlarms"},
+    ("training", "RolesModel"): CONTAINER
+    | {"s3:GetObject", "s3:PutObject", "s3:ListBucket", "kms:Decrypt", "kms:GenerateDataKey", "cloudwatch:DescribeAlarms"},
 }
 
 # Actions for which AWS knows no resources, and the condition that holds them where there is one.
@@ -134,6 +136,20 @@ def test_predict_reaches_one_endpoint(templates: Mapping[str, Template]) -> None
     assert text(invoke["Resource"]).endswith(':endpoint/breast-cancer-dev"]]}')
 
 
+def test_feedback_is_written_only_as_ground_truth_and_quarantine(templates: Mapping[str, Template]) -> None:
+    (put,) = (s for s in templates["serving"].statements("RecordFeedbackRole") if s["Action"] == "s3:PutObject")
+    written = text(put["Resource"])
+    assert len(as_list(put["Resource"])) == 2
+    assert '"/ground-truth/*"' in written
+    assert '"/quarantine/feedback/*"' in written
+
+
+def test_the_model_writes_only_what_is_captured(templates: Mapping[str, Template]) -> None:
+    (put,) = (s for s in templates["training"].statements("RolesModel") if s["Action"] == "s3:PutObject")
+    assert '"/capture/*"' in text(as_list(put["Resource"])[0])
+    assert len(as_list(put["Resource"])) == 1
+
+
 def test_nothing_adds_to_a_role_from_outside(templates: Mapping[str, Template]) -> None:
     for template in templates.values():
         assert not template.of("IAM::Policy")
@@ -144,7 +160,7 @@ def test_nothing_adds_to_a_role_from_outside(templates: Mapping[str, Template]) 
 
 def test_a_function_has_a_role_and_a_log_group_of_its_own(templates: Mapping[str, Template]) -> None:
     functions = [function["Properties"] for part in ("serving", "control") for function in templates[part].of("Lambda::Function").values()]
-    assert len({text(function["Role"]) for function in functions}) == len(functions) == 5
+    assert len({text(function["Role"]) for function in functions}) == len(functions) == 6
     for part in ("serving", "control"):
         for group in templates[part].of("Logs::LogGroup").values():
             assert group["Properties"]["RetentionInDays"] == 90

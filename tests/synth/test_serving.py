@@ -1,22 +1,38 @@
-"""The API: signed, logged, limited, and one route."""
+"""The API: signed, logged, limited, and two routes."""
 
 import json
 from collections.abc import Mapping
+from typing import Any
+
+import pytest
 
 from tests.synth.templates import Template, text
 
 
-def test_the_one_route_is_signed_and_leads_to_predict(templates: Mapping[str, Template]) -> None:
+def _function(template: Template, name: str) -> tuple[str, Any]:
+    """(logical id, properties) of a function."""
+    (found,) = (item for item in template.of("Lambda::Function").items() if item[1]["Properties"]["Handler"].split(".")[1] == name)
+    return found[0], found[1]["Properties"]
+
+
+@pytest.mark.parametrize(("route", "function"), [("POST /predict", "predict"), ("POST /feedback", "record_feedback")])
+def test_a_route_is_signed_and_leads_to_its_function(templates: Mapping[str, Template], route: str, function: str) -> None:
     template = templates["serving"]
-    route = template.only("ApiGatewayV2::Route")
-    assert (route["RouteKey"], route["AuthorizationType"]) == ("POST /predict", "AWS_IAM")
-    (function,) = template.of("Lambda::Function")
-    integration = template.only("ApiGatewayV2::Integration")
-    assert integration["IntegrationUri"] == {"Fn::GetAtt": [function, "Arn"]}
+    routes = {each["Properties"]["RouteKey"]: each["Properties"] for each in template.of("ApiGatewayV2::Route").values()}
+    assert len(routes) == 2
+    assert routes[route]["AuthorizationType"] == "AWS_IAM"
+    target = next(part["Ref"] for part in routes[route]["Target"]["Fn::Join"][1] if isinstance(part, dict))
+    integration = template.resources[target]["Properties"]
+    name, _ = _function(template, function)
+    assert integration["IntegrationUri"] == {"Fn::GetAtt": [name, "Arn"]}
     assert integration["PayloadFormatVersion"] == "2.0"
-    permission = template.only("Lambda::Permission")
-    assert permission["Principal"] == "apigateway.amazonaws.com"
-    assert "/*/POST/predict" in text(permission["SourceArn"])
+    permissions = [each["Properties"] for each in template.of("Lambda::Permission").values()]
+    (permission,) = (
+        each
+        for each in permissions
+        if each["Principal"] == "apigateway.amazonaws.com" and each["FunctionName"] == {"Fn::GetAtt": [name, "Arn"]}
+    )
+    assert f"/*/{route.replace(' ', '')}" in text(permission["SourceArn"])
 
 
 def test_requests_are_logged_as_json_and_limited(templates: Mapping[str, Template]) -> None:
@@ -26,7 +42,19 @@ def test_requests_are_logged_as_json_and_limited(templates: Mapping[str, Templat
 
 
 def test_predict_gives_up_before_the_api_does(templates: Mapping[str, Template]) -> None:
-    assert templates["serving"].only("Lambda::Function")["Timeout"] < 30
+    assert _function(templates["serving"], "predict")[1]["Timeout"] < 30
+
+
+def test_what_record_feedback_could_not_handle_waits_and_raises_an_alarm(templates: Mapping[str, Template]) -> None:
+    serving = templates["serving"]
+    (queue,) = serving.of("SQS::Queue")
+    (config,) = serving.of("Lambda::EventInvokeConfig").values()
+    assert config["Properties"]["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": [queue, "Arn"]}
+    (target,) = serving.only("Events::Rule")["Targets"]
+    assert target["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": [queue, "Arn"]}
+    alarms = {each["Properties"]["AlarmName"]: text(each) for each in templates["control"].of("CloudWatch::Alarm").values()}
+    assert f"DeadLetters{queue.removeprefix('DeadLetters')}" in alarms["breast-cancer-dev-feedback-dead-letters"]
+    assert "breast-cancer-dev-record-feedback-errors" in alarms
 
 
 def test_the_url_is_an_output(templates: Mapping[str, Template]) -> None:

@@ -9,7 +9,7 @@
     models.py, endpoints.py,        models; endpoints as fleets of model servers
     fleet.py, endpoint_views.py
     rollout.py, alarmwatch.py       blue/green deployments and their alarms
-    invoke.py                       the traffic
+    invoke.py, capture.py           the traffic, and what is captured of it
 
 SageMaker operations that are not in these tables are moto's, which only keep records;
 those that would pretend to run something are refused.

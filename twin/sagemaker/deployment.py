@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from twin.sagemaker import rollout
+from twin.sagemaker import capture, rollout
 from twin.sagemaker.alarmwatch import AlarmWatch
 from twin.sagemaker.context import Context
 from twin.sagemaker.endpoint_views import deployment_event, state_event
@@ -86,7 +86,7 @@ class Deployments:
                 self.set(endpoint, "RollingBack")
             self._finish(endpoint, kept=blue, retired=green, FailureReason=failure or None)
             return
-        captured = config.get("DataCaptureConfig")
+        captured = capture.summary(config)
         self._finish(endpoint, kept=green, retired=blue, EndpointConfigName=green.config_name, DataCaptureConfig=captured)
 
     def _look(self, endpoint: Endpoint, blue: Fleet, green: Fleet, failure: str, watch: AlarmWatch) -> rollout.Rollout:

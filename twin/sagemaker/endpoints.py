@@ -11,7 +11,7 @@ import random
 import threading
 from typing import Any
 
-from twin.sagemaker import api, rollout
+from twin.sagemaker import api, capture, rollout
 from twin.sagemaker.alarmwatch import AlarmWatch
 from twin.sagemaker.context import Context
 from twin.sagemaker.deployment import Deployments, Endpoint
@@ -70,7 +70,7 @@ class Endpoints:
             "EndpointStatus": "Creating",
             "CreationTime": now,
             "LastModifiedTime": now,
-            "DataCaptureConfig": config.get("DataCaptureConfig"),
+            "DataCaptureConfig": capture.summary(config),
             "LastDeploymentConfig": deployment or None,
         }
         with self._lock:
@@ -175,7 +175,8 @@ class Endpoints:
                 )
             )
         chance = random.Random(f"{name}/{config['EndpointConfigName']}")  # noqa: S311 - routes traffic, keeps no secret
-        return Fleet(self._context, name, config["EndpointConfigName"], variants, chance)
+        captured = capture.Capture(self._context, name, config, {variant.name: variant.credentials for variant in variants})
+        return Fleet(self._context, name, config["EndpointConfigName"], variants, chance, captured)
 
     def _watch(self, deployment: dict[str, Any], fleet: Fleet) -> AlarmWatch:
         return AlarmWatch(self._context.cloud, fleet.variants[0].credentials, deployment)

@@ -24,6 +24,7 @@ from pathlib import Path
 from twin import images
 from twin.cloud import Credentials
 from twin.sagemaker import joblogs
+from twin.sagemaker.capture import Capture
 from twin.sagemaker.context import Context, random_name
 from twin.sagemaker.storage import TransferError, download_file, unpack
 
@@ -170,6 +171,7 @@ class Fleet:
     config_name: str
     variants: list[Variant]
     chance: random.Random
+    capture: Capture
     weights: dict[str, float] = field(default_factory=dict)
     instances: dict[str, list[Instance]] = field(default_factory=dict)
     in_flight: int = 0
@@ -195,6 +197,7 @@ class Fleet:
                     f"Please check CloudWatch logs for this endpoint."
                 )
         threading.Thread(target=self._watch, name=f"fleet-{self.config_name}", daemon=True).start()
+        self.capture.start()
         return ""
 
     def choose(self, target: str | None) -> tuple[str, Instance]:
@@ -216,6 +219,7 @@ class Fleet:
         while drain and self.in_flight and time.monotonic() < deadline:
             time.sleep(POLL)
         self._stop.set()
+        self.capture.close(write=drain)
         for instance in (each for listed in self.instances.values() for each in listed):
             instance.stop(STOP_GRACE if drain else CLOSING_GRACE)
         if drain:

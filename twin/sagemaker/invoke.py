@@ -4,7 +4,8 @@ Sources: API_runtime_InvokeEndpoint (errors; twin.constraints checks the size of
 your-algorithms-inference-code (60 seconds),
 monitoring-cloudwatch (each request puts 0 or 1 into the error metrics; latencies are microseconds).
 Modelled: a container that cannot be reached gives a ModelError with OriginalStatusCode 503, one that is too slow 0; metrics are those of
-requests that reached a variant. The container sees Content-Type, Accept and the custom attributes, not the InferenceId.
+requests that reached a variant. The container sees Content-Type, Accept and the custom attributes, not the InferenceId, which is captured
+(twin.sagemaker.capture).
 """
 
 import json
@@ -16,10 +17,12 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 from twin import patches
 from twin.cloud import Cloud
 from twin.patches import Patch
+from twin.sagemaker.capture import Exchange
 from twin.sagemaker.endpoints import Endpoints
 from twin.sagemaker.fleet import Answer, Unreachable
 
 TIMEOUT = 60.0
+OCTETS = "application/octet-stream"
 _FORWARDED = ("Content-Type", "Accept", "X-Amzn-SageMaker-Custom-Attributes")
 _REFUSED = ("Target-Model", "Target-Container-Hostname", "Inference-Component", "Session-Id", "Enable-Explanations")
 Reply = tuple[int, dict[str, Any], bytes]
@@ -47,11 +50,13 @@ class Invocations:
         sent = time.perf_counter()
         try:
             answer = instance.post(body, {key: headers[key] for key in _FORWARDED if key in headers}, TIMEOUT)
+            answered = time.perf_counter()
+            if 200 <= answer.status < 300:
+                fleet.capture.take(variant, _exchange(headers, body, answer))
         except Unreachable as error:
-            answer = error
+            answer, answered = error, time.perf_counter()
         finally:
             endpoint.release(fleet)
-        answered = time.perf_counter()
         status = answer.status if isinstance(answer, Answer) else 0 if answer.timed_out else 503
         self._measure(name, variant, status, answered - sent, sent - started)
         if isinstance(answer, Answer) and 200 <= status < 300:
@@ -84,9 +89,24 @@ def _problem(headers: Any) -> str:
     return f"The twin does not serve requests with {', '.join(refused)}." if refused else ""
 
 
+def _exchange(headers: Any, body: bytes, answer: Answer) -> Exchange:
+    return Exchange(
+        content_type=headers.get("Content-Type", OCTETS),
+        body=body,
+        answer_type=_given(answer).get("content-type", OCTETS),
+        answer=answer.body,
+        inference_id=headers.get("X-Amzn-SageMaker-Inference-Id"),
+        custom_attributes=headers.get("X-Amzn-SageMaker-Custom-Attributes"),
+    )
+
+
+def _given(answer: Answer) -> dict[str, str]:
+    return {name.lower(): value for name, value in answer.headers.items()}
+
+
 def _headers(answer: Answer, variant: str) -> dict[str, Any]:
-    given = {name.lower(): value for name, value in answer.headers.items()}
-    shown = {"Content-Type": given.get("content-type", "application/octet-stream"), "x-Amzn-Invoked-Production-Variant": variant}
+    given = _given(answer)
+    shown = {"Content-Type": given.get("content-type", OCTETS), "x-Amzn-Invoked-Production-Variant": variant}
     custom = given.get("x-amzn-sagemaker-custom-attributes")
     return shown | ({"X-Amzn-SageMaker-Custom-Attributes": custom} if custom else {})
 

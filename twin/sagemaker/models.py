@@ -2,14 +2,13 @@
 
 A container of a model names an image and its data, or a model package, whose container it then takes. Sources: API_CreateModel,
 API_CreateEndpointConfig; API_CreateModelPackage: a version must be Approved to be deployed.
-Refused by name: several containers, serverless, asynchronous and shadow variants, model data that is not one archive. Data capture
-settings are kept.
+Refused by name: several containers, serverless, asynchronous and shadow variants, model data that is not one archive.
 """
 
 import threading
 from typing import Any
 
-from twin.sagemaker import api
+from twin.sagemaker import api, capture
 from twin.sagemaker.context import Context
 from twin.sagemaker.registry import Registry
 from twin.sagemaker.training import find_image
@@ -108,6 +107,7 @@ class Models:
                     f"Variant {variant['VariantName']} needs ModelName and InitialInstanceCount; the twin serves only instances."
                 )
             self._model(variant["ModelName"])
+        capture.check(request)
         with self._lock:
             if name in self._configs:
                 raise api.invalid(f'Cannot create already existing endpoint configuration "{arn}".')

@@ -37,7 +37,24 @@ def tide_process(folder: Path, *arguments: str) -> subprocess.CompletedProcess[s
 
 
 @pytest.mark.parametrize(
-    "command", ["", "init", "doctor", "demo", "synth", "up", "down", "train", "status", "approve", "reject", "predict", "data", "data push"]
+    "command",
+    [
+        "",
+        "init",
+        "doctor",
+        "demo",
+        "synth",
+        "up",
+        "down",
+        "train",
+        "status",
+        "approve",
+        "reject",
+        "predict",
+        "feedback",
+        "data",
+        "data push",
+    ],
 )
 def test_every_command_has_help(command: str) -> None:
     result = CliRunner().invoke(main.application, [*command.split(), "--help"])
@@ -54,7 +71,15 @@ def test_a_users_mistake_is_one_line_and_no_traceback(tmp_path: Path) -> None:
 
 def test_without_a_twin_the_next_step_is_said(tide: Tide, churn: Path) -> None:
     tide("init", "--data", str(churn), "--target", "Churn")
-    for command in (["status"], ["train"], ["approve", "1"], ["reject", "1"], ["predict", "{}"], ["data", "push", str(churn)]):
+    for command in (
+        ["status"],
+        ["train"],
+        ["approve", "1"],
+        ["reject", "1"],
+        ["predict", "{}"],
+        ["feedback", str(churn)],
+        ["data", "push", str(churn)],
+    ):
         result = tide(*command)
         assert result.exit_code == 1
         assert "Next: tide up" in str(result.exception)

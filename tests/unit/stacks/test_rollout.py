@@ -6,6 +6,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
 
 from contracts.config import Config, Rollout, RolloutType, Serving
@@ -52,7 +53,8 @@ def _endpoint(**serving: Any) -> Template:
     project = read_project(app.node, EXAMPLE.parent, None)
     config = Config.model_validate(project.config.model_dump() | {"serving": Serving(**serving).model_dump()})
     role = iam.Role.from_role_arn(elsewhere, "Role", "arn:aws:iam::123456789012:role/model")
-    stack = EndpointStack(app, Project(config, project.root), key=kms.Key(elsewhere, "Key"), model_role=role)
+    bucket = s3.Bucket.from_bucket_name(elsewhere, "Artifacts", "artifacts")
+    stack = EndpointStack(app, Project(config, project.root), key=kms.Key(elsewhere, "Key"), artifacts_bucket=bucket, model_role=role)
     return Template.from_stack(stack)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from contracts.columns import ColumnKind
 from contracts.config import Config, Data
 from contracts.evaluation import Problem
-from lambdas.ingest_dataset import table
+from lambdas import table
 from lambdas.ingest_dataset.logic import Report, check
 
 HEADER = "id,petal,colour,wild,seen,kind"

@@ -17,19 +17,18 @@ from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.api import MAXIMUM_BYTES, Reply
 from lambdas.predict import handler
 from lambdas.predict.adapters import Endpoint
 from lambdas.predict.logic import (
     ATTEMPTS,
     CONNECT_SECONDS,
     LONGEST_ANSWER,
-    MAXIMUM_BYTES,
     READ_SECONDS,
     Answered,
     NotDeployed,
     Outcome,
     Refused,
-    Reply,
     Request,
     Unavailable,
     inference_id,
@@ -105,13 +104,43 @@ def test_an_inference_id_is_short_and_always_the_same(request_id: str) -> None:
 
 
 def test_an_answer_comes_back_with_its_inference_id() -> None:
-    reply, pauses = _ask([Answered(b'{"predictions": []}')])
-    assert reply.render() == {
-        "statusCode": 200,
-        "headers": {"content-type": "application/json", "x-inference-id": "id-1"},
-        "body": '{"predictions": []}',
+    reply, pauses = _ask([Answered(b'{"predictions": [{"prediction": 1.5}], "model": {"run": "r"}}')])
+    assert (reply.status, reply.headers, pauses) == (200, {"content-type": "application/json", "x-inference-id": "id-1"}, [])
+    assert json.loads(reply.body) == {
+        "inference_id": "id-1",
+        "predictions": [{"prediction": 1.5, "inference_id": "id-1"}],
+        "model": {"run": "r"},
     }
-    assert pauses == []
+
+
+def test_each_of_many_rows_has_an_id_of_its_own() -> None:
+    reply, _ = _ask([Answered(b'{"predictions": [{"prediction": "a"}, {"prediction": "b"}]}')])
+    assert [row["inference_id"] for row in json.loads(reply.body)["predictions"]] == ["id-1-1", "id-1-2"]
+
+
+@pytest.mark.parametrize("answer", [b"[]", b"not json", b'{"predictions": 3}', b'{"predictions": [1]}', b'{"outputs": []}'])
+def test_another_images_answer_is_left_alone(answer: bytes) -> None:
+    assert _ask([Answered(answer)])[0].body == answer.decode()
+
+
+def _named(identity: str) -> Request | Reply:
+    event = _event()
+    return parse(event | {"headers": event["headers"] | {"X-Inference-Id": identity}})
+
+
+@pytest.mark.parametrize("identity", ["order-17", " a ", "7" * 56, "A.b_c:d-e"])
+def test_a_caller_may_name_the_request(identity: str) -> None:
+    request = _named(identity)
+    assert isinstance(request, Request)
+    assert request.inference_id == identity.strip()
+
+
+@pytest.mark.parametrize("identity", ["7" * 57, "a b", "-a", "\u00fc", "a/b", "a\nb"])
+def test_a_name_that_sagemaker_or_its_rows_could_not_have_is_refused(identity: str) -> None:
+    reply = _named(identity)
+    assert isinstance(reply, Reply)
+    assert reply.status == 400
+    assert "x-inference-id must be" in reply.body
 
 
 @pytest.mark.parametrize("failures", range(1, ATTEMPTS))
@@ -233,7 +262,7 @@ def test_the_handler_answers_a_golden_request(
     )
     monkeypatch.setattr(handler, "endpoint", lambda: asked)
     reply = handler.handle(event, context)
-    assert (reply["statusCode"], reply["body"]) == (200, body.decode())
+    assert (reply["statusCode"], json.loads(reply["body"])["predictions"][0]["prediction"]) == (200, "rose")
     assert reply["headers"]["x-inference-id"] == expected["InferenceId"]
 
 

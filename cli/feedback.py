@@ -1,0 +1,44 @@
+"""`tide feedback`: labels of earlier predictions, as a CSV file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.account import find_account
+from cli.observe import App
+from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption
+from cli.output import Output
+from cli.project import load_project
+from cli.tables import sha256_of
+from cli.upload import TRANSFER
+from contracts.errors import DataError
+from contracts.layout import FEEDBACK, parse_feedback_key, quarantine_prefix
+
+
+def feedback(
+    file: Annotated[Path, typer.Argument(help="A CSV file with the columns inference_id and label.", show_default=False)],
+    config: ConfigOption = None,
+    environment: EnvironmentOption = None,
+    directory: DirectoryOption = None,
+    aws: AwsOption = False,
+    machine: JsonOption = False,
+) -> None:
+    """Upload labels of earlier predictions. Good rows become ground truth; refused ones, if any, are listed in quarantine."""
+    output = Output(machine)
+    key = FEEDBACK + file.name
+    try:
+        parse_feedback_key(key)
+    except ValueError as error:
+        raise DataError([f"{error}. Next: give a .csv file"]) from None
+    if not file.is_file():
+        raise DataError([f"there is no file {file}. Next: give the path of a CSV file"])
+    project = load_project(config, environment)
+    app = App(find_account(directory or project.state, aws), project)
+    refused = f"s3://{app.data_bucket}/{quarantine_prefix(FEEDBACK.rstrip('/'), sha256_of(file))}"
+    uri = f"s3://{app.data_bucket}/{key}"
+    with output.phase("upload labels") as phase:
+        app.s3.upload_file(str(file), app.data_bucket, key, Config=TRANSFER)
+        phase.result = uri
+    output.say(f"rows that cannot be used, and why, will be in {refused}")
+    output.document({"ok": True, "uri": uri, "refused": refused})
