@@ -5,5 +5,6 @@ events.py       the events that drive the loop   manifest.py     a dataset versi
 layout.py       where things lie on S3           signature.py    what a model takes and gives
 environment.py  the functions' environment       evaluation.py   metrics, gate, evaluation report
 ledger.py       decisions and deployments        metadata.py     what a model package carries
-baseline.py     statistics and constraints       errors.py       every error that a user can meet
+baseline.py     statistics and constraints       monitoring.py   thresholds, violations, verdicts of a window
+errors.py       every error that a user can meet
 """
