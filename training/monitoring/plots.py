@@ -29,6 +29,8 @@ def plot(feature: FeatureStatistics, summary: Summary) -> Markup:
 
 def _numbers(summary: NumberSummary, before: Counts, now: Counts) -> Markup:
     edges = np.append(summary.lowers, summary.last)
+    if len(edges) > 2 and edges[-2] == edges[-1]:  # the last bin is one value: drawn as wide as its neighbour
+        edges[-1] += edges[-2] - edges[-3]
     low, high = _view(edges)
     places = EDGE + 2 + (edges.clip(low, high) - low) / (high - low) * (WIDTH - 2 * EDGE - 4)
     if len(edges) == 2 and edges[0] == edges[1]:  # a column of one value
@@ -41,7 +43,9 @@ def _numbers(summary: NumberSummary, before: Counts, now: Counts) -> Markup:
     body += [_outside(0, now[0]), _outside(WIDTH - EDGE, now[-1])]
     body.append(Markup('<line class="axis" x1="0" x2="{}" y1="{}" y2="{}"/>').format(WIDTH, FLOOR, FLOOR))
     body.append(Markup('<text x="{}" y="{}">{}</text>').format(EDGE, HEIGHT - 6, f"{low:.4g}"))
-    body.append(Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(WIDTH - EDGE, HEIGHT - 6, f"{high:.4g}"))
+    body.append(
+        Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(WIDTH - EDGE, HEIGHT - 6, f"{min(high, summary.last):.4g}")
+    )
     return _svg(HEIGHT, body)
 
 
@@ -65,8 +69,8 @@ def _outside(left: float, share: float) -> Markup:
     height = share * (FLOOR - 8)
     if height < 0.5:
         return Markup("")
-    bar = '<rect class="out" x="{}" y="{}" width="{}" height="{}"><title>{} beyond the baseline</title></rect>'
-    return Markup(bar).format(left, f"{FLOOR - height:.1f}", EDGE, f"{height:.1f}", f"{share:.1%}")
+    bar = Markup('<rect class="out" x="{}" y="{:.1f}" width="{}" height="{:.1f}"><title>{:.1%} beyond the baseline</title></rect>')
+    return bar.format(left, FLOOR - height, EDGE, height, share)
 
 
 def _categories(names: list[str], before: Counts, now: Counts) -> Markup:
@@ -89,6 +93,5 @@ def _categories(names: list[str], before: Counts, now: Counts) -> Markup:
 
 
 def _svg(height: int, body: list[Markup]) -> Markup:
-    return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="baseline and window">{}</svg>').format(
-        WIDTH, height, Markup("").join(body)
-    )
+    frame = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="baseline and window">{}</svg>')
+    return frame.format(WIDTH, height, Markup("").join(body))
