@@ -79,19 +79,22 @@ class NumberSummary:
 
     def add(self, values: Numbers) -> None:
         """Take more cells into account; NaN is a missing one."""
-        holes = np.isnan(values)
-        if holes.any():
+        values = values.clip(-LIMIT, LIMIT)
+        highest = float(values.max(initial=-np.inf))
+        if np.isnan(highest):
+            holes = np.isnan(values)
             self.missing += int(holes.sum())
             values = values[~holes]
+            highest = float(values.max(initial=-np.inf))
         if not len(values):
             return
-        values = values.clip(-LIMIT, LIMIT)
         places = np.searchsorted(self.lowers, values, side="right")
-        places += values > self.last
+        if highest > self.last:
+            places += values > self.last
         self.bins += np.bincount(places, minlength=len(self.bins))
         self.fractional += int(np.count_nonzero(values != np.floor(values)))
         self.minimum = min(self.minimum, float(values.min()))
-        self.maximum = max(self.maximum, float(values.max()))
+        self.maximum = max(self.maximum, highest)
         moved = values - self.center
         self.total += float(moved.sum())
         self.squares += float(moved @ moved)
