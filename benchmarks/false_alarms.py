@@ -37,9 +37,9 @@ def draw(generator: np.random.Generator, shares: np.ndarray, rows: int) -> np.nd
 def column(generator: np.random.Generator, number: int, before: int, now: int, shift: float) -> Difference:
     """Baseline against window: 20 numeric columns, then 5 categorical ones, which move by changing places with their neighbour."""
     if number < 20:
-        return compare(draw(generator, normal_shares(0), before), draw(generator, normal_shares(shift), now), ordered=True)
+        return compare(draw(generator, normal_shares(0), before), draw(generator, normal_shares(shift), now))
     moved = CATEGORIES * (1 - shift) + np.roll(CATEGORIES, 1) * shift
-    return compare(draw(generator, CATEGORIES, before), draw(generator, moved, now), ordered=False)
+    return compare(draw(generator, CATEGORIES, before), draw(generator, moved, now))
 
 
 def verdicts(difference: Difference) -> np.ndarray:

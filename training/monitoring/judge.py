@@ -11,9 +11,10 @@ from contracts.evaluation import CHANCE, Evaluation, Metric
 from contracts.monitoring import DriftVerdict, FeatureVerdict, MetricVerdict, QualityReport, QualityVerdict, Thresholds
 from training.monitoring.distance import Counts, compare
 from training.monitoring.quality import Measured, Quality
-from training.monitoring.summary import NumberSummary, Summary
+from training.monitoring.summary import NumberSummary, Summary, TextSummary
 
 ANSWERS = frozenset({PREDICTION, PROBABILITY})
+RARE = 5
 JUDGED = frozenset({Metric.ACCURACY, Metric.F1, Metric.RMSE})  # the others are reported
 
 
@@ -29,6 +30,16 @@ def histograms(feature: FeatureStatistics, summary: Summary) -> tuple[Counts, Co
     return baseline, np.array([*summary.known.values(), summary.unknown.total], dtype=float)
 
 
+def _with_tail(baseline: Counts, window: Counts) -> tuple[Counts, Counts]:
+    """Categories with what the baseline holds RARE times or never in one.
+
+    Of a column with very many categories every window holds some that no baseline has seen, in place of others that it saw once; together
+    they keep their share, and one by one they do not (Good and Turing).
+    """
+    rare = baseline <= RARE
+    return np.append(baseline[~rare], baseline[rare].sum()), np.append(window[~rare], window[rare].sum())
+
+
 def judge_feature(
     feature: FeatureStatistics, summary: Summary, kind: ColumnKind | None, thresholds: Thresholds, family: int
 ) -> FeatureVerdict:
@@ -40,7 +51,9 @@ def judge_feature(
     elif summary.present < thresholds.minimum_rows:
         verdict = DriftVerdict.NOT_ENOUGH_DATA
     else:
-        distance, chance = compare(baseline, window, ordered=isinstance(summary, NumberSummary))
+        if isinstance(summary, TextSummary):
+            baseline, window = _with_tail(baseline, window)
+        distance, chance = compare(baseline, window)
         different = distance > thresholds.distance and chance < thresholds.significance / family
         verdict = DriftVerdict.DRIFT if different else DriftVerdict.NO_DRIFT
     return FeatureVerdict(

@@ -1,15 +1,19 @@
 """Verdicts: no verdict without data, no alarm without a change, an alarm with one; quality against the holdout."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.baseline import PREDICTION, PROBABILITY
+from contracts.columns import ColumnKind
 from contracts.evaluation import Metric
 from contracts.monitoring import DriftVerdict, QualityVerdict, Thresholds
 from tests.unit.training.monitoring import traffic
-from training.monitoring.judge import judge_features, judge_quality, judge_window
+from training.baseline import describe
+from training.monitoring.judge import judge_feature, judge_features, judge_quality, judge_window
 from training.monitoring.quality import ClassQuality
 from training.monitoring.summary import NumberSummary, Summary, TextSummary, summary_of
 
@@ -80,6 +84,22 @@ def test_a_boolean_that_turns_over_drifts_and_a_date_is_not_compared() -> None:
     assert (found["member"], found["since"]) == (DriftVerdict.DRIFT, DriftVerdict.NOT_COMPARED)
 
 
+def test_new_values_of_a_column_with_very_many_are_no_drift_and_another_mix_of_them_is() -> None:
+    generator = np.random.default_rng(6)
+    zipf = generator.zipf(1.3, 6000).clip(max=10**9)
+    texts = np.array([f"customer {number}" for number in zipf], dtype=object)
+    statistics = describe({"customer": ColumnKind.CATEGORICAL}, {"customer": texts[:3000]})
+    feature = statistics.features[0]
+    same, other = summary_of(feature), summary_of(feature)
+    assert isinstance(same, TextSummary)
+    assert isinstance(other, TextSummary)
+    same.add(Counter(texts[3000:]))
+    assert same.unknown.total > 300
+    other.add(Counter(texts[3000:4500].tolist() + [f"stranger {number}" for number in range(1500)]))
+    found = [judge_feature(feature, summary, ColumnKind.CATEGORICAL, LIMITS, 10).verdict for summary in (same, other)]
+    assert found == [DriftVerdict.NO_DRIFT, DriftVerdict.DRIFT]
+
+
 def test_drift_of_the_answers_alone_is_drift_and_a_share_of_features_can_be_asked_for() -> None:
     columns = summaries(500, 4, shift=2.0)
     one = judge_features(traffic.STATISTICS, columns, traffic.KINDS, LIMITS)
@@ -102,7 +122,7 @@ def quality(right: int, wrong: int) -> ClassQuality:
     """Of so many labelled predictions, half of them positive."""
     found = ClassQuality(2, binary=True)
     for good, count in ((True, right), (False, wrong)):
-        truth = np.arange(count) % 2.0
+        truth = (np.arange(count) % 2).astype(np.float64)
         found.add(truth, truth if good else 1 - truth, np.full((count, 2), np.nan))
     return found
 

