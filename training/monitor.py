@@ -31,6 +31,7 @@ from training.monitoring.job import MonitorJob
 from training.monitoring.judge import ANSWERS, judge_features, judge_quality, judge_window
 from training.monitoring.labels import Labels
 from training.monitoring.outputs import describe, metric_lines
+from training.monitoring.publish import put_metrics
 from training.monitoring.report import render
 from training.monitoring.scan import Scanner, WindowSummary, scan_window
 from training.paths import Paths
@@ -45,9 +46,12 @@ def main(paths: Paths, options: list[str]) -> None:
     """Run the job. Raises StateError for what the job is not given, or given wrongly."""
     parser = argparse.ArgumentParser(prog="monitor")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that read; the result does not depend on it")
+    parser.add_argument("--namespace", help="put the metrics there too; Model Monitor does it itself for what its own schedules run")
     given = parser.parse_args(options)
     job = MonitorJob.of(os.environ, paths)
     verdict = run(job, given.workers, paths.cloudwatch)
+    if given.namespace and job.publish:
+        put_metrics((paths.cloudwatch / METRICS_FILE).read_text(), given.namespace)
     log.info("drift: %s (%s); quality: %s", verdict.drift, ", ".join(verdict.drifted) or "no feature", verdict.quality.verdict)
     log.info("%s", verdict.counts.model_dump_json())
 
@@ -66,7 +70,7 @@ def run(job: MonitorJob, workers: int, cloudwatch: Path) -> MonitoringVerdict:
     (job.output / layout.STATISTICS).write_text(describe(window).model_dump_json(indent=2, exclude_none=True))
     (job.output / layout.VIOLATIONS).write_text(violations.model_dump_json(indent=2))
     (job.output / layout.MONITORING).write_text(verdict.model_dump_json(indent=2))
-    (job.output / layout.REPORT).write_text(render(verdict, violations, baseline, window))
+    (job.output / layout.REPORT).write_text(render(verdict, violations, baseline, signature.features, window))
     if job.publish:
         cloudwatch.mkdir(parents=True, exist_ok=True)
         (cloudwatch / METRICS_FILE).write_text(metric_lines(verdict, window))

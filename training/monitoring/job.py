@@ -50,10 +50,13 @@ class MonitorJob:
         _check_format(environment.get("dataset_format", ""))
         statistics = paths.at(_get(environment, "baseline_statistics"))
         truth = environment.get("ground_truth_source")
+        start, end = _time(environment, "start_time"), _time(environment, "end_time")
+        if start >= end:
+            raise StateError(f"the window is empty: start_time {start} is not before end_time {end}")
         return cls(
             window=Window(
-                start=_time(environment, "start_time"),
-                end=_time(environment, "end_time"),
+                start=start,
+                end=end,
                 endpoint=environment.get("sagemaker_endpoint_name", ""),
                 schedule=environment.get("sagemaker_monitoring_schedule_name", ""),
             ),
@@ -86,5 +89,9 @@ def _time(environment: Mapping[str, str], name: str) -> datetime:
 
 
 def _check_format(text: str) -> None:
-    if text and "sagemakerCaptureJson" not in json.loads(text):
+    try:
+        given = json.loads(text or '{"sagemakerCaptureJson": {}}')
+    except json.JSONDecodeError as error:
+        raise StateError(f"dataset_format is not JSON: {error}") from None
+    if "sagemakerCaptureJson" not in given:
         raise StateError(f"dataset_format is {text}, and only sagemakerCaptureJson, an endpoint's data capture, can be read")

@@ -3,10 +3,13 @@
 Colours are the page's: the classes base, live and out are styled by report.html.j2.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from markupsafe import Markup
 
 from contracts.baseline import FeatureStatistics
+from contracts.columns import ColumnKind
 from training.monitoring.distance import Counts
 from training.monitoring.judge import histograms
 from training.monitoring.summary import Numbers, NumberSummary, Summary
@@ -18,16 +21,16 @@ SHOWN = 6  # categories
 ROW = 18
 
 
-def plot(feature: FeatureStatistics, summary: Summary) -> Markup:
-    """Where the baseline's rows lie, and where the window's do."""
+def plot(feature: FeatureStatistics, summary: Summary, kind: ColumnKind | None) -> Markup:
+    """Where the baseline's rows lie, and where the window's do. `kind` is that of a feature; the model's answers have none."""
     baseline, window = histograms(feature, summary)
     before, now = (counts / max(1.0, counts.sum()) for counts in (baseline, window))
     if isinstance(summary, NumberSummary):
-        return _numbers(summary, before, now)
+        return _numbers(summary, before, now, _date if kind is ColumnKind.DATETIME else _number)
     return _categories(list(summary.known), before, now)
 
 
-def _numbers(summary: NumberSummary, before: Counts, now: Counts) -> Markup:
+def _numbers(summary: NumberSummary, before: Counts, now: Counts, tell: Callable[[float], str]) -> Markup:
     edges = np.append(summary.lowers, summary.last)
     if len(edges) > 2 and edges[-2] == edges[-1]:  # the last bin is one value: drawn as wide as its neighbour
         edges[-1] += edges[-2] - edges[-3]
@@ -42,11 +45,17 @@ def _numbers(summary: NumberSummary, before: Counts, now: Counts) -> Markup:
     body = [_steps(places, top / highest, name) for top, name in zip(tops, ("base", "live"), strict=True)]
     body += [_outside(0, now[0]), _outside(WIDTH - EDGE, now[-1])]
     body.append(Markup('<line class="axis" x1="0" x2="{}" y1="{}" y2="{}"/>').format(WIDTH, FLOOR, FLOOR))
-    body.append(Markup('<text x="{}" y="{}">{}</text>').format(EDGE, HEIGHT - 6, f"{low:.4g}"))
-    body.append(
-        Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(WIDTH - EDGE, HEIGHT - 6, f"{min(high, summary.last):.4g}")
-    )
+    body.append(Markup('<text x="{}" y="{}">{}</text>').format(EDGE, HEIGHT - 6, tell(low)))
+    body.append(Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(WIDTH - EDGE, HEIGHT - 6, tell(min(high, summary.last))))
     return _svg(HEIGHT, body)
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _date(seconds: float) -> str:
+    return str(np.datetime64(int(seconds), "s"))[:10]  # any year, unlike datetime
 
 
 def _view(edges: Numbers) -> tuple[float, float]:
@@ -82,8 +91,9 @@ def _categories(names: list[str], before: Counts, now: Counts) -> Markup:
     rows += [("new values", 0.0, float(now[-1]))] if now[-1] else []
     scale = (WIDTH - 150) / max(1e-300, *(max(row[1:]) for row in rows)) if rows else 0
     body = []
+    margin = max(2, (HEIGHT - len(rows) * ROW) // 2)
     for place, (name, old, new) in enumerate(rows):
-        top = place * ROW + 2
+        top = place * ROW + margin
         label = name if len(name) <= 15 else name[:14] + "…"
         body.append(Markup('<text x="92" y="{}" text-anchor="end">{}<title>{}</title></text>').format(top + 11, label, name))
         body.append(Markup('<rect class="base" x="98" y="{}" width="{}" height="7"/>').format(top, f"{old * scale:.1f}"))

@@ -1,5 +1,6 @@
 """report.html: one page without anything from elsewhere, the verdict first, then what it rests on, the most drifted feature first. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from contracts.baseline import Statistics
+from contracts.columns import ColumnKind
 from contracts.monitoring import (
     DriftVerdict,
     FeatureVerdict,
@@ -36,13 +38,15 @@ class Panel:
     mark: float
 
 
-def render(verdict: MonitoringVerdict, violations: Violations, baseline: Statistics, window: WindowSummary) -> str:
+def render(
+    verdict: MonitoringVerdict, violations: Violations, baseline: Statistics, kinds: Mapping[str, ColumnKind], window: WindowSummary
+) -> str:
     """The page."""
     features = {feature.name: feature for feature in baseline.features}
 
     def panel(found: FeatureVerdict) -> Panel:
         scale = max(3 * found.threshold, found.distance or 0)
-        shown = plot(features[found.name], window.columns[found.name])
+        shown = plot(features[found.name], window.columns[found.name], kinds.get(found.name))
         return Panel(found, WORDS[found.verdict], shown, 100 * (found.distance or 0) / scale, 100 * found.threshold / scale)
 
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True)

@@ -160,6 +160,8 @@ def test_the_job_runs_as_a_process_without_the_slow_libraries(tmp_path: Path) ->
     ("changes", "message"),
     [
         ({"start_time": "yesterday"}, "start_time is 'yesterday'"),
+        ({"start_time": "2026-11-20T12:00:00Z"}, "the window is empty"),
+        ({"dataset_format": "csv"}, "dataset_format is not JSON"),
         ({"dataset_source": ""}, "dataset_source is not set"),
         ({"dataset_format": '{"csv": {}}'}, "only sagemakerCaptureJson"),
         ({"model_signature": "/opt/ml/nowhere.json"}, "nowhere.json cannot be read"),
