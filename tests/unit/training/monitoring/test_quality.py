@@ -47,6 +47,13 @@ def test_classification_is_scikit_learns(classes: int) -> None:
     )
 
 
+def test_equal_probabilities_count_half() -> None:
+    truth, said, chances = classified(2, 500, 4)
+    coarse = chances.round(1)
+    found = whole(Problem.BINARY, 2, (truth, said, coarse)).metrics()[Metric.ROC_AUC].value
+    assert found == pytest.approx(metrics.roc_auc_score(truth, coarse[:, 1]))
+
+
 def test_regression_is_scikit_learns() -> None:
     generator = np.random.default_rng(2)
     truth = generator.normal(1000, 5, 500)
