@@ -7,5 +7,6 @@ environment.py  the functions' environment       evaluation.py   metrics, gate, 
 ledger.py       decisions and deployments        metadata.py     what a model package carries
 baseline.py     statistics and constraints       inference.py    ids that join predictions and labels
 capture.py      captured requests and answers    ground_truth.py labels
+monitoring.py   thresholds, violations, verdicts of a window
 errors.py       every error that a user can meet
 """

@@ -33,7 +33,7 @@ class Counts(_Part):
 
 
 class Bucket(_Part):
-    """A histogram's bin: lower_bound <= value < upper_bound; the last bin includes its upper bound."""
+    """A histogram's bin: lower_bound <= value < upper_bound; the last bin includes its upper bound, and may be one value."""
 
     lower_bound: float
     upper_bound: float

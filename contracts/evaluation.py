@@ -15,9 +15,14 @@ class Problem(StrEnum):
 
 
 class Metric(StrEnum):
-    """A measure of a model on a holdout. `roc_auc` of several classes is one-versus-rest, macro-averaged, as is `f1`."""
+    """A measure of a model. `roc_auc` of several classes is one-versus-rest, macro-averaged, as are `precision`, `recall` and `f1`.
+
+    Precision and recall are reported by monitoring; no training is decided by one half of F1, so METRICS leaves them out.
+    """
 
     ACCURACY = "accuracy"
+    PRECISION = "precision"
+    RECALL = "recall"
     F1 = "f1"
     ROC_AUC = "roc_auc"
     LOG_LOSS = "log_loss"

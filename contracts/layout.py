@@ -33,6 +33,9 @@ OUTCOME = "outcome.json"
 STATISTICS = "statistics.json"
 CONSTRAINTS = "constraints.json"
 MODEL_ARCHIVE = "model.tar.gz"
+VIOLATIONS = "constraint_violations.json"
+MONITORING = "verdict.json"
+REPORT = "report.html"
 
 
 def upload_key(dataset: str, file_name: str) -> str:
@@ -121,7 +124,7 @@ TRAIN_CHANNEL = "train"  # prepare out, train in: train.csv, schema.json
 HOLDOUT_CHANNEL = "holdout"  # prepare out, evaluate in: holdout.csv, schema.json
 MODEL_CHANNEL = "model"  # evaluate in: model.tar.gz
 CHAMPION_CHANNEL = "champion"  # evaluate in: champion.json, and model.tar.gz when there is a champion
-EVALUATION_CHANNEL = "evaluation"  # evaluate out: evaluation.json, outcome.json, statistics.json, constraints.json
+EVALUATION_CHANNEL = "evaluation"  # evaluate out: evaluation.json, outcome.json, statistics.json, constraints.json, signature.json
 
 # The digest of the model folder's content, which the model server checks before it loads anything.
 ARTIFACT_VARIABLE = "ARTIFACT_SHA256"

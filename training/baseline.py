@@ -60,16 +60,18 @@ def _numbers(name: str, column: Column) -> FeatureStatistics:
 
 
 def _histogram(present: Column) -> tuple[Bucket, ...]:
-    """Bins of equal frequency, so that a long tail does not swallow all of them; fewer where values repeat. One value is one bin."""
+    """Bins of equal frequency, so that a long tail does not swallow all of them; fewer where values repeat.
+
+    A highest value that fills a bin by itself has one of its own, from itself to itself: else the two values of a boolean column, being
+    the two ends of one bin, would be told apart by nobody.
+    """
     if not len(present):
         return ()
-    edges = np.unique(np.quantile(present, np.linspace(0, 1, BINS + 1)))
-    if len(edges) == 1:
-        return (Bucket(lower_bound=edges[0], upper_bound=edges[0], count=len(present)),)
-    counts, _ = np.histogram(present, edges)
-    return tuple(
-        Bucket(lower_bound=low, upper_bound=high, count=count) for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
-    )
+    quantiles = np.quantile(present, np.linspace(0, 1, BINS + 1))
+    lowers = np.unique(quantiles if quantiles[-2] == quantiles[-1] else quantiles[:-1])
+    uppers = np.append(lowers[1:], quantiles[-1])
+    counts = np.bincount(np.searchsorted(lowers, present, side="right") - 1, minlength=len(lowers))
+    return tuple(Bucket(lower_bound=low, upper_bound=high, count=count) for low, high, count in zip(lowers, uppers, counts, strict=True))
 
 
 def _texts(name: str, column: Column) -> FeatureStatistics:

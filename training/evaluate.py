@@ -2,7 +2,7 @@
 
 Inputs: `model` (model.tar.gz), `holdout`, `champion` (champion.json, and the champion's model.tar.gz when there is one).
 Output `evaluation`: evaluation.json for people and policies, outcome.json for the pipeline's next steps, and the
-model's baseline for the registry.
+model's baseline and signature for the registry and for monitoring.
 
 A champion that cannot be scored on this holdout, because columns or classes have changed since, is noted in the report and the
 challenger is judged without it. A champion whose digest is not the registered one stops the job: somebody changed it.
@@ -22,7 +22,7 @@ from contracts import evaluation, layout
 from contracts.errors import ArtifactError, DataError
 from contracts.evaluation import Evaluation, GateRules, Metric, Outcome, Problem, Verdict
 from contracts.metadata import ChampionReference
-from contracts.signature import Signature
+from contracts.signature import SIGNATURE, Signature
 from training.artifact import artifact_digest, unpack
 from training.frame import Column, parse_table
 from training.paths import Paths
@@ -55,7 +55,7 @@ def main(paths: Paths, options: list[str]) -> None:
         champion, note = ask_champion(
             paths.processing_input(layout.CHAMPION_CHANNEL), Path(temporary) / "champion", challenger.signature, table
         )
-        for name in (layout.STATISTICS, layout.CONSTRAINTS):
+        for name in (layout.STATISTICS, layout.CONSTRAINTS, SIGNATURE):
             shutil.copyfile(model / name, output / name)
         notes = tuple(filter(None, (note, schema.rare_classes_in_words if schema.rare_classes else None)))
         report = judge(given.metric, GateRules.model_validate_json(given.gate), challenger, record, champion, notes, table, target, model)

@@ -22,6 +22,11 @@ class Paths:
     def _at(self, path: PurePosixPath) -> Path:
         return self.root / path.relative_to(layout.ML_ROOT)
 
+    def at(self, path: str) -> Path:
+        """A path that somebody outside names: below /opt/ml it is a path below the root, as the container sees it."""
+        given = PurePosixPath(path)
+        return self._at(given) if given.is_relative_to(layout.ML_ROOT) else Path(given)
+
     def processing_input(self, channel: str) -> Path:
         """A processing job's input channel."""
         return self._at(layout.PROCESSING_INPUT) / channel
@@ -45,6 +50,11 @@ class Paths:
     def model(self) -> Path:
         """The model's folder: train fills it, serve reads it."""
         return self._at(layout.MODEL_FOLDER)
+
+    @property
+    def cloudwatch(self) -> Path:
+        """Where a monitoring job leaves metrics; Model Monitor publishes every line of the files in it."""
+        return self.root / "output" / "metrics" / "cloudwatch"
 
     @property
     def failure(self) -> Path:

@@ -1,0 +1,230 @@
+"""Captured requests as columns: the shapes that training/payload.py takes, but what is wrong is counted here, and refused there.
+
+Nearly every request is {"instances": [record, ...]} with every feature, so those are decoded straight into typed rows, many requests at
+once; whatever does not fit is looked at one by one. Both ways count the same.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from contracts.columns import ColumnKind, Value, parse
+from contracts.signature import from_json
+from training.monitoring.captures import Payload
+from training.monitoring.summary import Numbers
+
+FLOATS = ColumnKind.NUMERIC
+TEXTS = ColumnKind.CATEGORICAL
+_TYPES: dict[ColumnKind, Any] = {FLOATS: float | None, TEXTS: str | None}
+
+
+@dataclass
+class Columns:
+    """Rows of some requests, by column: numbers (missing: NaN), and how often each text occurs."""
+
+    rows: int = 0
+    numbers: dict[str, list[Numbers]] = field(default_factory=dict)
+    texts: dict[str, Counter[str | None]] = field(default_factory=dict)
+    invalid: Counter[str] = field(default_factory=Counter)
+    absent: Counter[str] = field(default_factory=Counter)
+    extra: Counter[str] = field(default_factory=Counter)
+    unreadable: int = 0
+
+
+class RequestReader:
+    """Reads the requests of one model."""
+
+    def __init__(self, kinds: Mapping[str, ColumnKind]) -> None:
+        self._kinds = dict(kinds)
+        fields = {name: f"f{number}" for number, name in enumerate(kinds)}
+        self._floats = [name for name, kind in kinds.items() if kind is FLOATS]
+        self._others = {name: attrgetter(fields[name]) for name, kind in kinds.items() if kind is not FLOATS}
+        self._get_floats = _getter([fields[name] for name in self._floats])
+        row = msgspec.defstruct(
+            "Row",
+            [(fields[name], _TYPES.get(kind, Any)) for name, kind in kinds.items()],
+            rename={code: name for name, code in fields.items()},
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        self._decoder = msgspec.json.Decoder(msgspec.defstruct("Request", [("instances", list[row])], forbid_unknown_fields=True, gc=False))  # type: ignore[valid-type]  # a type made from the model's signature
+
+    def read(self, payloads: Sequence[Payload | None]) -> Columns:
+        """All rows of these requests."""
+        columns = Columns()
+        texts: list[str] = []
+        lines: list[list[str]] = []
+        for payload in payloads:
+            if payload is not None and payload.encoding == "JSON":
+                texts.append(payload.data)
+            elif payload is not None and (line := self._plain_line(payload)):
+                lines.append(line)
+            else:
+                self._read_one(payload, columns)
+        self._read_typed(texts, columns)
+        self._add_lines(list(self._kinds), lines, columns)
+        return columns
+
+    def _plain_line(self, payload: Payload) -> list[str] | None:
+        """The cells of a CSV request that is one line without a header and without quotes, else None."""
+        text = payload.data.removesuffix("\n").removesuffix("\r")
+        if payload.encoding != "CSV" or '"' in text or "\n" in text or "\r" in text:
+            return None
+        cells = text.split(",")
+        header = cells[0].strip().removeprefix("\ufeff") in self._kinds
+        return cells if len(cells) == len(self._kinds) and not header else None
+
+    def _read_typed(self, texts: list[str], columns: Columns) -> None:
+        """Many requests at once, when each is typed and on a line of its own."""
+        joined = "\n".join(texts)
+        if joined.count("\n") == len(texts) - 1:
+            try:
+                self._add_typed(self._decoder.decode_lines(joined), columns)
+            except msgspec.DecodeError:
+                pass
+            else:
+                return
+        typed = []
+        for text in texts:
+            try:
+                typed.append(self._decoder.decode(text))
+            except msgspec.DecodeError:
+                self._read_one(Payload(text, "JSON", "application/json"), columns)
+        self._add_typed(typed, columns)
+
+    def _add_typed(self, requests: Iterable[Any], columns: Columns) -> None:
+        rows = [row for request in requests for row in request.instances]
+        if not rows:
+            return
+        columns.rows += len(rows)
+        if self._floats:
+            for name, values in zip(self._floats, _matrix(self._get_floats, rows, len(self._floats)).T, strict=True):
+                columns.numbers.setdefault(name, []).append(values)
+        for name, get in self._others.items():
+            if self._kinds[name] is TEXTS:
+                columns.texts.setdefault(name, Counter()).update(map(get, rows))
+            else:
+                self._add_cells(name, map(get, rows), from_json, columns)
+
+    def _read_one(self, payload: Payload | None, columns: Columns) -> None:
+        if payload is None:
+            columns.unreadable += 1
+            return
+        try:
+            text = payload.text()
+            kind = payload.observedContentType.split(";")[0].strip().lower()
+            if kind == "text/csv" or (not kind and text.lstrip()[:1] not in {"{", "["}):
+                self._add_table(text, columns)
+            else:
+                self._add_records(_documents(text), columns)
+        except ValueError:
+            columns.unreadable += 1
+
+    def _add_records(self, records: list[dict[str, Any]], columns: Columns) -> None:
+        columns.rows += len(records)
+        for record in records:
+            columns.extra.update(name for name in record if name not in self._kinds)
+        for name in self._kinds:
+            cells = [record[name] for record in records if name in record]
+            if len(cells) < len(records):
+                columns.absent[name] += len(records) - len(cells)
+            self._add_cells(name, cells, from_json, columns)
+
+    def _add_table(self, text: str, columns: Columns) -> None:
+        """CSV. Raises ValueError unless every row has as many cells as the model has features: nobody knows which one is missing."""
+        try:
+            lines = [line for line in csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True) if line]
+        except csv.Error as error:
+            raise ValueError(str(error)) from None
+        names = list(self._kinds)
+        first = [cell.strip() for cell in lines[0]] if lines else []
+        if sorted(first) == sorted(names):
+            names, lines = first, lines[1:]
+        if not lines or any(len(line) != len(names) for line in lines):
+            raise ValueError("no row, or a row of the wrong width")
+        self._add_lines(names, lines, columns)
+
+    def _add_lines(self, names: list[str], lines: list[list[str]], columns: Columns) -> None:
+        columns.rows += len(lines)
+        for name, cells in zip(names, zip(*lines, strict=True), strict=False):
+            quick = _floats(cells) if self._kinds[name] is FLOATS else None
+            if quick is not None:
+                columns.numbers.setdefault(name, []).append(quick)
+            elif self._kinds[name] is TEXTS:
+                columns.texts.setdefault(name, Counter()).update(cells)
+            else:
+                self._add_cells(name, cells, parse, columns)
+
+    def _add_cells(self, name: str, cells: Iterable[Any], read: Callable[[ColumnKind, Any], Value], columns: Columns) -> None:
+        kind = self._kinds[name]
+        values: list[Value] = []
+        for cell in cells:
+            try:
+                values.append(read(kind, cell))
+            except ValueError:
+                columns.invalid[name] += 1
+        if not values:
+            return
+        if kind is TEXTS:
+            columns.texts.setdefault(name, Counter()).update(None if value is None else str(value) for value in values)
+        else:
+            columns.numbers.setdefault(name, []).append(np.array([_number(value) for value in values]))
+
+
+def _number(value: Value) -> float:
+    """As training/frame.py turns values into numbers."""
+    if value is None:
+        return float("nan")
+    return value.timestamp() if isinstance(value, datetime) else float(value)
+
+
+def _floats(cells: Sequence[str]) -> Numbers | None:
+    """Cells that are all numbers or empty; None when contracts/columns.py must look at each, because Python's float takes more than it."""
+    try:
+        values = np.array([float(cell) if cell else np.nan for cell in cells])
+    except ValueError:
+        return None
+    return None if np.isinf(values).any() or "_" in "".join(cells) else values
+
+
+def _getter(fields: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Several attributes as a tuple, also when they are one."""
+    if len(fields) == 1:
+        get = attrgetter(fields[0])
+        return lambda row: (get(row),)
+    return attrgetter(*fields) if fields else lambda _row: ()
+
+
+def _matrix(get: Callable[[Any], tuple[Any, ...]], rows: list[Any], width: int) -> Numbers:
+    """Rows x columns; None becomes NaN."""
+    try:
+        return np.fromiter(chain.from_iterable(map(get, rows)), dtype=float, count=len(rows) * width).reshape(len(rows), width)
+    except TypeError:  # fromiter takes no None; array does, in three times the time
+        return np.array([get(row) for row in rows], dtype=float)
+
+
+def _documents(text: str) -> list[dict[str, Any]]:
+    """The records of a JSON or JSON Lines request. Raises ValueError."""
+    try:
+        found: list[Any] = [msgspec.json.decode(text)]
+    except msgspec.DecodeError:
+        try:
+            found = msgspec.json.Decoder().decode_lines(text)
+        except msgspec.DecodeError as error:
+            raise ValueError(str(error)) from None
+    if len(found) == 1 and isinstance(found[0], dict) and set(found[0]) == {"instances"}:
+        found = found[0]["instances"]
+    elif len(found) == 1 and isinstance(found[0], list):
+        found = found[0]
+    if not isinstance(found, list) or not found or not all(isinstance(record, dict) for record in found):
+        raise ValueError("no records")
+    return found

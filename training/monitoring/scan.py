@@ -1,0 +1,227 @@
+"""Captured traffic, read once, into one summary of the window.
+
+Shards go to as many processes as there are cores; their summaries are merged in the order of the files, so the number of processes
+changes nothing. Within a shard an event counts once by itself. Across the shards of one folder (an hour's) the keys of all events are
+compared afterwards: only a shard that repeats an earlier one's events is read again, without them. The same event in two folders cannot
+be: the folder is the hour of its time.
+"""
+
+import multiprocessing
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.baseline import PREDICTION, PROBABILITY, Statistics
+from contracts.evaluation import Problem
+from contracts.signature import Signature
+from training.monitoring.answers import AnswerReader, Answers
+from training.monitoring.captures import Record, Shard, decode, find_shards, key_of, read_blocks
+from training.monitoring.labels import Labels, parse_label
+from training.monitoring.quality import Quality, quality_of
+from training.monitoring.requests import Columns, RequestReader
+from training.monitoring.summary import FirstNames, Numbers, NumberSummary, Summary, TextSummary, summary_of
+
+SMALL = 32 << 20  # bytes; a window below this is done before other processes have started
+
+Keys = NDArray[np.uint64]
+
+
+@dataclass
+class Tally:
+    """What became of what was read; contracts.monitoring.Counts says what each is."""
+
+    records: int = 0
+    rows: int = 0
+    unreadable_lines: int = 0
+    unreadable_requests: int = 0
+    unreadable_answers: int = 0
+    duplicates: int = 0
+    outside_window: int = 0
+    predictions: int = 0
+    labels: int = 0
+    unreadable_labels: int = 0
+
+    def merge(self, other: Self) -> None:
+        """Add another part's."""
+        for part in fields(self):
+            setattr(self, part.name, getattr(self, part.name) + getattr(other, part.name))
+
+
+@dataclass
+class WindowSummary:
+    """Everything that verdicts and report are made of; columns in the baseline's order, the model's own answers among them."""
+
+    columns: dict[str, Summary]
+    quality: Quality
+    tally: Tally = field(default_factory=Tally)
+    absent: Counter[str] = field(default_factory=Counter)
+    extra: FirstNames = field(default_factory=FirstNames)
+
+    def merge(self, other: Self) -> None:
+        """Add another part's."""
+        self.tally.merge(other.tally)
+        for name, summary in self.columns.items():
+            summary.merge(other.columns[name])  # type: ignore[arg-type]  # both were made of the same baseline
+        self.quality.merge(other.quality)  # type: ignore[arg-type]  # both were made for the same problem
+        self.absent.update(other.absent)
+        self.extra.merge(other.extra)
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """Reads shards. start <= inference time < end."""
+
+    start: datetime
+    end: datetime
+    baseline: Statistics
+    signature: Signature
+    labels: Labels
+
+    def empty(self) -> WindowSummary:
+        """Nothing yet."""
+        columns = {feature.name: summary_of(feature) for feature in self.baseline.features}
+        said = columns.get(PREDICTION)
+        center = said.center if isinstance(said, NumberSummary) else 0.0
+        return WindowSummary(columns, quality_of(self.signature.problem, len(self.signature.classes), center))
+
+    def scan(self, shard: Shard, seen: frozenset[int] = frozenset()) -> tuple[WindowSummary, Keys]:
+        """A shard's summary, without the events in `seen`; and the keys of its events."""
+        summary = self.empty()
+        requests, answers = RequestReader(self.signature.features), AnswerReader(self.signature)
+        keys = set(seen)
+        for block in read_blocks(shard):
+            records, unreadable = decode(block)
+            summary.tally.unreadable_lines += unreadable
+            fresh = self._select(records, keys, summary.tally)
+            if fresh:
+                _add_columns(summary, requests.read([record.captureData.endpointInput for record in fresh]))
+                self._add_answers(summary, fresh, answers.read(fresh))
+        own = keys - seen
+        return summary, np.fromiter(own, dtype=np.uint64, count=len(own))
+
+    def _select(self, records: list[Record], keys: set[int], tally: Tally) -> list[Record]:
+        """Those inside the window that were not seen before."""
+        start, end = self.start, self.end
+        fresh = [record for record in records if start <= record.eventMetadata.inferenceTime < end]
+        tally.outside_window += len(records) - len(fresh)
+        own = [key_of(record.eventMetadata.eventId) for record in fresh]
+        new = set(own)
+        if len(new) < len(own) or not new.isdisjoint(keys):
+            first = dict(zip(reversed(own), reversed(fresh), strict=True))
+            once = [record for key, record in reversed(first.items()) if key not in keys]
+            tally.duplicates += len(fresh) - len(once)
+            fresh = once
+        keys |= new
+        tally.records += len(fresh)
+        return fresh
+
+    def _add_answers(self, summary: WindowSummary, records: list[Record], answers: Answers) -> None:
+        tally = summary.tally
+        tally.predictions += len(answers.values)
+        tally.unreadable_answers += answers.rows.count(None)
+        said, chance = summary.columns.get(PREDICTION), summary.columns.get(PROBABILITY)
+        if isinstance(said, TextSummary):
+            said.add(answers.names)
+        elif said is not None:
+            said.add(answers.values)
+        if isinstance(chance, NumberSummary) and self.signature.problem is Problem.BINARY:
+            chance.add(answers.chances[:, 1])
+        truth = self._truth(records, answers, tally)
+        known = ~np.isnan(truth)
+        if known.any():
+            tally.labels += int(known.sum())
+            summary.quality.add(truth[known], answers.values[known], answers.chances[known])
+
+    def _truth(self, records: list[Record], answers: Answers, tally: Tally) -> Numbers:
+        """The label of each prediction, NaN without one: from the ground truth, or merged into a record of one row by Model Monitor."""
+        merged = {record.eventMetadata.inferenceId: record.groundTruthData for record in records if record.groundTruthData is not None}
+        if not merged and not len(self.labels.keys):
+            return np.full(len(answers.values), np.nan)
+        ids = answers.ids(records)
+        truth = self.labels.of(ids)
+        for place, identifier in enumerate(ids if merged else ()):
+            label = merged.get(identifier)
+            if label is None:
+                continue
+            try:
+                truth[place] = parse_label(self.signature, label.data)
+            except ValueError:
+                tally.unreadable_labels += 1
+        return truth
+
+
+def _add_columns(summary: WindowSummary, columns: Columns) -> None:
+    summary.tally.rows += columns.rows
+    summary.tally.unreadable_requests += columns.unreadable
+    summary.absent.update(columns.absent)
+    summary.extra.add(columns.extra)
+    for name, parts in columns.numbers.items():
+        target = summary.columns[name]
+        if isinstance(target, NumberSummary):
+            for part in parts:
+                target.add(part)
+    for name, counts in columns.texts.items():
+        target = summary.columns[name]
+        if isinstance(target, TextSummary):
+            target.add(counts)
+    for name, count in columns.invalid.items():
+        summary.columns[name].invalid += count
+
+
+Scan = Callable[[Shard, frozenset[int]], tuple[WindowSummary, Keys]]
+
+
+def scan_window(source: Path, scanner: Scanner, workers: int) -> tuple[WindowSummary, int]:
+    """(the summary of every capture file below a folder, how many files)."""
+    shards = find_shards(source)
+    total = scanner.empty()
+    size = sum(shard.stop - shard.start for shard in shards)
+    with _pool(scanner, workers if size > SMALL else 1) as run:
+        parts = zip(shards, run(shards), strict=True)
+        for _, folder in groupby(parts, key=lambda part: part[0].path.parent):
+            _merge_folder(total, list(folder), scanner)
+    return total, len({shard.path for shard in shards})
+
+
+def _merge_folder(total: WindowSummary, parts: list[tuple[Shard, tuple[WindowSummary, Keys]]], scanner: Scanner) -> None:
+    every = np.concatenate([keys for _, (_, keys) in parts])
+    repeats = len(np.unique(every)) < len(every)
+    seen: set[int] = set()
+    for shard, (summary, keys) in parts:
+        again = seen.intersection(keys.tolist()) if repeats else frozenset()
+        if repeats:
+            seen.update(keys.tolist())
+        total.merge(scanner.scan(shard, frozenset(again))[0] if again else summary)
+
+
+@contextmanager
+def _pool(scanner: Scanner, workers: int) -> Iterator[Callable[[list[Shard]], Iterable[tuple[WindowSummary, Keys]]]]:
+    if workers == 1:
+        yield lambda shards: map(scanner.scan, shards)
+        return
+    # A fork shares the labels and starts at once; elsewhere than on Linux system libraries may not survive it.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    with ProcessPoolExecutor(workers, context, _use, (scanner,)) as executor:
+        yield lambda shards: executor.map(_scan, shards)
+
+
+_scanners: list[Scanner] = []
+
+
+def _use(scanner: Scanner) -> None:
+    """Once in each process."""
+    _scanners[:] = [scanner]
+
+
+def _scan(shard: Shard) -> tuple[WindowSummary, Keys]:
+    return _scanners[0].scan(shard)
