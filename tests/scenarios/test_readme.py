@@ -51,10 +51,13 @@ def test_the_commands_run_in_their_order(tmp_path: Path) -> None:
     customers(tmp_path / "customers.csv")
     run = [c[1:] for c in commands("sh") if c[0] == "tide"]
     assert [c[0] for c in run] == ["init", "demo", "up", "data", "train", "status", "predict", "reject", "down"]
-    for arguments in run:
-        where = ["--port", "0", "--speed", "60"] if arguments[0] == "up" else []
-        done = tide(tmp_path, *arguments, *where)
-        assert done.returncode == 0, f"tide {shlex.join(arguments)}\n{done.stdout}\n{done.stderr}"
+    try:
+        for arguments in run:
+            where = ["--port", "0", "--speed", "60"] if arguments[0] == "up" else []
+            done = tide(tmp_path, *arguments, *where)
+            assert done.returncode == 0, f"tide {shlex.join(arguments)}\n{done.stdout}\n{done.stderr}"
+    finally:
+        tide(tmp_path, "down")
 
 
 def test_commands_for_an_account_exist() -> None:
