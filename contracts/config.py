@@ -6,7 +6,8 @@
     training: {seed, holdout, folds, candidates, metric, gate: {...}, instance_type, max_runtime_seconds}
     approval: {policy: auto | manual}
     serving: {instance_type, instance_count, max_instance_count, rollout: {...}, alarms: {...}}
-    monitoring: {capture_percent, capture_days}
+    monitoring: {capture_percent, capture_days, backend, window_hours, label_delay_hours, alarm: {...}, thresholds: {...}}
+    retraining: {mode, minimum_labels, cooldown_windows, monthly_cap, failures_to_stop}
     environments: {prod: {approval: {policy: manual}}}
 
 Reading the file is the caller's work; `parse_config` takes what YAML gave and reports every mistake at once, each with its path.
@@ -16,14 +17,15 @@ import re
 from collections.abc import Mapping
 from copy import deepcopy
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from contracts.baseline import PREDICTION, PROBABILITY
 from contracts.columns import ColumnKind
 from contracts.errors import ConfigError
-from contracts.evaluation import METRICS, GateRules, Metric, Problem, default_metric
+from contracts.evaluation import METRICS, GateMode, GateRules, Metric, Problem, default_metric
+from contracts.monitoring import Thresholds
 
 # 24 and 8 characters leave room for the suffixes that the stacks add within AWS's 63.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=24)]
@@ -150,11 +152,52 @@ class Serving(_Section):
         return self
 
 
+class MonitoringBackend(StrEnum):
+    """Who runs the analyzer: start_monitoring as a Processing job, or SageMaker Model Monitor, in accounts that still have it."""
+
+    PROCESSING_JOB = "processing_job"
+    MODEL_MONITOR = "model_monitor"
+
+
+class WindowAlarm(_Section):
+    """An alarm over windows: `needed` of the last `windows` must be bad."""
+
+    needed: int = Field(default=2, ge=1, le=7)
+    windows: int = Field(default=3, ge=1, le=7)
+
+    @model_validator(mode="after")
+    def _needs_no_more_than_it_looks_at(self) -> Self:
+        if self.needed > self.windows:
+            raise ValueError(f"needed {self.needed} is more than the {self.windows} windows that are looked at")
+        return self
+
+
 class Monitoring(_Section):
-    """What is kept of the traffic, for monitoring and retraining."""
+    """What is kept of the traffic, and how it is watched. Windows begin at multiples of `window_hours` of a day in UTC."""
 
     capture_percent: int = Field(default=100, ge=0, le=100, description="share of the requests that are captured; 0: none")
     capture_days: int = Field(default=365, ge=1, description="how long captured requests are kept")
+    backend: MonitoringBackend = MonitoringBackend.PROCESSING_JOB
+    window_hours: Literal[1, 2, 3, 4, 6, 8, 12, 24] = 24
+    label_delay_hours: int = Field(
+        default=0, ge=0, le=24 * 90, description="how long labels take; quality is judged that much later, and retraining waits for them"
+    )
+    alarm: WindowAlarm = WindowAlarm()
+    thresholds: Thresholds = Thresholds()
+    instance_type: InstanceType = "ml.m5.large"
+    max_runtime_seconds: int = Field(default=3600, ge=60, le=432_000)
+
+
+class Retraining(_Section):
+    """When the loop trains by itself. `dry_run` records what it would do; `disabled` does not look."""
+
+    mode: GateMode = GateMode.ENABLED
+    minimum_labels: int = Field(
+        default=100, ge=20, description="labelled rows since the last training data; fewer alert, and train nothing"
+    )
+    cooldown_windows: int = Field(default=3, ge=0, description="windows between two retrainings, and after a deployment")
+    monthly_cap: int = Field(default=31, ge=1, description="retrainings within 30 days")
+    failures_to_stop: int = Field(default=3, ge=1, description="failed retrainings in a row that stop retraining until a person trains")
 
 
 class Config(_Section):
@@ -167,6 +210,7 @@ class Config(_Section):
     approval: Approval = Approval()
     serving: Serving = Serving()
     monitoring: Monitoring = Monitoring()
+    retraining: Retraining = Retraining()
 
     @model_validator(mode="after")
     def _metric_fits_the_problem(self) -> Self:

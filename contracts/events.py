@@ -41,6 +41,8 @@ class DetailType(StrEnum):
     PIPELINE_EXECUTION = "SageMaker Model Building Pipeline Execution Status Change"
     ENDPOINT = "SageMaker Endpoint State Change"
     ENDPOINT_DEPLOYMENT = "SageMaker Endpoint Deployment State Change"
+    PROCESSING_JOB = "SageMaker Processing Job State Change"
+    ALARM = "CloudWatch Alarm State Change"
     STACK = "CloudFormation Stack Status Change"
     TICK = "Tidewheel Tick"
 
@@ -75,6 +77,41 @@ class ModelPackageStateChange(_Event):
     version: int = Field(alias="ModelPackageVersion")
     status: str = Field(alias="ModelPackageStatus")
     approval: str = Field(alias="ModelApprovalStatus")
+
+
+class AlarmState(_Event):
+    """OK, ALARM or INSUFFICIENT_DATA, and why."""
+
+    value: str
+    reason: str = ""
+
+
+class AlarmStateChange(_Event):
+    """A CloudWatch alarm changed its state. https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html"""
+
+    name: str = Field(alias="alarmName")
+    state: AlarmState
+
+
+class PipelineExecutionStatusChange(_Event):
+    """A run of the pipeline began or ended."""
+
+    arn: str = Field(alias="pipelineExecutionArn")
+    status: str = Field(alias="currentPipelineExecutionStatus")
+
+
+class ProcessingJobStateChange(_Event):
+    """A processing job began or ended."""
+
+    name: str = Field(alias="ProcessingJobName")
+    status: str = Field(alias="ProcessingJobStatus")
+
+
+class MonitoringWindow(_Event):
+    """What a person asks start_monitoring for; the schedule's tick names no window, and means the one that ended last."""
+
+    start: datetime | None = None
+    end: datetime | None = None
 
 
 class Anything(_Event):

@@ -6,7 +6,10 @@ data bucket         uploads/<dataset>/<file>                         what a pers
                     feedback/<file>.csv                              labels, as a person or a system uploads them
                     ground-truth/yyyy/mm/dd/hh/<time>-<sha256>.jsonl labels as SageMaker reads them, by the hour of their collection
                     quarantine/feedback/<sha256>/<file>              rows of such a file that were refused, with reason.json beside them
+                    collected/<collection>/labelled.csv              captured requests with their labels, as a part of a dataset version
+                    collected/<collection>/collection.json           what was collected, and the dataset version that it became
 artifacts bucket    capture/<endpoint>/<variant>/yyyy/mm/dd/hh/      what the endpoint captured, by the hour of the prediction
+                    monitoring/yyyy/mm/dd/hh/                        what monitoring found in the window that ended then: verdict.json, report.html
                     runs/<run>/champion/                             who is to be beaten: champion.json, model.tar.gz
                     runs/<run>/{train,holdout,model,evaluation}/     what the pipeline's steps wrote
 """
@@ -21,6 +24,8 @@ RUNS = "runs/"
 CAPTURE = "capture/"
 FEEDBACK = "feedback/"
 GROUND_TRUTH = "ground-truth/"
+COLLECTED = "collected/"
+MONITORING = "monitoring/"
 
 # The largest table that ingest_dataset reads within the 15 minutes of a function, at 5 MB/s, with time to spare.
 LARGEST_UPLOAD_BYTES = 2 * 1024**3
@@ -34,8 +39,10 @@ STATISTICS = "statistics.json"
 CONSTRAINTS = "constraints.json"
 MODEL_ARCHIVE = "model.tar.gz"
 VIOLATIONS = "constraint_violations.json"
-MONITORING = "verdict.json"
+VERDICT = "verdict.json"
 REPORT = "report.html"
+LABELLED = "labelled.csv"
+COLLECTION = "collection.json"
 
 
 def upload_key(dataset: str, file_name: str) -> str:
@@ -101,6 +108,16 @@ def ground_truth_key(collected: datetime, part: int, sha256: str) -> str:
     return f"{GROUND_TRUTH}{hour_prefix(moment)}{moment:%M-%S}-{moment.microsecond // 1000:03d}-{part:04d}-{sha256}.jsonl"
 
 
+def monitoring_prefix(end: datetime) -> str:
+    """The folder of what monitoring found in the window that ended at `end`, a full hour."""
+    return MONITORING + hour_prefix(end)
+
+
+def collection_prefix(collection: str) -> str:
+    """The folder of what one retraining collected."""
+    return f"{COLLECTED}{collection}/"
+
+
 def run_prefix(run: str) -> str:
     """The folder of one training run."""
     return f"{RUNS}{run}/"
@@ -124,6 +141,9 @@ TRAIN_CHANNEL = "train"  # prepare out, train in: train.csv, schema.json
 HOLDOUT_CHANNEL = "holdout"  # prepare out, evaluate in: holdout.csv, schema.json
 MODEL_CHANNEL = "model"  # evaluate in: model.tar.gz
 CHAMPION_CHANNEL = "champion"  # evaluate in: champion.json, and model.tar.gz when there is a champion
+CAPTURES_CHANNEL = "captures"  # monitor and collect in: what the endpoint captured
+LABELS_CHANNEL = "labels"  # monitor and collect in: ground truth
+VERDICT_CHANNEL = "verdict"  # monitor out: everything that monitoring found
 EVALUATION_CHANNEL = "evaluation"  # evaluate out: evaluation.json, outcome.json, statistics.json, constraints.json, signature.json
 
 # The digest of the model folder's content, which the model server checks before it loads anything.

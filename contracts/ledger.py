@@ -7,6 +7,8 @@ One DynamoDB table, keys `pk` and `sk`. A decision's key is made of what caused 
     deployment    open                        Deployment
     quarantine    <model package arn>         Quarantine
     hold          open                        Hold
+    retraining    open                        Retraining, while it goes on: the lock
+    retraining    <time asked>#<name>         Retraining, ended
 """
 
 import hashlib
@@ -20,6 +22,7 @@ DECISION = "decision"
 DEPLOYMENT = "deployment"
 QUARANTINE = "quarantine"
 HOLD = "hold"
+RETRAINING = "retraining"
 OPEN = "open"
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html: a sort key has 1,024 bytes, an item 400 KB.
@@ -33,6 +36,11 @@ class What(StrEnum):
     DATASET_ACCEPTED = "dataset_accepted"
     DATASET_REFUSED = "dataset_refused"
     TRAINING_STARTED = "training_started"
+    TRAINING_FAILED = "training_failed"
+    CHALLENGER_LOST = "challenger_lost"
+    RETRAINING_STARTED = "retraining_started"
+    RETRAINING_SKIPPED = "retraining_skipped"
+    RETRAINING_STOPPED = "retraining_stopped"
     MODEL_APPROVED = "model_approved"
     MODEL_LEFT_TO_A_PERSON = "model_left_to_a_person"
     DEPLOYMENT_STARTED = "deployment_started"

@@ -6,6 +6,7 @@ same version. The manifest says where: key and VersionId of every file.
 
 import hashlib
 import json
+from datetime import datetime
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -40,14 +41,29 @@ class ColumnSummary(_Part):
     missing: int = Field(ge=0)
 
 
+class Fresh(_Part):
+    """The last rows of a version: live traffic with its labels, by time of the request, start <= time < end.
+
+    The champion that was live then has not seen them, so what is held out of them is a fair field for it and its challenger.
+    """
+
+    rows: int = Field(gt=0)
+    start: datetime
+    end: datetime
+
+
 class Manifest(_Part):
-    """manifest.json. `contract` is the data contract that the table was checked against, and all that the jobs need to know of it."""
+    """manifest.json. `contract` is the data contract that the table was checked against, and all that the jobs need to know of it.
+
+    `parents`: the versions whose files it holds too. `fresh`: when the loop made it of live traffic; its rows are the last file's.
+    """
 
     dataset: str
     files: tuple[DataFile, ...] = Field(min_length=1)
     columns: tuple[ColumnSummary, ...]
     contract: Data
     parents: tuple[str, ...] = ()
+    fresh: Fresh | None = None
 
     @property
     def rows(self) -> int:
@@ -58,6 +74,8 @@ class Manifest(_Part):
     def version(self) -> str:
         """The first 16 hexadecimal digits of the SHA-256 of what the data is."""
         content = self.model_dump(mode="json", exclude={"contract": {"table"}})
+        if self.fresh is None:
+            del content["fresh"]
         content["files"] = [[file.sha256, file.rows] for file in self.files]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:VERSION_LENGTH]

@@ -69,7 +69,7 @@ def run(job: MonitorJob, workers: int, cloudwatch: Path) -> MonitoringVerdict:
     job.output.mkdir(parents=True, exist_ok=True)
     (job.output / layout.STATISTICS).write_text(describe(window).model_dump_json(indent=2, exclude_none=True))
     (job.output / layout.VIOLATIONS).write_text(violations.model_dump_json(indent=2))
-    (job.output / layout.MONITORING).write_text(verdict.model_dump_json(indent=2))
+    (job.output / layout.VERDICT).write_text(verdict.model_dump_json(indent=2))
     (job.output / layout.REPORT).write_text(render(verdict, violations, baseline, signature.features, window))
     if job.publish:
         cloudwatch.mkdir(parents=True, exist_ok=True)
