@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Collection(BaseModel):
-    """The outcome of one collection, start <= time of the request < end. `manifest_key` is None when no dataset version was made: see `why`."""
+    """The outcome of one collection, start <= time of the request < end. No `manifest_key`: `why` says why."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -193,7 +193,7 @@ class Retraining(_Section):
 
     mode: GateMode = GateMode.ENABLED
     minimum_labels: int = Field(
-        default=100, ge=20, description="labelled rows since the last training data; fewer alert, and train nothing"
+        default=100, ge=20, description="labelled rows since the last training data; fewer train nothing"
     )
     cooldown_windows: int = Field(default=3, ge=0, description="windows between two retrainings, and after a deployment")
     monthly_cap: int = Field(default=31, ge=1, description="retrainings within 30 days")

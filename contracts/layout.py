@@ -9,7 +9,7 @@ data bucket         uploads/<dataset>/<file>                         what a pers
                     collected/<collection>/labelled.csv              captured requests with their labels, as a part of a dataset version
                     collected/<collection>/collection.json           what was collected, and the dataset version that it became
 artifacts bucket    capture/<endpoint>/<variant>/yyyy/mm/dd/hh/      what the endpoint captured, by the hour of the prediction
-                    monitoring/yyyy/mm/dd/hh/                        what monitoring found in the window that ended then: verdict.json, report.html
+                    monitoring/yyyy/mm/dd/hh/                        verdict.json, report.html of the window that ended then
                     runs/<run>/champion/                             who is to be beaten: champion.json, model.tar.gz
                     runs/<run>/{train,holdout,model,evaluation}/     what the pipeline's steps wrote
 """
