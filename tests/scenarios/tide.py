@@ -1,8 +1,11 @@
 """`tide` as a process, with nothing of the shell's AWS settings."""
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 LIMIT = 280
@@ -16,8 +19,18 @@ def tide(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def start_tide(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
     """Start the command in a folder, without waiting for it; what it says goes to tide.txt there."""
-    with (folder / "tide.txt").open("wb") as said:
+    with (folder / "tide.txt").open("wb") as said, _heeding_interrupts():
         return subprocess.Popen(_command(arguments), cwd=folder, env=_environment(), stdout=said, stderr=said)
+
+
+@contextmanager
+def _heeding_interrupts() -> Iterator[None]:
+    """A shell starts what runs in its background with SIGINT ignored, and that is inherited: also by a command whose Ctrl-C is tested."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _command(arguments: tuple[str, ...]) -> list[str]:
