@@ -100,7 +100,19 @@ class ControlStack(cdk.Stack):
         self._on_sagemaker("deployment-changed", DetailType.ENDPOINT_DEPLOYMENT, endpoint, function)
         stack = {"stack-id": [{"prefix": f"{Arns(self, project).endpoint_stack}/"}]}
         self._trigger("stack-changed", "aws.cloudformation", DetailType.STACK, stack, function)
-        Tick(self, f"{project.prefix}-tick", function.function, self._dead_letters, self._data.key)
+        self._tick("Tick", "tick", "rate(15 minutes)", "Looks again, whatever event was lost", function)
+
+    def _tick(self, id: str, name: str, expression: str, why: str, function: ProjectFunction) -> None:  # noqa: A002 - CDK's name
+        Tick(
+            self,
+            id,
+            name=f"{self._project.prefix}-{name}",
+            expression=expression,
+            why=why,
+            function=function.function,
+            dead_letters=self._dead_letters,
+            key=self._data.key,
+        )
 
     @property
     def _in_group(self) -> dict[str, list[str]]:

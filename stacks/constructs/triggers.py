@@ -48,10 +48,21 @@ class Trigger(events.Rule):
 
 
 class Tick(Construct):
-    """Every 15 minutes, an envelope like EventBridge's, with the time at which it was due."""
+    """By a schedule in UTC (`expression`), an envelope like EventBridge's, with the time at which it was due; `why` is for people."""
 
-    def __init__(self, scope: Construct, name: str, function: lambda_.IFunction, dead_letters: sqs.IQueue, key: kms.IKey) -> None:
-        super().__init__(scope, "Tick")
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's name
+        *,
+        name: str,
+        expression: str,
+        why: str,
+        function: lambda_.IFunction,
+        dead_letters: sqs.IQueue,
+        key: kms.IKey,
+    ) -> None:
+        super().__init__(scope, id)
         statements = [
             allow(["lambda:InvokeFunction"], [function.function_arn]),
             allow(["sqs:SendMessage"], [dead_letters.queue_arn]),
@@ -62,8 +73,8 @@ class Tick(Construct):
             self,
             "Schedule",
             name=name,
-            description="Looks again, whatever event was lost",
-            schedule_expression="rate(15 minutes)",
+            description=why,
+            schedule_expression=expression,
             flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
             target=scheduler.CfnSchedule.TargetProperty(
                 arn=function.function_arn,

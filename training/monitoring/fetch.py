@@ -1,6 +1,6 @@
 """Captured traffic and labels from S3: the files of the hours that are wanted, and no others.
 
-Both lie below <source>/yyyy/mm/dd/hh/ (contracts/layout.py), captures by the hour of the prediction, labels by the hour of their collection,
+Both lie below <source>/yyyy/mm/dd/hh/ (contracts/layout.py): captures by the hour of the prediction, labels by that of their collection,
 so keys in their order are hours in theirs: a listing begins at the first hour and ends behind the last.
 """
 
