@@ -5,11 +5,9 @@ from typing import Annotated
 
 import typer
 
-from cli.account import find_account
-from cli.observe import App
+from cli.opening import open_app
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption, NoWaitOption
 from cli.output import Output
-from cli.project import load_project
 from cli.upload import upload_table, wait_for_decision
 
 data = typer.Typer(help="Datasets: push a table into the loop.", no_args_is_help=True)
@@ -33,8 +31,7 @@ def push(
 ) -> None:
     """Upload a table, and wait until it is accepted as a dataset version or refused with its reasons."""
     output = Output(machine)
-    project = load_project(config, environment)
-    app = App(find_account(directory or project.state, aws), project)
+    app = open_app(config, environment, directory, aws)
     known = {manifest.version for manifest, _ in app.manifests()}
     with output.phase("upload") as phase:
         size = max(1, file.stat().st_size) if file.is_file() else 1

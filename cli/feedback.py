@@ -5,11 +5,9 @@ from typing import Annotated
 
 import typer
 
-from cli.account import find_account
-from cli.observe import App
+from cli.opening import open_app
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption
 from cli.output import Output
-from cli.project import load_project
 from cli.tables import sha256_of
 from cli.upload import TRANSFER
 from contracts.errors import DataError
@@ -33,8 +31,7 @@ def feedback(
         raise DataError([f"{error}. Next: give a .csv file"]) from None
     if not file.is_file():
         raise DataError([f"there is no file {file}. Next: give the path of a CSV file"])
-    project = load_project(config, environment)
-    app = App(find_account(directory or project.state, aws), project)
+    app = open_app(config, environment, directory, aws)
     refused = f"s3://{app.data_bucket}/{quarantine_prefix(FEEDBACK.rstrip('/'), sha256_of(file))}"
     uri = f"s3://{app.data_bucket}/{key}"
     with output.phase("upload labels") as phase:

@@ -3,7 +3,6 @@
 The `Deployment` of a project finds its places (buckets, ledger, API) in the stacks' outputs and everything else by the project's names.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -14,11 +13,12 @@ from pydantic import ValidationError
 
 from cli.account import Account
 from cli.deploy import find_stack, outputs_of
+from cli.ledger import LedgerView
 from cli.project import Project
 from contracts.errors import StateError
 from contracts.evaluation import Evaluation
 from contracts.layout import DATASETS, MANIFEST, REASON, manifest_key, quarantine_prefix
-from contracts.ledger import DECISION, DEPLOYMENT, OPEN, Decision, Deployment, What
+from contracts.ledger import Decision
 from contracts.manifest import Manifest
 from contracts.metadata import ModelMetadata
 from contracts.refusal import Refusal
@@ -94,9 +94,9 @@ class App:
         return self.output("data", "ArtifactsBucketName")
 
     @cached_property
-    def ledger_table(self) -> str:
-        """The decisions' table."""
-        return self.output("data", "LedgerTableName")
+    def ledger(self) -> LedgerView:
+        """Decisions, and what is open."""
+        return LedgerView(self.dynamodb, self.output("data", "LedgerTableName"))
 
     @cached_property
     def api_url(self) -> str:
@@ -192,20 +192,7 @@ class App:
 
     def decisions(self) -> list[Decision]:
         """The ledger's decisions, oldest first."""
-        pages = self.dynamodb.get_paginator("query").paginate(
-            TableName=self.ledger_table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": DECISION}},
-            ConsistentRead=True,
-        )
-        items = [_plain(item) for page in pages for item in page["Items"]]
-        return in_order(Decision.model_validate(item) for item in items)
-
-    def open_deployment(self) -> Deployment | None:
-        """The deployment that is not settled yet."""
-        key = {"pk": {"S": DEPLOYMENT}, "sk": {"S": OPEN}}
-        item = self.dynamodb.get_item(TableName=self.ledger_table, Key=key, ConsistentRead=True).get("Item")
-        return Deployment.model_validate(_plain(item)) if item else None
+        return self.ledger.decisions()
 
     def refusal(self, sha256: str) -> Refusal | None:
         """Why an upload of this content was put into quarantine the last time; None when it never was."""
@@ -279,19 +266,6 @@ class App:
         return self._packages[endpoint_config]
 
 
-def in_order(decisions: Iterable[Decision]) -> list[Decision]:
-    """Decisions by time. Events have whole seconds, so within a second an approval comes before the deployment that it causes."""
-    return sorted(decisions, key=lambda d: (d.time.replace(microsecond=0), d.what is not What.MODEL_APPROVED, d.time))
-
-
 def version_number(arn: str | None) -> int | None:
     """The version in a model package's ARN, .../model-package/<group>/<version>."""
     return int(arn.rpartition("/")[2]) if arn else None
-
-
-def _plain(item: dict[str, Any]) -> dict[str, Any]:
-    """A DynamoDB item without its type letters."""
-    from boto3.dynamodb.types import TypeDeserializer  # noqa: PLC0415 - only needed here
-
-    deserializer = TypeDeserializer()
-    return {name: deserializer.deserialize(value) for name, value in item.items()}

@@ -8,12 +8,10 @@ from typing import Annotated, Any
 import typer
 import urllib3
 
-from cli.account import find_account
 from cli.api import JSON, PredictionApi
-from cli.observe import App
+from cli.opening import open_app
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption
 from cli.output import Output
-from cli.project import load_project
 from cli.tables import read_records
 from contracts.config import Data
 from contracts.errors import DataError, StateError
@@ -31,9 +29,8 @@ def predict(
 ) -> None:
     """Predict rows: of a CSV file (its other columns are left out), or JSON: one record, a list of records, or {"instances": [...]}."""
     output = Output(machine)
-    project = load_project(config, environment)
-    app = App(find_account(directory or project.state, aws), project)
-    reply = ask(PredictionApi(app.account, app.api_url), read_instances(source, project.config.data))
+    app = open_app(config, environment, directory, aws)
+    reply = ask(PredictionApi(app.account, app.api_url), read_instances(source, app.project.config.data))
     _show(output, reply)
     output.document({"ok": True, **reply})
 

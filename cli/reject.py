@@ -4,12 +4,10 @@ from typing import Annotated
 
 import typer
 
-from cli.account import find_account
-from cli.observe import App
+from cli.opening import open_app
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption, NoWaitOption
 from cli.output import Output
-from cli.project import load_project
-from cli.release import REJECTED, decide, wait_until_settled
+from cli.release import REJECTED, decide_and_follow
 
 
 def reject(
@@ -24,15 +22,8 @@ def reject(
 ) -> None:
     """Reject a version: if it is live, the endpoint goes back to the highest approved one."""
     output = Output(machine)
-    project = load_project(config, environment)
-    app = App(find_account(directory or project.state, aws), project)
-    decide(app, app.version(version), REJECTED, why)
-    output.say(f"version {version} is Rejected")
-    live = None
-    if not no_wait:
-        with output.phase("move the endpoint") as phase:
-            live = wait_until_settled(app, show=phase.show)
-            phase.result = f"version {live} is live" if live else "nothing is live"
-        if live == version:
-            output.say(f"no other version is approved, so the endpoint keeps serving version {version}. Next: tide approve another one")
+    app = open_app(config, environment, directory, aws)
+    live = decide_and_follow(app, output, version, REJECTED, why, not no_wait)
+    if live == version:
+        output.say(f"no other version is approved, so the endpoint keeps serving version {version}. Next: tide approve another one")
     output.document({"ok": True, "version": version, "approval": REJECTED, "live": live})

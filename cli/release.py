@@ -1,14 +1,15 @@
-"""What `tide approve` and `tide reject` share: a decision about a version in the registry, and the wait until the endpoint follows.
+"""What `tide approve`, `tide reject` and `tide rollback` share: decisions about versions, and the wait until the endpoint follows.
 
 The registry is the desired state: the endpoint serves the highest approved version. Deciding is all that a person does; reconcile_endpoint
 does the rest, and may find that a version fails in production and reject it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cli.deploy import find_stack
-from cli.observe import App, Version, version_number
+from cli.observe import App, Endpoint, Version, version_number
+from cli.output import Output
 from cli.waiting import wait_for
 from contracts.errors import StateError
 from contracts.metadata import approval_description
@@ -26,16 +27,23 @@ def decide(app: App, version: Version, approval: str, why: str) -> None:
     )
 
 
-def desired(versions: Sequence[Version]) -> Version | None:
-    """The version that the endpoint is to serve: the highest approved one."""
-    return max((version for version in versions if version.approval == APPROVED), key=lambda version: version.number, default=None)
+def decide_and_follow(app: App, output: Output, number: int, approval: str, why: str, wait: bool) -> int | None:
+    """Decide about one version and, when asked to wait, follow the endpoint; the live version's number then."""
+    decide(app, app.version(number), approval, why)
+    output.say(f"version {number} is {approval}")
+    return follow(app, output) if wait else None
+
+
+def follow(app: App, output: Output) -> int | None:
+    """Wait until the endpoint serves what the registry asks for, with its progress shown; the live version's number."""
+    with output.phase("move the endpoint") as phase:
+        live = wait_until_settled(app, show=phase.show)
+        phase.result = f"version {live} is live" if live else "nothing is live"
+    return live
 
 
 def wait_until_settled(app: App, limit: float = SETTLE_LIMIT, show: Callable[[str], None] = lambda _: None) -> int | None:
-    """Wait until the endpoint serves what the registry asks for and nothing moves; the live version's number.
-
-    None when there is nothing to serve. With every version rejected the endpoint keeps what it serves, and that is settled.
-    """
+    """Wait until the endpoint is at rest; the live version's number, None when nothing is served."""
     seen = ""
 
     def look() -> tuple[int | None] | None:
@@ -43,10 +51,7 @@ def wait_until_settled(app: App, limit: float = SETTLE_LIMIT, show: Callable[[st
         state = endpoint_state(app)
         seen = state.words
         show(seen)
-        wanted = desired(app.versions())
-        if state.moving or (wanted is not None and state.live != wanted.number):
-            return None
-        return (state.live,)
+        return None if state.moving else (state.live,)
 
     return wait_for("the endpoint to follow the registry", look, limit, interval=0.5, seen=lambda: seen)[0]
 
@@ -55,30 +60,52 @@ def rejected_meanwhile(app: App, number: int) -> None:
     """Raise StateError when a version that was approved has been rejected since, with the reason."""
     version = app.version(number)
     if version.approval == REJECTED:
-        raise StateError(f"version {number} was rejected after its deployment: {version.why}. Next: tide status")
+        raise StateError(f"version {number} was rejected after its deployment: {version.why}. Next: tide why {number}")
 
 
 @dataclass(frozen=True)
 class EndpointState:
-    """Whether anything moves (stack, endpoint, an unsettled deployment), the live version, and both in words."""
+    """The live version, the one that the registry asks for, whether anything moves, and all that in words."""
 
     moving: bool
     live: int | None
+    wanted: int | None
     words: str
 
 
 def endpoint_state(app: App) -> EndpointState:
-    """One look at the endpoint and its stack. Raises StateError when the stack is not there."""
+    """One look at the endpoint, its stack and the registry. Raises StateError when the stack is not there.
+
+    At rest: the stack and the endpoint are done, no deployment is open, and what is live is what the registry asks for. With every version
+    rejected the endpoint keeps what it serves, and that is rest too. The registry is read last: a version that fails in production is
+    rejected before its deployment is closed, so a closed deployment is never seen beside an approval that is about to go.
+    """
     stack = find_stack(app.cloudformation, f"{app.prefix}-endpoint")
     if stack is None:
         raise StateError(f"stack {app.prefix}-endpoint is not there. Next: tide up (or cdk deploy --all for your AWS account)")
     endpoint = app.endpoint()
+    deploying = app.ledger.open_deployment() is not None
+    wanted = highest_approved(app)
     live = version_number(endpoint.live) if endpoint else None
-    moving = stack["StackStatus"].endswith("_IN_PROGRESS") or app.open_deployment() is not None
-    if endpoint is not None:
-        moving = moving or endpoint.status != "InService"
-    words = f"endpoint {endpoint.status if endpoint else 'not there yet'}, stack {stack['StackStatus']}"
+    moving = (
+        deploying
+        or stack["StackStatus"].endswith("_IN_PROGRESS")
+        or (endpoint is not None and endpoint.status != "InService")
+        or wanted not in {None, live}
+    )
+    return EndpointState(moving, live, wanted, _in_words(app, stack["StackStatus"], endpoint, moving and wanted != live))
+
+
+def highest_approved(app: App) -> int | None:
+    """The version that the endpoint is to serve."""
+    pages = app.sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=app.prefix, ModelApprovalStatus=APPROVED)
+    return max((summary["ModelPackageVersion"] for page in pages for summary in page["ModelPackageSummaryList"]), default=None)
+
+
+def _in_words(app: App, stack: str, endpoint: Endpoint | None, waits: bool) -> str:
+    words = f"endpoint {endpoint.status if endpoint else 'not there yet'}, stack {stack}"
     if endpoint is not None and len(endpoint.traffic) > 1:
         shares = {version_number(package): share for package, share in endpoint.traffic.items()}
         words += ", " + ", ".join(f"version {number} {share:.0%}" for number, share in sorted(shares.items()))
-    return EndpointState(moving, live, words)
+    held = app.ledger.held() if waits else None
+    return f"{words}; held: {held.why}" if held else words

@@ -4,11 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.account import find_account
 from cli.observe import App, version_number
+from cli.opening import open_app
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption
 from cli.output import Output
-from cli.project import load_project
 from cli.rest import wait_for_rest
 
 SHOWN = 10
@@ -24,8 +23,7 @@ def status(
 ) -> None:
     """Show datasets, training runs with the reasons of failures, versions, the endpoint and the stacks."""
     output = Output(machine)
-    project = load_project(config, environment)
-    app = App(find_account(directory or project.state, aws), project)
+    app = open_app(config, environment, directory, aws)
     output.say(f"{app.prefix} on {app.account.name}", style="bold")
     if wait:
         with output.phase("wait until the loop is at rest") as phase:

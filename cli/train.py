@@ -12,11 +12,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.account import find_account
 from cli.observe import App, Execution
+from cli.opening import open_app
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption, NoWaitOption
 from cli.output import Output
-from cli.project import load_project
 from cli.waiting import wait_for
 from contracts.errors import StateError
 from contracts.events import DetailType
@@ -39,8 +38,7 @@ def train(
 ) -> None:
     """Start a training run on a dataset version, and wait for its end."""
     output = Output(machine)
-    project = load_project(config, environment)
-    app = App(find_account(directory or project.state, aws), project)
+    app = open_app(config, environment, directory, aws)
     version = dataset_version or newest_version(app)
     earlier = [execution for execution in app.executions() if execution.dataset_version == version]
     arn = start_run(app, version)

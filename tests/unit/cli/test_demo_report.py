@@ -13,7 +13,8 @@ from cli.account import twin_account
 from cli.api import PredictionApi
 from cli.demo.report import PLAIN_BARS, Report, chart
 from cli.demo.traffic import Sent, Traffic, latencies, shares_over_time
-from cli.observe import Version, in_order
+from cli.ledger import in_order
+from cli.observe import Version
 from cli.output import Output, Phase
 from contracts.ledger import Decision, What
 from contracts.metadata import ModelMetadata
