@@ -42,6 +42,17 @@ class StartTrainingEnvironment(Environment):
     git_commit: str
 
 
+class StartMonitoringEnvironment(Environment):
+    """start_monitoring. `job_role_arn`: what the analyzer runs under; `key_arn`: what its volume and its output are encrypted with."""
+
+    data_bucket: str
+    artifacts_bucket: str
+    endpoint_name: str
+    image_uri: str
+    job_role_arn: str
+    key_arn: str
+
+
 class ApproveModelEnvironment(Environment):
     """approve_model."""
 

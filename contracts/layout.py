@@ -10,6 +10,7 @@ data bucket         uploads/<dataset>/<file>                         what a pers
                     collected/<collection>/collection.json           what was collected, and the dataset version that it became
 artifacts bucket    capture/<endpoint>/<variant>/yyyy/mm/dd/hh/      what the endpoint captured, by the hour of the prediction
                     monitoring/yyyy/mm/dd/hh/                        verdict.json, report.html of the window that ended then
+                    monitoring/by-hand/<job>/                        the same of a window that a person asked for
                     runs/<run>/champion/                             who is to be beaten: champion.json, model.tar.gz
                     runs/<run>/{train,holdout,model,evaluation}/     what the pipeline's steps wrote
 """
@@ -26,6 +27,8 @@ FEEDBACK = "feedback/"
 GROUND_TRUTH = "ground-truth/"
 COLLECTED = "collected/"
 MONITORING = "monitoring/"
+
+VARIANT = "AllTraffic"  # the endpoint's one production variant
 
 # The largest table that ingest_dataset reads within the 15 minutes of a function, at 5 MB/s, with time to spare.
 LARGEST_UPLOAD_BYTES = 2 * 1024**3
@@ -111,6 +114,11 @@ def ground_truth_key(collected: datetime, part: int, sha256: str) -> str:
 def monitoring_prefix(end: datetime) -> str:
     """The folder of what monitoring found in the window that ended at `end`, a full hour."""
     return MONITORING + hour_prefix(end)
+
+
+def by_hand_prefix(job: str) -> str:
+    """The folder of what a monitoring job found that a person asked for."""
+    return f"{MONITORING}by-hand/{job}/"
 
 
 def collection_prefix(collection: str) -> str:

@@ -15,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.evaluation import Metric, Problem
 
+NAMESPACE = "Tidewheel"  # of CloudWatch metrics, those of the functions among them
+ENDPOINT_DIMENSION = "Endpoint"
+
 # CloudWatch metrics of a window. The first three are Model Monitor's names, with the feature's name after the underscore
 # (https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-interpreting-cloudwatch.html); the others are ours.
 FEATURE_DRIFT = "feature_baseline_drift_"
@@ -131,7 +134,8 @@ class Counts(_Part):
     duplicates: int = Field(default=0, ge=0)
     outside_window: int = Field(default=0, ge=0)
     files: int = Field(default=0, ge=0)
-    predictions: int = Field(default=0, ge=0)
+    predictions: int = Field(default=0, ge=0, description="of the model that the window is compared with")
+    other_models: int = Field(default=0, ge=0, description="predictions that say that another model gave them, left out")
     labels: int = Field(default=0, ge=0, description="of the window's predictions, joined")
     unreadable_labels: int = Field(default=0, ge=0, description="ground truth lines, or labels that are no value of the target")
     repeated_labels: int = Field(default=0, ge=0, description="labels that a later one for the same prediction replaced")
@@ -147,8 +151,10 @@ class Window(_Part):
 
 
 class QualityReport(_Part):
-    """The model's quality in the window."""
+    """The model's quality by labels, start <= inference time < end: an earlier window than that of drift, when labels come late."""
 
+    start: datetime | None = None
+    end: datetime | None = None
     verdict: QualityVerdict
     labels: int = Field(ge=0)
     metrics: tuple[MetricVerdict, ...] = ()

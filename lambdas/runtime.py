@@ -12,9 +12,9 @@ import boto3
 
 from contracts.config import Config
 from contracts.environment import PROJECT_FILE, Environment
+from contracts.monitoring import NAMESPACE as NAMESPACE  # the functions' metrics are in it too
 
 ROOT = Path(__file__).parents[1]
-NAMESPACE = "Tidewheel"  # of the functions' metrics
 
 Variables = TypeVar("Variables", bound=Environment)
 

@@ -2,9 +2,10 @@
 
 from aws_cdk import ArnFormat, Stack
 
+from contracts import layout
 from stacks.project import Project
 
-VARIANT = "AllTraffic"
+VARIANT = layout.VARIANT
 LOGS_OF_FUNCTIONS = "/aws/lambda/"
 # Access logs of HTTP APIs: with this prefix no resource policy of the log group has to grow with every API.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html

@@ -18,6 +18,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from contracts.environment import PROJECT_FILE, Environment
+from contracts.monitoring import NAMESPACE
 from stacks.constructs.policy import acknowledge, allow, service_role
 from stacks.constructs.staging import staged
 from stacks.names import LOGS_OF_FUNCTIONS, function_name
@@ -121,7 +122,7 @@ def _own_statements(group: logs.LogGroup, key: kms.IKey, dead_letters: sqs.IQueu
 def _powertools_variables(function: str) -> dict[str, str]:
     return {
         "POWERTOOLS_SERVICE_NAME": function,
-        "POWERTOOLS_METRICS_NAMESPACE": "Tidewheel",
+        "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }
 

@@ -1,0 +1,53 @@
+"""start_monitoring's view of the live model and of processing jobs."""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+from pydantic import ValidationError
+
+from contracts.metadata import ModelMetadata
+from lambdas.live import LiveEndpoint
+
+
+class Nothing(Exception):  # noqa: N818 - no error: there is nothing to watch, and the text says why
+    """No model is live that could be watched."""
+
+
+class LiveModel:
+    """The model behind the endpoint."""
+
+    def __init__(self, sagemaker: Any, endpoint: str) -> None:
+        self._sagemaker = sagemaker
+        self._name = endpoint
+
+    def run(self) -> str:
+        """The training run that made it, and with it its baseline. Raises Nothing."""
+        live = LiveEndpoint(self._sagemaker, self._name).read()
+        if live is None:
+            raise Nothing(f"there is no endpoint {self._name} yet")
+        if live.package_arn is None:
+            raise Nothing(f"the endpoint {self._name} serves no model package")
+        try:
+            package = self._sagemaker.describe_model_package(ModelPackageName=live.package_arn)
+            return ModelMetadata.from_properties(package.get("CustomerMetadataProperties", {})).run
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"ValidationException", "ResourceNotFound"}:
+                raise
+            raise Nothing(f"{live.package_arn} is live, and no longer in the registry") from None
+        except ValidationError:
+            raise Nothing(f"{live.package_arn} was not made by this project's pipeline, so it has no baseline") from None
+
+
+class Jobs:
+    """Processing jobs."""
+
+    def __init__(self, sagemaker: Any) -> None:
+        self._sagemaker = sagemaker
+
+    def start(self, request: dict[str, Any]) -> bool:
+        """Start a job. False when one of that name was started before: the same window is looked at once."""
+        try:
+            self._sagemaker.create_processing_job(**request)
+        except self._sagemaker.exceptions.ResourceInUse:
+            return False
+        return True
