@@ -9,6 +9,7 @@ One DynamoDB table, keys `pk` and `sk`. A decision's key is made of what caused 
     hold          open                        Hold
     retraining    open                        Retraining, while it goes on: the lock
     retraining    <time asked>#<name>         Retraining, ended
+    skip          open                        Skip
 """
 
 import hashlib
@@ -23,6 +24,7 @@ DEPLOYMENT = "deployment"
 QUARANTINE = "quarantine"
 HOLD = "hold"
 RETRAINING = "retraining"
+SKIP = "skip"
 OPEN = "open"
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html: a sort key has 1,024 bytes, an item 400 KB.
@@ -49,8 +51,16 @@ class What(StrEnum):
     ENDPOINT_HELD = "endpoint_held"
 
 
+def instant(time: datetime) -> str:
+    """A time as text that sorts as the times do."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 class _Item(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+Why = Annotated[str, AfterValidator(lambda text: text if len(text) <= LONGEST_WHY else text[: LONGEST_WHY - 4] + " ...")]
 
 
 class Evidence(_Item):
@@ -66,15 +76,14 @@ class Decision(_Item):
     time: datetime
     what: What
     subject: str
-    why: Annotated[str, AfterValidator(lambda text: text if len(text) <= LONGEST_WHY else text[: LONGEST_WHY - 4] + " ...")]
+    why: Why
     by: str
     evidence: tuple[Evidence, ...] = ()
 
     @property
     def key(self) -> dict[str, str]:
         """Its key in the table; sorts by time."""
-        moment = self.time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        return {"pk": DECISION, "sk": _within_a_sort_key(f"{moment}#{self.what}#{self.subject}")}
+        return {"pk": DECISION, "sk": _within_a_sort_key(f"{instant(self.time)}#{self.what}#{self.subject}")}
 
 
 def _within_a_sort_key(text: str) -> str:
@@ -106,4 +115,46 @@ class Hold(_Item):
     """Why the reconciler does nothing until a person did something; kept so that each reason is recorded once."""
 
     why: str
+    time: datetime
+
+
+class Outcome(StrEnum):
+    """How a retraining ended. `better`: its challenger was registered; `lost`: it did not pass the gate; `failed`: a job of it did."""
+
+    BETTER = "better"
+    LOST = "lost"
+    FAILED = "failed"
+    TOO_FEW_LABELS = "too_few_labels"
+
+
+class Retraining(_Item):
+    """One training that the loop started by itself: on the champion's own data and on the labelled traffic, start <= time < end.
+
+    `run`, `execution` and `trained` (when its run was first seen to be started) come with its run, the last three with its end.
+    """
+
+    name: str
+    asked: datetime
+    why: Why
+    champion: str
+    parent: str
+    start: datetime
+    end: datetime
+    run: str | None = None
+    execution: str | None = None
+    trained: datetime | None = None
+    outcome: Outcome | None = None
+    ended: datetime | None = None
+    explanation: Why = ""
+
+    @property
+    def key(self) -> dict[str, str]:
+        """Its key when it has ended; sorts by the time at which it was asked for."""
+        return {"pk": RETRAINING, "sk": f"{instant(self.asked)}#{self.name}"}
+
+
+class Skip(_Item):
+    """Why the loop did not train although something asked for it; kept so that each reason is recorded once."""
+
+    why: Why
     time: datetime

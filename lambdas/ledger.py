@@ -5,22 +5,38 @@ first, and the decision about it is recorded at that time. So two invocations at
 the same decision under the same key. Needs dynamodb:GetItem, PutItem, UpdateItem, DeleteItem and Query on the table.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from pydantic import BaseModel
 
-from contracts.ledger import DEPLOYMENT, HOLD, OPEN, QUARANTINE, Decision, Deployment, Hold, Quarantine
+from contracts.ledger import (
+    DEPLOYMENT,
+    HOLD,
+    OPEN,
+    QUARANTINE,
+    RETRAINING,
+    SKIP,
+    Decision,
+    Deployment,
+    Hold,
+    Quarantine,
+    Retraining,
+    Skip,
+    instant,
+)
 
 Item = TypeVar("Item", bound=BaseModel)
 
 _DEPLOYMENT_KEY = {"pk": DEPLOYMENT, "sk": OPEN}
 _HOLD_KEY = {"pk": HOLD, "sk": OPEN}
+_RETRAINING_KEY = {"pk": RETRAINING, "sk": OPEN}
+_SKIP_KEY = {"pk": SKIP, "sk": OPEN}
 
 
 class Ledger:
-    """Decisions, the open deployment, quarantines and the current hold. Reads are consistent."""
+    """Decisions, the open deployment, quarantines, the current hold, and retrainings. Reads are consistent."""
 
     def __init__(self, dynamodb: Any, table: str) -> None:
         self._dynamodb = dynamodb
@@ -37,7 +53,7 @@ class Ledger:
     def open(self, deployment: Deployment) -> bool:
         """Remember a deployment. False when a later one is open: an invocation that was held up must not overwrite it."""
         condition = "attribute_not_exists(pk) OR asked <= :asked"
-        return self._put(_DEPLOYMENT_KEY, deployment, condition, {":asked": _instant(deployment.asked)})
+        return self._put(_DEPLOYMENT_KEY, deployment, condition, {":asked": instant(deployment.asked)})
 
     def settle(self, deployment: Deployment, now: datetime) -> datetime | None:
         """When the deployment was first seen to be live: `now`, or what another invocation saw. None when it is no longer open."""
@@ -46,7 +62,7 @@ class Ledger:
             Key=_wire(_DEPLOYMENT_KEY),
             UpdateExpression="SET settled = if_not_exists(settled, :now)",
             ConditionExpression="model_package_arn = :arn AND asked = :asked",
-            ExpressionAttributeValues=_wire({":now": _instant(now)} | _identity(deployment)),
+            ExpressionAttributeValues=_wire({":now": instant(now)} | _identity(deployment)),
             ReturnValues="ALL_NEW",
         )
         return Deployment.model_validate(_plain(found["Attributes"])).settled if found else None
@@ -70,13 +86,7 @@ class Ledger:
 
     def quarantines(self) -> tuple[Quarantine, ...]:
         """Every package that is kept out."""
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=_wire({":pk": QUARANTINE}),
-            ConsistentRead=True,
-        )
-        return tuple(Quarantine.model_validate(_plain(item)) for page in pages for item in page["Items"])
+        return self._query(Quarantine, "pk = :pk", {":pk": QUARANTINE})
 
     def held(self) -> Hold | None:
         """Why the endpoint is held, if it is."""
@@ -92,6 +102,70 @@ class Ledger:
         """The reason to hold is gone; should it return, it is recorded again."""
         self._dynamodb.delete_item(TableName=self._table, Key=_wire(_HOLD_KEY))
 
+    def open_retraining(self) -> Retraining | None:
+        """The retraining that goes on."""
+        return self._get(_RETRAINING_KEY, Retraining)
+
+    def begin(self, retraining: Retraining) -> bool:
+        """Take the lock for a retraining. False when one goes on."""
+        return self._put(_RETRAINING_KEY, retraining, "attribute_not_exists(pk)")
+
+    def trained(self, name: str, run: str, execution: str, now: datetime) -> datetime | None:
+        """Remember a retraining's run. Gives when it was first seen to be started; None when that retraining does not go on."""
+        found = self._try(
+            self._dynamodb.update_item,
+            Key=_wire(_RETRAINING_KEY),
+            UpdateExpression="SET #run = :run, #execution = :execution, #trained = if_not_exists(#trained, :now)",
+            ConditionExpression="#name = :name",
+            ExpressionAttributeNames={f"#{name}": name for name in ("name", "run", "execution", "trained")},
+            ExpressionAttributeValues=_wire({":name": name, ":run": run, ":execution": execution, ":now": instant(now)}),
+            ReturnValues="ALL_NEW",
+        )
+        return Retraining.model_validate(_plain(found["Attributes"])).trained if found else None
+
+    def end(self, retraining: Retraining) -> Retraining:
+        """Put an ended retraining into the history. Gives what is kept: the first end stays."""
+        if self._put(retraining.key, retraining, "attribute_not_exists(pk)"):
+            return retraining
+        return self._get(retraining.key, Retraining) or retraining
+
+    def free(self, name: str) -> bool:
+        """Give the lock back. False when that retraining does not hold it."""
+        freed = self._try(
+            self._dynamodb.delete_item,
+            Key=_wire(_RETRAINING_KEY),
+            ConditionExpression="#name = :name",
+            ExpressionAttributeNames={"#name": "name"},
+            ExpressionAttributeValues=_wire({":name": name}),
+        )
+        return freed is not None
+
+    def retrainings(self, since: datetime) -> tuple[Retraining, ...]:
+        """Every retraining that was asked for since then and has ended, oldest first."""
+        values = {":pk": RETRAINING, ":since": instant(since), ":open": OPEN}
+        found = self._query(Retraining, "pk = :pk AND sk BETWEEN :since AND :open", values)
+        return tuple(each for each in found if each.ended is not None)
+
+    def skipped(self) -> Skip | None:
+        """Why the loop last did not train although something asked for it."""
+        return self._get(_SKIP_KEY, Skip)
+
+    def skip(self, skip: Skip) -> Skip:
+        """Remember a reason not to train. Gives what is kept: the same reason again stays what it was."""
+        if self._put(_SKIP_KEY, skip, "attribute_not_exists(pk) OR why <> :why", {":why": skip.why}):
+            return skip
+        return self.skipped() or skip
+
+    def forget_skip(self) -> None:
+        """Nothing asks for training any more, or it began; should the reason return, it is recorded again."""
+        self._dynamodb.delete_item(TableName=self._table, Key=_wire(_SKIP_KEY))
+
+    def _query(self, model: type[Item], condition: str, values: dict[str, Any]) -> tuple[Item, ...]:
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table, KeyConditionExpression=condition, ExpressionAttributeValues=_wire(values), ConsistentRead=True
+        )
+        return tuple(model.model_validate(_plain(item)) for page in pages for item in page["Items"])
+
     def _get(self, key: dict[str, str], model: type[Item]) -> Item | None:
         found = self._dynamodb.get_item(TableName=self._table, Key=_wire(key), ConsistentRead=True).get("Item")
         return model.model_validate(_plain(found)) if found else None
@@ -101,7 +175,7 @@ class Ledger:
         extra = {"ExpressionAttributeValues": _wire(values)} if values else {}
         for name, value in item:
             if isinstance(value, datetime):
-                content[name] = _instant(value)
+                content[name] = instant(value)
         return self._try(self._dynamodb.put_item, Item=_wire(key | content), ConditionExpression=condition, **extra) is not None
 
     def _try(self, operation: Any, **request: Any) -> dict[str, Any] | None:
@@ -113,13 +187,8 @@ class Ledger:
         return reply
 
 
-def _instant(time: datetime) -> str:
-    """A time as text that sorts as the times do."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def _identity(deployment: Deployment) -> dict[str, Any]:
-    return {":arn": deployment.model_package_arn, ":asked": _instant(deployment.asked)}
+    return {":arn": deployment.model_package_arn, ":asked": instant(deployment.asked)}
 
 
 def _wire(values: dict[str, Any]) -> dict[str, Any]:
