@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 import boto3
 
+from contracts import monitoring
 from contracts.config import Config
 from contracts.environment import PROJECT_FILE, Environment
-from contracts.monitoring import NAMESPACE as NAMESPACE  # the functions' metrics are in it too
 
 ROOT = Path(__file__).parents[1]
+NAMESPACE = monitoring.NAMESPACE
 
 Variables = TypeVar("Variables", bound=Environment)
 

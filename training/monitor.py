@@ -7,7 +7,10 @@ constraint_violations.json, verdict.json and report.html; and metrics for CloudW
 import argparse
 import logging
 import os
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -27,6 +30,7 @@ from contracts.monitoring import (
 )
 from contracts.signature import Signature
 from training.monitoring.checks import Checker
+from training.monitoring.fetch import fetch
 from training.monitoring.job import MonitorJob
 from training.monitoring.judge import ANSWERS, judge_features, judge_quality, judge_window
 from training.monitoring.labels import Labels
@@ -62,8 +66,8 @@ def run(job: MonitorJob, workers: int, cloudwatch: Path) -> MonitoringVerdict:
     signature = _read(job.signature, Signature)
     _check(baseline, constraints, signature)
     evaluation = _read(job.evaluation, Evaluation) if job.evaluation.exists() else None
-    labels = Labels.read(job.ground_truth, signature) if job.ground_truth else Labels()
-    window, files = scan_window(job.source, Scanner(job.window.start, job.window.end, baseline, signature, labels), workers)
+    artifact = evaluation.artifact_sha256 if evaluation else ""
+    labels, window, files = _scan(job, Scanner(job.window.start, job.window.end, baseline, signature, Labels(), artifact), workers)
     verdict, violations = judge(job, baseline, constraints, signature, evaluation, labels, window, files)
 
     job.output.mkdir(parents=True, exist_ok=True)
@@ -75,6 +79,28 @@ def run(job: MonitorJob, workers: int, cloudwatch: Path) -> MonitoringVerdict:
         cloudwatch.mkdir(parents=True, exist_ok=True)
         (cloudwatch / METRICS_FILE).write_text(metric_lines(verdict, window))
     return verdict
+
+
+def _scan(job: MonitorJob, scanner: Scanner, workers: int) -> tuple[Labels, WindowSummary, int]:
+    """The labels, the window's summary with the quality that they say, and the number of capture files of the window."""
+    start, end = job.quality
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        truth = _local(job.ground_truth, start, None, folder / "labels") if job.ground_truth else None
+        labels = Labels.read(truth, scanner.signature) if truth else Labels()
+        together = job.quality == (scanner.start, scanner.end)
+        captures = _local(job.source, scanner.start, scanner.end, folder / "captures")
+        window, files = scan_window(captures, replace(scanner, labels=labels) if together else scanner, workers)
+        if not together:
+            earlier = _local(job.source, start, end, folder / "labelled")
+            of_labels, _ = scan_window(earlier, replace(scanner, start=start, end=end, labels=labels, inputs=False), workers)
+            window.take_quality(of_labels)
+    return labels, window, files
+
+
+def _local(source: Path | str, start: datetime, end: datetime | None, folder: Path) -> Path:
+    """A source as a folder: itself, or what is fetched from S3."""
+    return source if isinstance(source, Path) else fetch(source, start, end, folder)
 
 
 def judge(
@@ -91,6 +117,7 @@ def judge(
     kinds, limits = signature.features, job.thresholds
     features = judge_features(baseline, window.columns, kinds, limits)
     quality = judge_quality(window.quality, evaluation, limits)
+    start, end = job.quality
     drifted = [feature for feature in features if feature.verdict is DriftVerdict.DRIFT]
     violations = Checker(baseline, constraints, kinds, limits).check(window)
     violations += [
@@ -110,7 +137,7 @@ def judge(
         drifted=tuple(feature.name for feature in drifted),
         features=tuple(feature for feature in features if feature.name not in ANSWERS),
         predictions=tuple(feature for feature in features if feature.name in ANSWERS),
-        quality=quality,
+        quality=quality.model_copy(update={"start": start, "end": end}),
         violations=len(violations),
         counts=Counts(**tally, files=files, repeated_labels=labels.repeated),
         thresholds=limits,

@@ -19,6 +19,10 @@ from training.monitoring.summary import Numbers
 UNKNOWN_CLASS = -1
 
 
+class _Model(msgspec.Struct, gc=False):
+    artifact_sha256: str = ""
+
+
 class _Value(msgspec.Struct, gc=False):
     prediction: float
 
@@ -33,6 +37,9 @@ class _Classes(msgspec.Struct, gc=False):
     probabilities: dict[str, float] | None = None
 
 
+# The artifact of the model that answered, empty where it is not said, as in CSV; and its predictions.
+Said = tuple[str, list[Any]]
+
 _TYPES = {Problem.REGRESSION: _Value, Problem.BINARY: _Binary, Problem.MULTICLASS: _Classes}
 
 
@@ -40,13 +47,14 @@ _TYPES = {Problem.REGRESSION: _Value, Problem.BINARY: _Binary, Problem.MULTICLAS
 class Answers:
     """Predictions of some records. `values`: floats, or class numbers; `chances`: rows x classes, NaN where not said.
 
-    `rows`: how many each record holds; None where its output is no prediction.
+    `rows`: how many each record holds; None where its output is no prediction. `others`: predictions that another model gave, left out.
     """
 
     values: Numbers
     chances: Numbers
     names: Counter[str | None] = field(default_factory=Counter)
     rows: list[int | None] = field(default_factory=list)
+    others: int = 0
 
     def ids(self, records: Sequence[Record]) -> list[str]:
         """What a label of each prediction is called; empty for a request without an inference id."""
@@ -58,46 +66,52 @@ class Answers:
 
 
 class AnswerReader:
-    """Reads the answers of one model."""
+    """Reads the answers of one model: of those that name the model they come from, the ones of `artifact` only, when it is given."""
 
-    def __init__(self, signature: Signature) -> None:
+    def __init__(self, signature: Signature, artifact: str = "") -> None:
         self._signature = signature
+        self._artifact = artifact
         self._numbers = {text: number for number, text in enumerate(signature.classes)}
         kind = _TYPES[signature.problem]
-        body: Any = msgspec.defstruct("Body", [("predictions", list[kind])], gc=False)  # type: ignore[valid-type]  # made from the problem
+        body: Any = msgspec.defstruct("Body", [("predictions", list[kind]), ("model", _Model | None, None)], gc=False)  # type: ignore[valid-type]  # made from the problem
         self._body = msgspec.json.Decoder(body)
         self._line: msgspec.json.Decoder[Any] = msgspec.json.Decoder(kind)
 
     def read(self, records: Sequence[Record]) -> Answers:
         """All predictions of these records."""
-        bodies = self._bodies(records)
-        answers = self._columns([answer for body in bodies if body is not None for answer in body])
-        answers.rows = [None if body is None else len(body) for body in bodies]
+        said = self._bodies(records)
+        own = [None if body is None else body[1] if self._counts(body[0]) else [] for body in said]
+        answers = self._columns([answer for body in own if body is not None for answer in body])
+        answers.rows = [None if body is None else len(body) for body in own]
+        answers.others = sum(len(predictions) for artifact, predictions in filter(None, said) if not self._counts(artifact))
         return answers
 
-    def _bodies(self, records: Sequence[Record]) -> list[list[Any] | None]:
-        """Each record's predictions; None when it has none. All at once when all are JSON on one line."""
+    def _counts(self, artifact: str) -> bool:
+        return not artifact or not self._artifact or artifact == self._artifact
+
+    def _bodies(self, records: Sequence[Record]) -> list[Said | None]:
+        """What each record says; None when that is no prediction. All at once when all are JSON on one line."""
         payloads = [record.captureData.endpointOutput for record in records]
         texts = [payload.data for payload in payloads if payload is not None and payload.encoding == "JSON"]
         joined = "\n".join(texts)
         if len(texts) == len(records) and joined.count("\n") == len(texts) - 1:
             try:
-                return [body.predictions for body in self._body.decode_lines(joined)]
+                return [_said(body) for body in self._body.decode_lines(joined)]
             except msgspec.DecodeError:
                 pass  # some answer is none: one by one
         return [self._read_one(payload) for payload in payloads]
 
-    def _read_one(self, payload: Payload | None) -> list[Any] | None:
+    def _read_one(self, payload: Payload | None) -> Said | None:
         if payload is None:
             return None
         try:
             text = payload.text()
             kind = payload.observedContentType.split(";")[0].strip().lower()
             if kind == "text/csv" or (not kind and text.lstrip()[:1] != "{"):
-                return self._table(text)
+                return "", self._table(text)
             if text.lstrip().startswith('{"predictions"') or kind == "application/json":
-                return list(self._body.decode(text).predictions)
-            return self._line.decode_lines(text)
+                return _said(self._body.decode(text))
+            return "", self._line.decode_lines(text)
         except (ValueError, msgspec.DecodeError, csv.Error):
             return None
 
@@ -122,3 +136,7 @@ class AnswerReader:
         empty: dict[str, float] = {}
         rows = [[(answer.probabilities or empty).get(name, np.nan) for name in self._numbers] for answer in found]
         return Answers(numbers, np.array(rows, dtype=float).reshape(len(found), len(self._numbers)), Counter(values))
+
+
+def _said(body: Any) -> Said:
+    return body.model.artifact_sha256 if body.model else "", body.predictions

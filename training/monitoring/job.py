@@ -2,7 +2,7 @@
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-byoc-contract-inputs.html
 
-    dataset_source                        folder of the captures
+    dataset_source                        folder of the captures, or (ours) an S3 URI of one with a folder for each hour
     dataset_format                        if given: sagemakerCaptureJson
     start_time, end_time                  the window; start <= inference time < end, ISO 8601, UTC when no zone is named
     baseline_statistics                   the champion's statistics.json
@@ -10,7 +10,8 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-byoc-contract-inpu
     output_path                           folder for what the job writes
     publish_cloudwatch_metrics            Enabled: metrics are written for CloudWatch
     sagemaker_endpoint_name, sagemaker_monitoring_schedule_name    their dimensions
-    ground_truth_source                   ours, optional: folder of the labels
+    ground_truth_source                   ours, optional: folder of the labels, or an S3 URI like that of the captures
+    quality_start_time, quality_end_time  ours, optional: whose answers are judged by labels, which come late; by default the window
     model_signature, model_evaluation     ours, optional: by default signature.json and evaluation.json beside statistics.json
     thresholds                            ours, optional: contracts.monitoring.Thresholds as JSON
 """
@@ -26,21 +27,23 @@ from contracts.errors import StateError
 from contracts.layout import EVALUATION
 from contracts.monitoring import Thresholds, Window
 from contracts.signature import SIGNATURE
+from training.monitoring.fetch import SCHEME
 from training.paths import Paths
 
 
 @dataclass(frozen=True)
 class MonitorJob:
-    """One window to look at."""
+    """One window to look at; and a span of time, of the answers whose quality is judged. Sources are folders, or S3 URIs."""
 
     window: Window
-    source: Path
+    quality: tuple[datetime, datetime]
+    source: Path | str
     output: Path
     statistics: Path
     constraints: Path
     signature: Path
     evaluation: Path
-    ground_truth: Path | None
+    ground_truth: Path | str | None
     publish: bool
     thresholds: Thresholds
 
@@ -50,9 +53,8 @@ class MonitorJob:
         _check_format(environment.get("dataset_format", ""))
         statistics = paths.at(_get(environment, "baseline_statistics"))
         truth = environment.get("ground_truth_source")
-        start, end = _time(environment, "start_time"), _time(environment, "end_time")
-        if start >= end:
-            raise StateError(f"the window is empty: start_time {start} is not before end_time {end}")
+        start, end = _span(environment, "start_time", "end_time")
+        own = bool(environment.get("quality_start_time") or environment.get("quality_end_time"))
         return cls(
             window=Window(
                 start=start,
@@ -60,13 +62,14 @@ class MonitorJob:
                 endpoint=environment.get("sagemaker_endpoint_name", ""),
                 schedule=environment.get("sagemaker_monitoring_schedule_name", ""),
             ),
-            source=paths.at(_get(environment, "dataset_source")),
+            quality=_span(environment, "quality_start_time", "quality_end_time") if own else (start, end),
+            source=_source(_get(environment, "dataset_source"), paths),
             output=paths.at(_get(environment, "output_path")),
             statistics=statistics,
             constraints=paths.at(_get(environment, "baseline_constraints")),
             signature=paths.at(environment.get("model_signature") or str(statistics.with_name(SIGNATURE))),
             evaluation=paths.at(environment.get("model_evaluation") or str(statistics.with_name(EVALUATION))),
-            ground_truth=paths.at(truth) if truth else None,
+            ground_truth=_source(truth, paths) if truth else None,
             publish=environment.get("publish_cloudwatch_metrics", "Enabled") == "Enabled",
             thresholds=Thresholds.model_validate_json(environment.get("thresholds") or "{}"),
         )
@@ -77,6 +80,17 @@ def _get(environment: Mapping[str, str], name: str) -> str:
     if not value:
         raise StateError(f"the environment variable {name} is not set. Next: give the job what training/monitoring/job.py lists")
     return value
+
+
+def _source(text: str, paths: Paths) -> Path | str:
+    return text if text.startswith(SCHEME) else paths.at(text)
+
+
+def _span(environment: Mapping[str, str], first: str, last: str) -> tuple[datetime, datetime]:
+    start, end = _time(environment, first), _time(environment, last)
+    if start >= end:
+        raise StateError(f"the window is empty: {first} {start} is not before {last} {end}")
+    return start, end
 
 
 def _time(environment: Mapping[str, str], name: str) -> datetime:

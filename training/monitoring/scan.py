@@ -48,6 +48,7 @@ class Tally:
     duplicates: int = 0
     outside_window: int = 0
     predictions: int = 0
+    other_models: int = 0
     labels: int = 0
     unreadable_labels: int = 0
 
@@ -76,16 +77,27 @@ class WindowSummary:
         self.absent.update(other.absent)
         self.extra.merge(other.extra)
 
+    def take_quality(self, other: Self) -> None:
+        """Have what labels say from another window."""
+        self.quality = other.quality
+        self.tally.labels = other.tally.labels
+        self.tally.unreadable_labels = other.tally.unreadable_labels
+
 
 @dataclass(frozen=True)
 class Scanner:
-    """Reads shards. start <= inference time < end."""
+    """Reads shards. start <= inference time < end. `artifact`: the model whose answers count, all when it is empty.
+
+    Without `inputs` only answers are read, of what their labels say about them.
+    """
 
     start: datetime
     end: datetime
     baseline: Statistics
     signature: Signature
     labels: Labels
+    artifact: str = ""
+    inputs: bool = True
 
     def empty(self) -> WindowSummary:
         """Nothing yet."""
@@ -97,14 +109,15 @@ class Scanner:
     def scan(self, shard: Shard, seen: frozenset[int] = frozenset()) -> tuple[WindowSummary, Keys]:
         """A shard's summary, without the events in `seen`; and the keys of its events."""
         summary = self.empty()
-        requests, answers = RequestReader(self.signature.features), AnswerReader(self.signature)
+        requests, answers = RequestReader(self.signature.features), AnswerReader(self.signature, self.artifact)
         keys = set(seen)
         for block in read_blocks(shard):
             records, unreadable = decode(block)
             summary.tally.unreadable_lines += unreadable
             fresh = self._select(records, keys, summary.tally)
-            if fresh:
+            if fresh and self.inputs:
                 _add_columns(summary, requests.read([record.captureData.endpointInput for record in fresh]))
+            if fresh:
                 self._add_answers(summary, fresh, answers.read(fresh))
         own = keys - seen
         return summary, np.fromiter(own, dtype=np.uint64, count=len(own))
@@ -128,6 +141,7 @@ class Scanner:
     def _add_answers(self, summary: WindowSummary, records: list[Record], answers: Answers) -> None:
         tally = summary.tally
         tally.predictions += len(answers.values)
+        tally.other_models += answers.others
         tally.unreadable_answers += answers.rows.count(None)
         said, chance = summary.columns.get(PREDICTION), summary.columns.get(PROBABILITY)
         if isinstance(said, TextSummary):
