@@ -57,7 +57,7 @@ def main(paths: Paths, options: list[str]) -> None:
         )
         for name in (layout.STATISTICS, layout.CONSTRAINTS, SIGNATURE):
             shutil.copyfile(model / name, output / name)
-        notes = tuple(filter(None, (note, schema.rare_classes_in_words if schema.rare_classes else None)))
+        notes = (*filter(None, [note]), *schema.notes)
         report = judge(given.metric, GateRules.model_validate_json(given.gate), challenger, record, champion, notes, table, target, model)
     (output / layout.EVALUATION).write_text(report.model_dump_json(indent=2))
     (output / layout.OUTCOME).write_text(outcome(report, record).model_dump_json(indent=2))

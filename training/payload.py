@@ -14,7 +14,7 @@ A prediction is {"prediction": value}; with "probabilities" by class for classif
 import csv
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -22,7 +22,9 @@ from contracts.columns import Value, parse
 from contracts.errors import RequestError
 from contracts.evaluation import Problem
 from contracts.signature import Signature, shorten
-from training.scoring import Predictions
+
+if TYPE_CHECKING:  # scoring imports scikit-learn, a second that the reader of a request need not spend
+    from training.scoring import Predictions
 
 JSON = "application/json"
 JSON_LINES = "application/jsonlines"
@@ -129,7 +131,7 @@ def _cells(signature: Signature, names: list[str], line: list[str]) -> tuple[Row
 _DECODERS: dict[str, Callable[[Signature, bytes], Rows]] = {JSON: _json, JSON_LINES: _json_lines, CSV: _csv}
 
 
-def encode(signature: Signature, kind: str, predictions: Predictions, model: dict[str, str]) -> bytes:
+def encode(signature: Signature, kind: str, predictions: "Predictions", model: dict[str, str]) -> bytes:
     """An answer's body."""
     records = _records(signature, predictions)
     if kind == JSON:
@@ -141,7 +143,7 @@ def encode(signature: Signature, kind: str, predictions: Predictions, model: dic
     return out.getvalue().encode()
 
 
-def _records(signature: Signature, predictions: Predictions) -> list[dict[str, Any]]:
+def _records(signature: Signature, predictions: "Predictions") -> list[dict[str, Any]]:
     if predictions.probabilities is None:
         return [{"prediction": value} for value in predictions.values.tolist()]
     records = []

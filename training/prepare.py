@@ -6,6 +6,10 @@ and the evaluation name them. Rows that repeat another one cell by cell are drop
 delivered twice) and kept when it has none (two different things may look alike); either way they lie on one side of the split.
 Outputs `train` and `holdout` hold the table's texts as they came, in the manifest's order, beside schema.json.
 
+Of a version with fresh rows the newest of those are held out, and all the others are to train on, in order of their time. A row to train
+on that has the id of a held out one is dropped. The target of a binary problem has the two classes that the other rows have: fresh rows
+with another label are dropped.
+
 The whole table is held in memory, as text: choose an instance type with some five times its size.
 """
 
@@ -13,21 +17,35 @@ import argparse
 import hashlib
 import io
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
+import numpy as np
 import pandas as pd
 from botocore.exceptions import ClientError
 
 from contracts.config import Data
 from contracts.errors import DataError
+from contracts.evaluation import Problem
 from contracts.layout import DATASET_CHANNEL, HOLDOUT_CHANNEL, MANIFEST, TRAIN_CHANNEL
 from contracts.manifest import DataFile, Manifest
 from training.frame import parse_table
+from training.freshness import HOLDOUT_ROWS_OF_A_CLASS
 from training.paths import Paths
 from training.schema import HOLDOUT_TABLE, TRAIN_TABLE, Schema
-from training.split import check_split, holdout_mask, rare_classes
+from training.split import (
+    Mask,
+    by_time,
+    check_fresh,
+    check_split,
+    fresh_mask,
+    holdout_mask,
+    known_again,
+    rare_classes,
+    unknown_classes,
+)
 from training.target import find_classes, target_kind
 from training.text import is_missing, read_table
 
@@ -45,33 +63,63 @@ def main(paths: Paths, options: list[str]) -> None:
     manifest = Manifest.from_json((paths.processing_input(DATASET_CHANNEL) / MANIFEST).read_bytes())
     if manifest.version != given.dataset_version:
         raise DataError([f"the manifest is dataset version {manifest.version}, and the run asks for {given.dataset_version}"])
+    s3 = boto3.client("s3")
+    parts = [fetch(s3, file, manifest.contract) for file in manifest.files]
+    fresh = np.concatenate([np.full(len(part), manifest.fresh is not None and part is parts[-1]) for part in parts])
+    found = divide(manifest, pd.concat(parts, ignore_index=True), fresh, given.holdout, given.folds, given.seed)
+    write(paths.processing_output(TRAIN_CHANNEL), TRAIN_TABLE, found.train, found.schema)
+    write(paths.processing_output(HOLDOUT_CHANNEL), HOLDOUT_TABLE, found.holdout, found.schema)
+    schema = found.schema
+    for note in schema.notes:
+        log.warning("%s", note)
+    log.info("dataset version %s: %d rows to train on, %d held out", schema.dataset_version, schema.train_rows, schema.holdout_rows)
+
+
+@dataclass(frozen=True)
+class Divided:
+    """The rows of both sides, and what became of the others."""
+
+    train: pd.DataFrame
+    holdout: pd.DataFrame
+    schema: Schema
+
+
+def divide(manifest: Manifest, raw: pd.DataFrame, fresh: Mask, share: float, folds: int, seed: int) -> Divided:
+    """Curate a version's rows, of which `fresh` are, and divide them. Raises DataError when a side has too few."""
     contract = manifest.contract
-    raw = pd.concat([fetch(boto3.client("s3"), file, contract) for file in manifest.files], ignore_index=True)
-    table, without_target, repeated = curate(contract, raw)
+    keep, without_target, repeated = curate(contract, raw)
+    unknown = keep & unknown_classes(contract, raw[contract.target], fresh) if manifest.fresh else np.zeros(len(raw), dtype=bool)
+    table, fresh = raw[keep & ~unknown].reset_index(drop=True), fresh[keep & ~unknown]
     parse_table(contract.features, table)  # a cell that does not parse stops the run here, where its reason is easiest to find
     find_classes(contract, table[contract.target])
-    mask = holdout_mask(contract, table, given.holdout, given.seed)
-    rare = rare_classes(contract, table[contract.target], mask, given.folds)
-    common = ~table[contract.target].str.strip().isin(rare)
+    mask = fresh_mask(fresh) if manifest.fresh else holdout_mask(contract, table, share, seed)
+    judged = 0 if manifest.fresh and contract.problem is Problem.MULTICLASS else HOLDOUT_ROWS_OF_A_CLASS
+    rare = rare_classes(contract, table[contract.target], mask, folds, judged)
+    common = (~table[contract.target].str.strip().isin(rare)).to_numpy()
     if table[contract.target][common].str.strip().nunique() > 1:
-        table, mask = table[common], mask[common]
+        table, mask, fresh = table[common], mask[common], fresh[common]
     else:
         rare = {}  # what is left is nothing to learn: the check names every class
-    check_split(contract, table[contract.target], mask, given.folds)
+    check_split(contract, table[contract.target], mask, folds, judged)
+    learn = ~mask
+    if manifest.fresh:
+        check_fresh(contract, table[contract.target][mask])
+        learn &= ~known_again(contract, table, mask)
     schema = Schema(
         dataset_version=manifest.version,
         contract=contract,
-        train_rows=int((~mask).sum()),
+        train_rows=int(learn.sum()),
         holdout_rows=int(mask.sum()),
         without_target=without_target,
         repeated=repeated,
         rare_classes=rare,
+        fresh_rows=int((learn & fresh).sum()),
+        unknown_classes=int(unknown.sum()),
     )
-    for channel, name, rows in ((TRAIN_CHANNEL, TRAIN_TABLE, table[~mask]), (HOLDOUT_CHANNEL, HOLDOUT_TABLE, table[mask])):
-        write(paths.processing_output(channel), name, rows, schema)
-    if rare:
-        log.warning("%s", schema.rare_classes_in_words)
-    log.info("dataset version %s: %d rows to train on, %d held out", schema.dataset_version, schema.train_rows, schema.holdout_rows)
+    train = table[learn]
+    if manifest.fresh:
+        train = train.iloc[by_time(contract, train, schema.fresh_rows)]
+    return Divided(train, table[mask], schema)
 
 
 def fetch(s3: Any, file: DataFile, contract: Data) -> pd.DataFrame:
@@ -97,14 +145,12 @@ def columns(contract: Data) -> list[str]:
     return list(dict.fromkeys([*named, *contract.features, contract.target]))
 
 
-def curate(contract: Data, table: pd.DataFrame) -> tuple[pd.DataFrame, int, int]:
-    """(the rows to use, rows without a target, repeated rows)."""
+def curate(contract: Data, table: pd.DataFrame) -> tuple[Mask, int, int]:
+    """(the rows to use, how many have no target, how many are repeated)."""
     missing = is_missing(target_kind(contract.problem), table[contract.target])
-    kept = table[~missing]
-    repeats = kept.duplicated()
-    if contract.id is not None:
-        kept = kept[~repeats]
-    return kept.reset_index(drop=True), int(missing.sum()), int(repeats.sum())
+    repeats = table.duplicated() & ~missing
+    keep = ~missing if contract.id is None else ~missing & ~repeats
+    return keep.to_numpy(), int(missing.sum()), int(repeats.sum())
 
 
 def write(folder: Path, name: str, rows: pd.DataFrame, schema: Schema) -> None:

@@ -15,7 +15,7 @@ HOLDOUT_TABLE = "holdout.csv"
 class Schema(BaseModel):
     """Which rows these are. The counts are of the whole dataset version; `repeated` rows with an id were dropped, without one kept.
 
-    `rare_classes` were left out, with so many rows.
+    `rare_classes` were left out, with so many rows, and so were rows of `unknown_classes`. The last `fresh_rows` to train on are fresh.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,12 +27,19 @@ class Schema(BaseModel):
     without_target: int = Field(ge=0)
     repeated: int = Field(ge=0)
     rare_classes: dict[str, int] = {}
+    fresh_rows: int = Field(default=0, ge=0)
+    unknown_classes: int = Field(default=0, ge=0)
 
     @property
-    def rare_classes_in_words(self) -> str:
-        """Which classes were left out."""
-        named = ", ".join(f"{text!r} ({rows})" for text, rows in self.rare_classes.items())
-        return f"too rare to be learnt and judged, so their rows were left out: {named}"
+    def notes(self) -> tuple[str, ...]:
+        """What was left out, in words."""
+        notes = []
+        if self.rare_classes:
+            named = ", ".join(f"{text!r} ({rows})" for text, rows in self.rare_classes.items())
+            notes.append(f"too rare to be learnt and judged, so their rows were left out: {named}")
+        if self.unknown_classes:
+            notes.append(f"{self.unknown_classes} fresh rows were left out, because their label is none of the target's two classes")
+        return tuple(notes)
 
     def write(self, folder: Path) -> None:
         """Into a channel's folder."""

@@ -4,6 +4,8 @@ Without a time column a row's side is a hash of the seed and of the row's id (of
 in every later dataset version, nothing that an earlier model was trained on gets into a later holdout, and rows that are the same thing
 never lie on both sides. With a time column the latest share of the rows is the holdout, as production will be later than training; rows
 without a time count as the earliest.
+
+Of a dataset version with fresh rows the newest of those are the holdout, and nothing else: see freshness.py.
 """
 
 import hashlib
@@ -18,10 +20,9 @@ from contracts.config import Data
 from contracts.errors import DataError
 from contracts.evaluation import Problem
 from training.frame import parse_column
+from training.freshness import HOLDOUT_ROWS_OF_A_CLASS, SMALLEST_HOLDOUT, cannot_judge, held_out
 
 Mask = NDArray[np.bool_]
-SMALLEST_HOLDOUT = 10
-HOLDOUT_ROWS_OF_A_CLASS = 2
 
 
 def holdout_mask(contract: Data, table: pd.DataFrame, share: float, seed: int) -> Mask:
@@ -32,8 +33,46 @@ def holdout_mask(contract: Data, table: pd.DataFrame, share: float, seed: int) -
     return np.array([_position(seed, row) < share for row in table[keys].itertuples(index=False, name=None)], dtype=bool)
 
 
+def fresh_mask(fresh: Mask) -> Mask:
+    """True for the newest of the fresh rows, which `fresh` names and which are in order of their time."""
+    rows = np.flatnonzero(fresh)
+    mask = np.zeros(len(fresh), dtype=bool)
+    mask[rows[len(rows) - held_out(len(rows)) :]] = True
+    return mask
+
+
+def unknown_classes(contract: Data, cells: "pd.Series[str]", fresh: Mask) -> Mask:
+    """True for the fresh rows of a binary problem whose target is none of the two classes that the other rows have."""
+    if contract.problem is not Problem.BINARY:
+        return np.zeros(len(cells), dtype=bool)
+    texts = cells.str.strip()
+    return np.asarray(fresh & ~texts.isin(set(texts[~fresh])).to_numpy(), dtype=bool)
+
+
+def known_again(contract: Data, table: pd.DataFrame, mask: Mask) -> Mask:
+    """True for the rows that have the id of a held out one."""
+    if contract.id is None:
+        return np.zeros(len(table), dtype=bool)
+    ids = table[contract.id]
+    return np.asarray(ids.isin(set(ids[mask])).to_numpy(), dtype=bool)
+
+
+def by_time(contract: Data, table: pd.DataFrame, fresh_rows: int) -> NDArray[np.intp]:
+    """The places of the rows in order of their time: the last `fresh_rows` are in order, and later than the others."""
+    places = np.arange(len(table))
+    if contract.time is None:
+        return places
+    older = len(table) - fresh_rows
+    seconds = parse_column(contract.time, ColumnKind.DATETIME, table[contract.time].iloc[:older])
+    return np.concatenate([np.argsort(_filled(seconds), kind="stable"), places[older:]])
+
+
+def _filled(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isnan(seconds), -np.inf, seconds)
+
+
 def _latest(seconds: NDArray[np.float64], share: float) -> Mask:
-    filled = np.where(np.isnan(seconds), -np.inf, seconds)
+    filled = _filled(seconds)
     # Rows of one moment stay together, on the training side.
     border = np.sort(filled)[int(np.ceil(len(filled) * (1 - share))) - 1]
     return np.asarray(filled > border, dtype=bool)
@@ -45,23 +84,22 @@ def _position(seed: int, cells: Sequence[str]) -> float:
     return int.from_bytes(hashlib.sha256(f"{seed}|{text}".encode()).digest()[:8], "big") / 2**64
 
 
-def rare_classes(contract: Data, cells: "pd.Series[str]", mask: Mask, folds: int) -> dict[str, int]:
-    """The classes of a multiclass target that one side has too few rows of to learn or to judge them, with their rows on both sides."""
+def rare_classes(contract: Data, cells: "pd.Series[str]", mask: Mask, folds: int, judged: int = HOLDOUT_ROWS_OF_A_CLASS) -> dict[str, int]:
+    """The classes of a multiclass target that one side has too few rows of to learn or to judge them, with their rows on both sides.
+
+    To learn them takes `folds` rows, to judge them `judged`.
+    """
     if contract.problem is not Problem.MULTICLASS:
         return {}
     texts = cells.str.strip()
     training, holdout, both = (rows.value_counts() for rows in (texts[~mask], texts[mask], texts))
-    return {
-        str(text): int(rows)
-        for text, rows in sorted(both.items())
-        if training.get(text, 0) < folds or holdout.get(text, 0) < HOLDOUT_ROWS_OF_A_CLASS
-    }
+    return {str(text): int(rows) for text, rows in sorted(both.items()) if training.get(text, 0) < folds or holdout.get(text, 0) < judged}
 
 
-def check_split(contract: Data, cells: "pd.Series[str]", mask: Mask, folds: int) -> None:
+def check_split(contract: Data, cells: "pd.Series[str]", mask: Mask, folds: int, judged: int = HOLDOUT_ROWS_OF_A_CLASS) -> None:
     """Raise DataError, with every finding, when a side has too few rows of a class (or too few rows) to learn from or to judge by."""
     sides = {"training": cells[~mask], "holdout": cells[mask]}
-    needed = {"training": folds, "holdout": HOLDOUT_ROWS_OF_A_CLASS}
+    needed = {"training": folds, "holdout": judged}
     findings = [
         f"the {side} side of the split has {len(rows)} rows, and needs at least {max(SMALLEST_HOLDOUT, needed[side])}"
         for side, rows in sides.items()
@@ -77,3 +115,10 @@ def check_split(contract: Data, cells: "pd.Series[str]", mask: Mask, folds: int)
             ]
     if findings:
         raise DataError([*findings, "Next: upload more rows, or change training.holdout or training.folds"])
+
+
+def check_fresh(contract: Data, held: "pd.Series[str]") -> None:
+    """Raise DataError when the held out fresh rows with these targets cannot judge a model."""
+    why = cannot_judge(contract, [text.strip() for text in held])
+    if why:
+        raise DataError([f"{why}. Next: wait for more labels"])

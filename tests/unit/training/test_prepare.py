@@ -57,7 +57,7 @@ def test_a_class_that_is_too_rare_is_left_out_and_named(tmp_path: Path) -> None:
     assert schema.train_rows + schema.holdout_rows == 157
     left = rows_of(paths, TRAIN_CHANNEL) + rows_of(paths, HOLDOUT_CHANNEL)
     assert "rare" not in {row["answer"] for row in left}
-    assert "'rare' (3)" in schema.rare_classes_in_words
+    assert "'rare' (3)" in schema.notes[0]
 
 
 def test_rows_that_look_alike_are_kept_without_an_id_and_stay_together(tmp_path: Path) -> None:
