@@ -2,6 +2,7 @@
 
 S3 Object Created, uploads/                 -> ingest_dataset
 S3 Object Created, datasets/*/manifest.json -> start_training
+the end of each window                      -> start_monitoring
 model package, pending approval             -> approve_model
 model package, any state; Endpoint stack;
 endpoint; its deployments; every 15 minutes -> reconcile_endpoint
@@ -13,11 +14,13 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from contracts.config import MonitoringBackend
 from contracts.environment import (
     ApproveModelEnvironment,
     Environment,
     IngestDatasetEnvironment,
     ReconcileEndpointEnvironment,
+    StartMonitoringEnvironment,
     StartTrainingEnvironment,
 )
 from contracts.events import DetailType
@@ -26,6 +29,7 @@ from stacks.constructs.alerts import Alerts, DeadLetters
 from stacks.constructs.deployment_role import deployment_role
 from stacks.constructs.function import ProjectFunction
 from stacks.constructs.function_policies import FunctionPolicies
+from stacks.constructs.monitoring import window_alarms, window_ends
 from stacks.constructs.triggers import Tick, Trigger
 from stacks.data import DataStack
 from stacks.names import Arns, function_name, stack_name
@@ -34,11 +38,11 @@ from stacks.serving import FUNCTIONS as SERVING_FUNCTIONS
 from stacks.serving import ServingStack
 from stacks.training import TrainingStack
 
-FUNCTIONS = ("ingest_dataset", "start_training", "approve_model", "reconcile_endpoint")
+FUNCTIONS = ("ingest_dataset", "start_training", "start_monitoring", "approve_model", "reconcile_endpoint")
 
 
 class ControlStack(cdk.Stack):
-    """Four functions with a role each, their rules and schedule, the dead letters, the alerts, and the deployment role."""
+    """Five functions with a role each, their rules and schedules, the dead letters, the alerts, and the deployment role."""
 
     def __init__(self, scope: Construct, project: Project, data: DataStack, training: TrainingStack, serving: ServingStack) -> None:
         super().__init__(scope, stack_name(project, "control"), description=f"Tidewheel {project.prefix}: the functions that turn the loop")
@@ -48,11 +52,13 @@ class ControlStack(cdk.Stack):
         self._deployment_role = deployment_role(self, project, model_role=training.model_role, key_arn=data.key.key_arn)
         self._ingest_dataset()
         self._start_training()
+        self._start_monitoring(training)
         self._approve_model()
         self._reconcile_endpoint()
         names = [function_name(project, function) for function in (*FUNCTIONS, *SERVING_FUNCTIONS)]
         dead_letters = {"dead-letters": self._dead_letters, "feedback-dead-letters": serving.dead_letters}
         alerts = Alerts(self, project, data.key, dead_letters, names)
+        window_alarms(self, project, alerts.topic)
         cdk.CfnOutput(self, "AlertsTopicArn", value=alerts.topic.topic_arn)
         cdk.CfnOutput(self, "DeadLettersUrl", value=self._dead_letters.queue_url)
 
@@ -76,6 +82,21 @@ class ControlStack(cdk.Stack):
         )
         function = self._function("start_training", environment, self._policies.start_training(), timeout_seconds=300)
         self._on_object("manifest-created", {"wildcard": f"{DATASETS}*/{MANIFEST}"}, function)
+
+    def _start_monitoring(self, training: TrainingStack) -> None:
+        project, data, monitoring = self._project, self._data, self._project.config.monitoring
+        environment = StartMonitoringEnvironment(
+            data_bucket=data.data_bucket.bucket_name,
+            artifacts_bucket=data.artifacts_bucket.bucket_name,
+            endpoint_name=project.prefix,
+            image_uri=training.image_uri,
+            job_role_arn=training.monitor_role.role_arn,
+            key_arn=data.key.key_arn,
+        )
+        statements = self._policies.start_monitoring(training.monitor_role.role_arn)
+        function = self._function("start_monitoring", environment, statements)
+        if monitoring.backend is MonitoringBackend.PROCESSING_JOB:
+            self._tick("WindowTick", "window", window_ends(monitoring.window_hours), "A window of traffic has ended", function)
 
     def _approve_model(self) -> None:
         environment = ApproveModelEnvironment(ledger_table=self._data.ledger.table_name, model_package_group=self._project.prefix)

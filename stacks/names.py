@@ -29,6 +29,16 @@ def rollback_alarm_names(project: Project) -> list[str]:
     return [f"{project.prefix}-5xx", f"{project.prefix}-latency"]
 
 
+def window_alarm_names(project: Project) -> list[str]:
+    """The alarms over windows of traffic: on drift and on the model's quality."""
+    return [f"{project.prefix}-drift", f"{project.prefix}-quality"]
+
+
+def monitor_jobs(project: Project) -> str:
+    """What start_monitoring's jobs are called, as a pattern."""
+    return f"{project.prefix}-monitor-*"
+
+
 def logical_id(prefix: str, part: str) -> str:
     """A logical id with the project in it, for SageMaker resources that CloudFormation names.
 

@@ -33,7 +33,8 @@ class TrainingStack(cdk.Stack):
                 platform=ecr_assets.Platform.LINUX_AMD64,
             )
         roles = ModelRoles(self, project, data, image.repository.repository_arn)
-        self.model_role = roles.model
+        self.model_role, self.monitor_role = roles.model, roles.monitor
+        self.image_uri = image.image_uri
         group = sagemaker.CfnModelPackageGroup(
             self,
             "ModelPackageGroup",

@@ -6,15 +6,16 @@ from aws_cdk import aws_iam as iam
 from contracts.layout import DATASETS, FEEDBACK, GROUND_TRUTH, QUARANTINE, RUNS, UPLOADS
 from stacks.constructs.policy import allow, pass_role
 from stacks.data import DataStack
-from stacks.names import Arns
+from stacks.names import Arns, monitor_jobs
 from stacks.project import Project
 
 
 class FunctionPolicies:
-    """Statements of ingest_dataset, start_training, approve_model, reconcile_endpoint and record_feedback."""
+    """Statements of ingest_dataset, start_training, start_monitoring, approve_model, reconcile_endpoint and record_feedback."""
 
     def __init__(self, stack: cdk.Stack, project: Project, data: DataStack) -> None:
         self._arns = Arns(stack, project)
+        self._project = project
         self._data = data
 
     def ingest_dataset(self) -> list[iam.PolicyStatement]:
@@ -41,6 +42,16 @@ class FunctionPolicies:
             allow(["sagemaker:StartPipelineExecution"], [self._arns.pipeline]),
             self._key(),
             self._ledger("dynamodb:PutItem"),
+        ]
+
+    def start_monitoring(self, monitor_role_arn: str) -> list[iam.PolicyStatement]:
+        """Follows the live endpoint to the run that made its model, and starts a job under the monitoring role."""
+        return [
+            *self._live(),
+            allow(["sagemaker:DescribeModelPackage"], [self._arns.packages]),
+            allow(["sagemaker:CreateProcessingJob"], [self._arns.sagemaker("processing-job", monitor_jobs(self._project))]),
+            pass_role(monitor_role_arn, "sagemaker.amazonaws.com"),
+            *self._volumes(),
         ]
 
     def approve_model(self) -> list[iam.PolicyStatement]:
@@ -89,6 +100,11 @@ class FunctionPolicies:
             allow(["sagemaker:DescribeEndpoint"], [self._arns.endpoint]),
             allow(["sagemaker:DescribeModel", "sagemaker:DescribeEndpointConfig"], self._arns.endpoint_resources),
         ]
+
+    def _volumes(self) -> list[iam.PolicyStatement]:
+        """A job's volume under the project's key, which SageMaker uses through a grant of whoever starts the job."""
+        key = self._data.key.key_arn
+        return [allow(["kms:DescribeKey"], [key]), allow(["kms:CreateGrant"], [key], {"Bool": {"kms:GrantIsForAWSResource": "true"}})]
 
     def _key(self) -> iam.PolicyStatement:
         return allow(["kms:Decrypt", "kms:GenerateDataKey"], [self._data.key.key_arn])

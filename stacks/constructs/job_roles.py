@@ -1,4 +1,4 @@
-"""The three roles of a model's life: the pipeline that starts jobs, the jobs themselves, and the model that is served.
+"""The roles of a model's life: the pipeline that starts jobs, the jobs themselves, the model that is served, and the job that watches it.
 
 Sources: https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html (per API), build-and-manage-access.html (pipelines).
 """
@@ -7,7 +7,8 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from contracts.layout import CAPTURE, DATASETS, RUNS, UPLOADS
+from contracts.layout import CAPTURE, DATASETS, GROUND_TRUTH, MONITORING, RUNS, UPLOADS
+from contracts.monitoring import NAMESPACE
 from stacks.constructs.policy import allow, pass_role, service_role
 from stacks.data import DataStack
 from stacks.names import JOB_LOGS, SERVING_LOGS, Arns, rollback_alarm_names
@@ -17,7 +18,7 @@ SAGEMAKER = "sagemaker.amazonaws.com"
 
 
 class ModelRoles(Construct):
-    """Pipeline role, job role and model role. `repository_arn` is where the image is pulled from."""
+    """Roles of the pipeline, its jobs, the model and the monitoring jobs. `repository_arn` is where the image is pulled from."""
 
     def __init__(self, scope: Construct, project: Project, data: DataStack, repository_arn: str) -> None:
         super().__init__(scope, "Roles")
@@ -30,6 +31,7 @@ class ModelRoles(Construct):
             self, "Pipeline", SAGEMAKER, "Starts the pipeline's jobs and registers models", self._pipeline_statements()
         )
         self.model = service_role(self, "Model", SAGEMAKER, "The model that is served", self._model_statements())
+        self.monitor = service_role(self, "Monitor", SAGEMAKER, "Looks at a window of traffic", self._monitor_statements())
 
     def _pipeline_statements(self) -> list[iam.PolicyStatement]:
         # Pipelines names its jobs pipelines-<execution>-<step>-<suffix>, and tags them with the execution.
@@ -79,6 +81,19 @@ class ModelRoles(Construct):
             *self._metrics("/aws/sagemaker/Endpoints"),
         ]
 
+    def _monitor_statements(self) -> list[iam.PolicyStatement]:
+        data, artifacts, captured = self._data.data_bucket_arn, self._data.artifacts_bucket_arn, f"{CAPTURE}{self._project.prefix}/*"
+        return [
+            allow(["s3:GetObject"], [f"{artifacts}/{captured}", f"{artifacts}/{RUNS}*", f"{data}/{GROUND_TRUTH}*"]),
+            allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": [captured, f"{RUNS}*"]}}),
+            allow(["s3:ListBucket"], [data], {"StringLike": {"s3:prefix": f"{GROUND_TRUTH}*"}}),
+            allow(["s3:PutObject", "s3:AbortMultipartUpload"], [f"{artifacts}/{MONITORING}*"]),
+            *self._image(),
+            *self._volumes(),
+            *self._logs(JOB_LOGS[0]),
+            *self._metrics("/aws/sagemaker/*", NAMESPACE),
+        ]
+
     def _image(self) -> list[iam.PolicyStatement]:
         return [
             allow(["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [self._repository]),
@@ -101,5 +116,5 @@ class ModelRoles(Construct):
             allow(["logs:CreateLogStream", "logs:PutLogEvents"], [f"{arn}:log-stream:*" for arn in arns]),
         ]
 
-    def _metrics(self, namespace: str) -> list[iam.PolicyStatement]:
-        return [allow(["cloudwatch:PutMetricData"], ["*"], {"StringLike": {"cloudwatch:namespace": namespace}})]
+    def _metrics(self, *namespaces: str) -> list[iam.PolicyStatement]:
+        return [allow(["cloudwatch:PutMetricData"], ["*"], {"StringLike": {"cloudwatch:namespace": list(namespaces)}})]
