@@ -2,6 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+LOST = "The model did not pass the gate: "
+"""How the reason of a run begins whose model was no better; so it is told from a run that failed."""
+
 
 class RunParameters(BaseModel):
     """What differs from run to run. Role and image are not parameters: whoever may start a run must not choose them."""

@@ -1,17 +1,23 @@
 """The endpoint as it is, followed from its configuration over its model to the model package that it serves."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The endpoint, and the model package that its current configuration serves (None when that is not made from a package)."""
+    """The endpoint, and the model package that its current configuration serves (None when that is not made from a package).
+
+    `created`: the endpoint; `since`: its configuration, which every deployment makes anew.
+    """
 
     status: str
     config: str
     package_arn: str | None
     reason: str = ""
+    created: datetime | None = None
+    since: datetime | None = None
 
 
 class LiveEndpoint:
@@ -26,11 +32,12 @@ class LiveEndpoint:
         found = self._or_none(self._sagemaker.describe_endpoint, EndpointName=self._name)
         if found is None:
             return None
-        config = found["EndpointConfigName"]
-        return Endpoint(found["EndpointStatus"], config, self._package(config), found.get("FailureReason", ""))
+        name = found["EndpointConfigName"]
+        config = self._or_none(self._sagemaker.describe_endpoint_config, EndpointConfigName=name)
+        since = config["CreationTime"] if config else None
+        return Endpoint(found["EndpointStatus"], name, self._package(config), found.get("FailureReason", ""), found["CreationTime"], since)
 
-    def _package(self, config_name: str) -> str | None:
-        config = self._or_none(self._sagemaker.describe_endpoint_config, EndpointConfigName=config_name)
+    def _package(self, config: dict[str, Any] | None) -> str | None:
         model_name = config["ProductionVariants"][0].get("ModelName") if config else None
         model = self._or_none(self._sagemaker.describe_model, ModelName=model_name) if model_name else None
         if model is None:

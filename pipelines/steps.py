@@ -39,6 +39,7 @@ from contracts.config import Config
 from contracts.evaluation import Verdict
 from contracts.instances import has_local_storage
 from contracts.metadata import ModelMetadata
+from contracts.pipeline import LOST
 from pipelines import placeholders
 
 VOLUME = 30  # GB
@@ -121,7 +122,7 @@ class Steps:
         def found(field: str) -> JsonGet:
             return JsonGet(step_name=evaluate.name, property_file=outcome, json_path=field)
 
-        reasons = Join(on="", values=["The model did not pass the gate: ", found("reasons")])
+        reasons = Join(on="", values=[LOST, found("reasons")])
         return ConditionStep(
             "Gate",
             conditions=[ConditionEquals(left=found("gate"), right=str(Verdict.PASSED))],
