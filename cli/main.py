@@ -21,10 +21,14 @@ from cli.feedback import feedback
 from cli.init import init
 from cli.predict import predict
 from cli.reject import reject
+from cli.rollback import rollback
+from cli.replay.command import replay
 from cli.status import status
 from cli.synth import synth
+from cli.timeline import timeline
 from cli.train import train
 from cli.up import up
+from cli.why import why
 from contracts.errors import TidewheelError
 
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -36,7 +40,7 @@ application = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init, doctor, demo, synth, up, down, train, status, approve, reject, predict, feedback):
+for command in (init, doctor, demo, replay, synth, up, down, train, status, why, timeline, approve, reject, rollback, predict, feedback):
     application.command()(command)
 application.add_typer(data, name="data")
 

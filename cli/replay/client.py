@@ -1,0 +1,114 @@
+"""The client of a replay: rows in, predictions out, labels back, each row under an inference id of its own.
+
+Rows go many at a time. A row with a cell that is not of its column's kind goes alone, so that its refusal costs no other row its answer.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import urllib3
+
+from cli.api import Answer, PredictionApi
+from cli.replay.table import Row
+from contracts.errors import StateError
+from contracts.inference import row_ids
+
+MOST_ROWS = 500
+MOST_CELLS = 50_000
+"""Of a request, so that a wide table stays within what the API takes."""
+MOST_LABELS = 5_000
+SHOWN_FAILURES = 20
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A row's prediction, the artifact that made it, and the inference id under which its label is sent."""
+
+    prediction: str | float
+    artifact: str
+    inference_id: str
+
+
+@dataclass
+class Client:
+    """Sends rows and labels, and remembers what came of them. Labels go out in the order of the rows, each once."""
+
+    api: PredictionApi
+    labels_api: PredictionApi
+    rows: Sequence[Row]
+    answers: dict[int, Answered] = field(default_factory=dict)
+    requests: int = 0
+    answered_requests: int = 0
+    failures: list[str] = field(default_factory=list)
+    labelled: int = 0
+    labels_sent: int = 0
+
+    @property
+    def failed_requests(self) -> int:
+        """Requests that got no 2xx."""
+        return len(self.failures)
+
+    def predict(self, numbers: range) -> None:
+        """Send rows as one request, those that do not fit alone."""
+        fitting = [number for number in numbers if self.rows[number].fits]
+        if fitting:
+            self._ask(fitting)
+        for number in numbers:
+            if not self.rows[number].fits:
+                self._ask([number])
+
+    def label(self, end: int) -> None:
+        """Send the labels of every row before `end` whose label was not sent yet. A row without answer or label has none to send."""
+        first, self.labelled = self.labelled, max(end, self.labelled)
+        known = [
+            {"inference_id": answered.inference_id, "label": label}
+            for number in range(first, self.labelled)
+            if (answered := self.answers.get(number)) is not None and (label := self.rows[number].label) is not None
+        ]
+        for start in range(0, len(known), MOST_LABELS):
+            part = known[start : start + MOST_LABELS]
+            answer = self._send(self.labels_api, {"labels": part}, None, f"{len(part)} labels")
+            if answer is not None:
+                self.labels_sent += len(part)
+
+    def _ask(self, numbers: list[int]) -> None:
+        identity = f"replay-{numbers[0] + 1}"
+        what = f"row {numbers[0] + 1}" if len(numbers) == 1 else f"rows {numbers[0] + 1} to {numbers[-1] + 1}"
+        answer = self._send(self.api, {"instances": [self.rows[number].record for number in numbers]}, identity, what)
+        if answer is None:
+            return
+        self.answered_requests += 1
+        reply = answer.document()
+        artifact = str(reply["model"]["artifact_sha256"])
+        for number, found, name in zip(numbers, reply["predictions"], row_ids(identity, len(numbers)), strict=True):
+            self.answers[number] = Answered(found["prediction"], artifact, name)
+
+    def _send(self, api: PredictionApi, document: dict[str, Any], identity: str | None, what: str) -> Answer | None:
+        """The answer, or None when there is none or it is no 2xx: then the failure is remembered."""
+        self.requests += 1
+        try:
+            answer = api.post(json.dumps(document).encode(), inference_id=identity)
+        except urllib3.exceptions.HTTPError as error:
+            self.failures.append(f"{what}: no answer: {error!r}")
+            return None
+        if not 200 <= answer.status < 300:
+            self.failures.append(f"{what}: {answer.status} {answer.body[:300].decode(errors='replace')}")
+            return None
+        return answer
+
+
+def batches(numbers: range, features: int, least: int) -> Iterator[range]:
+    """The requests of a window: at least `least` of them when there are rows enough, none larger than the API takes."""
+    size = max(1, min(MOST_ROWS, MOST_CELLS // max(1, features), -(-len(numbers) // least)))
+    for first in range(numbers.start, numbers.stop, size):
+        yield range(first, min(first + size, numbers.stop))
+
+
+def answered_rows(client: Client, numbers: Iterable[int]) -> int:
+    """How many of these rows got a prediction. Raises StateError when none did: then nothing works, and the first failure says why."""
+    count = sum(number in client.answers for number in numbers)
+    if not count and client.failures:
+        raise StateError(f"the prediction API answers no request: {client.failures[-1]}")
+    return count

@@ -1,0 +1,182 @@
+"""The command: a fresh twin in .tidewheel/replay, the first model, the windows, and the twin's end, whatever happens."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli.account import twin_account
+from cli.api import PredictionApi
+from cli.assembly import synthesise
+from cli.demo.command import fresh, only_one
+from cli.deploy import deploy_assembly
+from cli.observe import App
+from cli.options import ConfigOption, EnvironmentOption
+from cli.output import Output
+from cli.project import Project, load_project
+from cli.release import endpoint_state
+from cli.replay.client import Client
+from cli.replay.first import first_answers
+from cli.replay.plan import Plan, make_plan, write_project
+from cli.replay.report import Report, show_report, window_line
+from cli.replay.score import metric_of, tally
+from cli.replay.table import ReplayTable, read_table, write_rows
+from cli.replay.windows import Windows
+from cli.rest import wait_for_rest
+from cli.train import run_of, wait_for_execution
+from cli.twin_clock import TwinClock
+from cli.twin_process import LOG, end_leftovers, running_twin, start_twin, stop_twin
+from cli.up import ASSEMBLY_NAME
+from cli.upload import upload_table, wait_for_decision
+from cli.waiting import wait_for
+from contracts.errors import DataError, StateError, TidewheelError
+
+SPEED = 10.0
+"""Twin seconds per real second: an hour is six minutes of real work, so a retraining fits between two windows."""
+DATASET_LIMIT = 300.0
+START_LIMIT = 60.0
+RUN_LIMIT = 3600.0
+REST_LIMIT = 300.0
+
+
+def replay(
+    data: Annotated[Path, typer.Option("--data", help="A CSV file.", show_default=False)],
+    order_by: Annotated[
+        str | None,
+        typer.Option("--order-by", help="The column whose order is the time. Default: data.time, else as in the file.", show_default=False),
+    ] = None,
+    train_rows: Annotated[
+        int | None, typer.Option("--train-rows", min=10, help="Rows that train the first model. Default: a fifth.", show_default=False)
+    ] = None,
+    window_rows: Annotated[
+        int | None, typer.Option("--window-rows", min=1, help="Rows of a window. Default: a twentieth of the rest.", show_default=False)
+    ] = None,
+    label_delay: Annotated[
+        int | None,
+        typer.Option("--label-delay", min=0, help="Rows that pass until a row's label comes. Default: a window.", show_default=False),
+    ] = None,
+    no_retrain: Annotated[bool, typer.Option("--no-retrain", help="Watch only: the first model stays.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file as JSON.", show_default=False)] = None,
+    config: ConfigOption = None,
+    environment: EnvironmentOption = None,
+) -> None:
+    """Replay a table in its order as live traffic with late labels, on a fresh twin: what would the loop have done, and gained?"""
+    output = Output()
+    project = load_project(config, environment)
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise StateError(f"--json {json_file}: there is no folder {json_file.parent}. Next: make it")
+    contract = project.config.data
+    table = read_table(data, contract, order_by, project.config_path)
+    plan = make_plan(len(table.rows), train_rows, window_rows, label_delay, not no_retrain)
+    report = Report(metric_of(contract.problem), plan, table.order, project.config.monitoring.alarm)
+    folder = (project.state / "replay").resolve()
+    began = time.monotonic()
+    with only_one(folder):
+        try:
+            _run(project, folder, table, plan, output, report)
+        except TidewheelError as error:
+            # Its twin is gone by the time that anybody reads this.
+            report.reason = str(error).removesuffix(". Next: tide status")
+        except (BotoCoreError, ClientError) as error:
+            report.reason = str(error) if running_twin(folder) is not None else f"the twin ended before its time ({error})"
+        except KeyboardInterrupt:
+            report.reason = "interrupted"
+            raise
+        except BaseException as error:
+            report.reason = repr(error)
+            raise
+        finally:
+            report.seconds = time.monotonic() - began
+            stop_twin(folder)
+            end_leftovers(folder)
+            if json_file is not None:
+                json_file.write_text(json.dumps(report.document(), indent=2) + "\n", encoding="utf-8")
+    show_report(output, report)
+    if not report.ok:
+        reason = report.reason or f"{len(report.failures)} of {report.requests} requests failed"
+        raise StateError(f"the replay failed: {reason}\nlogs are in {folder}; the first to look at is {LOG}")
+
+
+def _run(project: Project, folder: Path, table: ReplayTable, plan: Plan, output: Output, report: Report) -> None:
+    order = f"in the order of {table.order}" if table.order else "in the file's order"
+    windows = plan.windows(len(table.rows))
+    output.say(f"{project.config.prefix} on a fresh twin: {len(table.rows):,} rows {order}", "bold")
+    output.say(
+        f"{plan.train_rows:,} rows train the first model; {len(windows)} windows of {plan.window_rows:,} rows; "
+        f"labels {plan.label_delay:,} rows late; retraining {'on' if plan.retrain else 'off'}"
+    )
+    app = _deployed(project, folder, table, plan, output)
+    client = Client(
+        PredictionApi(app.account, app.api_url), PredictionApi(app.account, app.feedback_url), table.rows, labelled=plan.train_rows
+    )
+    turning = Windows(app, TwinClock(app.account), client, plan, report.metric)
+    try:
+        for number, rows in enumerate(windows, 1):
+            with output.phase(f"window {number} of {len(windows)}") as phase:
+                report.windows.append(turning.turn(rows, phase.show))
+                phase.result = window_line(report, report.windows[-1])
+    finally:
+        report.requests, report.failures, report.labels = client.requests, client.failures, client.labels_sent
+        if running_twin(folder) is not None:
+            report.versions = app.versions()
+    with output.phase("ask the first model alone") as phase:
+        _without_retraining(app, client, folder, report)
+        phase.result = f"{report.metric} {report.without:.4f}" if report.without is not None else "no row has a label"
+
+
+def _deployed(project: Project, folder: Path, table: ReplayTable, plan: Plan, output: Output) -> App:
+    """The app on a fresh twin, with the first model live."""
+    assembly = folder / ASSEMBLY_NAME
+    with output.phase("synthesise the app"):
+        fresh(folder)
+        first = folder / f"{project.config.data.dataset}.csv"
+        count = write_rows(table, plan.train_rows, first)
+        if not count:
+            raise DataError([f"none of the first {plan.train_rows} rows has a {project.config.data.target}. Next: another --order-by"])
+        deployed = write_project(project, plan, count, folder)
+        synthesise(deployed, assembly)
+    with output.phase("start the twin") as phase:
+        twin = start_twin(folder, assembly, 0, SPEED)
+        phase.result = twin.url
+    account = twin_account(twin.url, twin.region)
+    with output.phase("deploy the stacks") as phase:
+        deploy_assembly(account, assembly, phase.show)
+    app = App(account, deployed)
+    with output.phase("train and deploy the first model") as phase:
+        phase.result = _first_model(app, first, phase.show)
+    return app
+
+
+def _first_model(app: App, path: Path, show: Callable[[str], None]) -> str:
+    """From the upload to a live version 1; the result in words. Raises TidewheelError with the reason when it does not become live."""
+    manifest = wait_for_decision(app, upload_table(app, path, path.name), DATASET_LIMIT)
+    run = wait_for(f"a run on dataset version {manifest.version}", lambda: run_of(app, manifest.version), START_LIMIT)
+    wait_for_execution(app, run.arn, RUN_LIMIT, show)
+    wait_for_rest(app, show, REST_LIMIT, interval=0.2)
+    (version,) = app.versions()
+    if endpoint_state(app).live != version.number:
+        raise StateError(f"version {version.number} is {version.approval} and not live: {version.why or 'no reason given'}")
+    metrics = ", ".join(f"{name} {value:.4g}" for name, value in version.metrics.items())
+    return f"version {version.number} on {manifest.rows:,} rows, on its holdout {metrics}"
+
+
+def _without_retraining(app: App, client: Client, folder: Path, report: Report) -> None:
+    """Score version 1 on the rows of every window that was replayed; when it answered all of them itself, nothing is asked again."""
+    numbers = [number for window in report.windows for number in window.rows]
+    first = min(report.versions, key=lambda version: version.number)
+    if all(set(window.versions) <= {first.number} for window in report.windows):
+        report.first = [window.tally for window in report.windows]
+        return
+    found = first_answers(app, first, client.rows, numbers, folder)
+    for window in report.windows:
+        # The same rows as the loop is scored on: a row that got no answer counts for neither.
+        pairs = [
+            (found[number], label)
+            for number in window.rows
+            if number in found and number in client.answers and (label := client.rows[number].label) is not None
+        ]
+        report.first.append(tally(report.metric, pairs))

@@ -1,0 +1,82 @@
+"""How a replay goes: its sizes, and the configuration that it deploys.
+
+A window of rows is an hour of the twin's time, and the delay of the labels as many hours as it takes windows to pass.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cli.project import CONFIG_NAME, Project, load_project
+from contracts.config import ApprovalPolicy, Config, MonitoringBackend
+from contracts.errors import DataError
+from contracts.evaluation import GateMode
+
+WINDOW_HOURS = 1
+FEWEST_TRAIN_ROWS = 200
+FEWEST_WINDOW_ROWS = 100
+FEWEST_ROWS_OF_A_GATE = 10  # data.quality.minimum_rows takes no less
+LONGEST_DELAY_HOURS = 24 * 90  # monitoring.label_delay_hours takes no more
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All in rows: those that train the first model, those of a window, and those that pass until a row's label comes."""
+
+    train_rows: int
+    window_rows: int
+    label_delay: int
+    retrain: bool = True
+
+    @property
+    def delay_hours(self) -> int:
+        """Hours of the twin's time after which every label of a window has come."""
+        return math.ceil(self.label_delay / self.window_rows) * WINDOW_HOURS
+
+    def windows(self, rows: int) -> list[range]:
+        """The rows of each window; the last one may be shorter."""
+        return [range(first, min(first + self.window_rows, rows)) for first in range(self.train_rows, rows, self.window_rows)]
+
+
+def make_plan(rows: int, train_rows: int | None, window_rows: int | None, label_delay: int | None, retrain: bool) -> Plan:
+    """The sizes that were asked for, and for the others what the table suggests. Raises DataError when the table is too small for them."""
+    train = train_rows if train_rows is not None else max(rows // 5, FEWEST_TRAIN_ROWS)
+    if train >= rows:
+        what = f"the first {train} rows train the first model" + ("" if train_rows else " (fewer would say little)")
+        raise DataError([f"the table has {rows} rows, and {what}: nothing is left to replay. Next: a larger table, or fewer --train-rows"])
+    window = window_rows if window_rows is not None else max((rows - train) // 20, FEWEST_WINDOW_ROWS)
+    plan = Plan(train, window, window if label_delay is None else label_delay, retrain)
+    if plan.delay_hours > LONGEST_DELAY_HOURS:
+        raise DataError(
+            [f"--label-delay {plan.label_delay} is more than {LONGEST_DELAY_HOURS} windows of {window} rows. Next: larger --window-rows"]
+        )
+    return plan
+
+
+def write_project(project: Project, plan: Plan, trained_rows: int, folder: Path) -> Project:
+    """The project as the replay deploys it, as a tidewheel.yaml in `folder`; `trained_rows` is how many the first upload holds."""
+    path = folder / CONFIG_NAME
+    values = overridden(project.config, plan, trained_rows)
+    path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return load_project(path, project.config.environment)
+
+
+def overridden(config: Config, plan: Plan, trained_rows: int) -> dict[str, Any]:
+    """tidewheel.yaml's values. Only what a replay needs differs: hourly windows of everything, no person, and labels as late as asked."""
+    values = config.model_dump(mode="json", exclude_unset=True)
+    values["environment"] = config.environment
+    enough = max(FEWEST_ROWS_OF_A_GATE, min(config.data.quality.minimum_rows, trained_rows))
+    values["data"]["quality"] = values["data"].get("quality", {}) | {"minimum_rows": enough}
+    values["approval"] = {"policy": str(ApprovalPolicy.AUTO)}
+    values["monitoring"] = values.get("monitoring", {}) | {
+        "window_hours": WINDOW_HOURS,
+        "label_delay_hours": plan.delay_hours,
+        "capture_percent": 100,
+        "backend": str(MonitoringBackend.PROCESSING_JOB),
+    }
+    if not plan.retrain:
+        values["retraining"] = values.get("retraining", {}) | {"mode": str(GateMode.DISABLED)}
+    return values

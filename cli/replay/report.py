@@ -1,0 +1,281 @@
+"""The replay's result: for people a summary, for machines the same as JSON.
+
+Keys of the JSON that stay: ok, metric, score, rows, requests, failed_requests, retrainings, windows [{start, end, rows, score, drift,
+version, decision}]. `start` and `end` are the window's hour on the twin's clock; `first_row` and `last_row` count from 1 in the replay's
+order. Scores are over rows with a label.
+
+In hindsight, when every label is known, a window's quality had fallen when the version that answered scored worse on it than on its own
+holdout, by more than monitoring tolerates and chance explains. A false alarm is an alarm that began while neither its window nor any of
+those that alarms look back at had fallen. The detection delay is the number of windows from the first that had fallen to the first alarm
+at or after it: 0 when that very window raised it, None when nothing fell or nothing was raised.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from cli.demo.report import BARS, PLAIN_BARS
+from cli.observe import Version
+from cli.output import Output
+from cli.replay.plan import Plan
+from cli.replay.score import ScoreMetric, Tally, together
+from cli.replay.windows import Window
+from contracts.config import WindowAlarm
+from contracts.ledger import Decision, What
+from contracts.monitoring import DriftVerdict
+
+SHOWN_FAILURES = 10
+# What is said of a window in one word: the first of these that was decided in it.
+HEADLINES = (
+    What.MODEL_QUARANTINED,
+    What.RETRAINING_STOPPED,
+    What.DEPLOYMENT_FINISHED,
+    What.TRAINING_FAILED,
+    What.CHALLENGER_LOST,
+    What.RETRAINING_STARTED,
+    What.RETRAINING_SKIPPED,
+)
+
+
+@dataclass
+class Report:
+    """What a replay collects while it runs. `reason` says why it did not come to its end; empty when it did."""
+
+    metric: ScoreMetric
+    plan: Plan | None = None
+    order_by: str | None = None
+    alarm: WindowAlarm = field(default_factory=WindowAlarm)
+    windows: list[Window] = field(default_factory=list)
+    first: list[Tally] = field(default_factory=list)
+    versions: list[Version] = field(default_factory=list)
+    requests: int = 0
+    failures: list[str] = field(default_factory=list)
+    labels: int = 0
+    reason: str = ""
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """True when every window was replayed and every request answered."""
+        return not self.reason and bool(self.windows) and not self.failures
+
+    @property
+    def total(self) -> Tally:
+        """Over all replayed rows."""
+        return together(self.metric, [window.tally for window in self.windows])
+
+    @property
+    def without(self) -> float | None:
+        """The score of the first model on the same rows; None when it is not known for all windows."""
+        return together(self.metric, self.first).score if self.first and len(self.first) == len(self.windows) else None
+
+    @property
+    def rows(self) -> int:
+        """Replayed rows."""
+        return sum(len(window.rows) for window in self.windows)
+
+    @property
+    def retrainings(self) -> int:
+        """Retrainings that were started."""
+        return sum(decision.what is What.RETRAINING_STARTED for window in self.windows for decision in window.decisions)
+
+    def fell(self) -> list[bool]:
+        """For each window, whether the quality had fallen, in hindsight."""
+        holdouts = {version.number: version.metrics.get(str(self.metric)) for version in self.versions}
+        references = [holdouts.get(window.version) if window.version is not None else None for window in self.windows]
+        return [reference is not None and window.tally.fell(reference) for window, reference in zip(self.windows, references, strict=True)]
+
+    def onsets(self) -> list[int]:
+        """The windows in which an alarm began, by number from 0."""
+        alarms: list[tuple[str, ...]] = [(), *(window.alarms for window in self.windows)]
+        return [number for number, (before, now) in enumerate(pairwise(alarms)) if set(now) - set(before)]
+
+    def document(self) -> dict[str, Any]:
+        """As `--json` writes it."""
+        fell, onsets = self.fell(), self.onsets()
+        looked_back = self.alarm.windows + (self.plan.delay_hours if self.plan else 0)
+        return {
+            "ok": self.ok,
+            "reason": self.reason or None,
+            "metric": str(self.metric),
+            "score": self.total.score,
+            "score_without_retraining": self.without,
+            "rows": self.rows,
+            "scored_rows": self.total.rows,
+            "labels": self.labels,
+            "requests": self.requests,
+            "failed_requests": len(self.failures),
+            "failures": self.failures[:SHOWN_FAILURES],
+            "retrainings": self.retrainings,
+            "false_alarms": false_alarms(fell, onsets, looked_back),
+            "detection_delay": detection_delay(fell, [bool(window.alarms) for window in self.windows]),
+            "order_by": self.order_by,
+            "plan": _plan(self.plan),
+            "versions": [_version(version) for version in sorted(self.versions, key=lambda version: version.number)],
+            "windows": [_window(self, number, fell[number]) for number in range(len(self.windows))],
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def false_alarms(fell: list[bool], onsets: Iterable[int], looked_back: int) -> int:
+    """How many alarms began without reason (see above)."""
+    return sum(not any(fell[max(0, number - looked_back) : number + 1]) for number in onsets)
+
+
+def detection_delay(fell: list[bool], alarms: list[bool]) -> int | None:
+    """Windows from the first fall to the first alarm at or after it (see above)."""
+    if True not in fell:
+        return None
+    first = fell.index(True)
+    return alarms.index(True, first) - first if True in alarms[first:] else None
+
+
+def headline(decisions: Iterable[Decision]) -> Decision | None:
+    """The decision of a window that says most."""
+    found = {decision.what: decision for decision in decisions}
+    return next((found[what] for what in HEADLINES if what in found), None)
+
+
+def window_line(report: Report, window: Window) -> str:
+    """One window, for people, while the replay goes on."""
+    score = window.tally.score
+    parts = [f"{report.metric} {'unknown' if score is None else format(score, '.4f')}", window.drift.replace("_", " ")]
+    parts += [f"alarm {' and '.join(window.alarms)}"] if window.alarms else []
+    parts += [f"version {window.version}"]
+    decision = headline(window.decisions)
+    parts += [decision.what.replace("_", " ")] if decision else []
+    return ", ".join(parts)
+
+
+def show_report(output: Output, report: Report) -> None:
+    """The summary for people."""
+    output.say()
+    if report.windows:
+        output.table(
+            ("window", "rows", str(report.metric), "first model", "drift", "alarms", "version", "decided", "why"),
+            [_table_row(report, number) for number in range(len(report.windows))],
+        )
+        output.say()
+        unicode = "utf" in (output.console.encoding or "").lower()
+        for line in chart(report, BARS if unicode else PLAIN_BARS):
+            output.say(line)
+        output.say()
+    for failure in report.failures[:SHOWN_FAILURES]:
+        output.say(f"failed: {failure}", "red")
+    for line in summary(report):
+        output.say(line)
+
+
+def summary(report: Report) -> list[str]:
+    """The result in words."""
+    document = report.document()
+    score, without = document["score"], document["score_without_retraining"]
+    if score is None:
+        return []
+    lines = [
+        f"{report.metric} {score:.4f} over {document['scored_rows']:,} labelled rows of {report.rows:,} in {len(report.windows)} windows"
+    ]
+    if without is not None and report.plan is not None and report.plan.retrain:
+        gain = report.metric.gain(score, without)
+        lines.append(
+            f"{report.metric} {without:.4f} without retraining: retraining gained {gain:+.4f}, with {report.retrainings} retrainings"
+        )
+    delay = document["detection_delay"]
+    words = "nothing to detect" if delay is None and not any(report.fell()) else "not detected" if delay is None else f"{delay} windows"
+    lines.append(f"false alarms {document['false_alarms']}, detection delay: {words}")
+    lines.append(f"{report.requests:,} requests, failed requests = {len(report.failures)}, {report.seconds:.0f} s")
+    return lines
+
+
+def chart(report: Report, bars: str) -> list[str]:
+    """A bar for each window, higher is better, on one scale for the loop and for the first model alone."""
+    with_it = [window.tally.score for window in report.windows]
+    rows = {"with retraining" if report.plan is None or report.plan.retrain else "first model": with_it}
+    if report.without is not None and (report.plan is None or report.plan.retrain):
+        rows["first model only"] = [each.score for each in report.first]
+    known = [score for row in rows.values() for score in row if score is not None]
+    if not known:
+        return []
+    worst, best = (max(known), min(known)) if report.metric is ScoreMetric.RMSE else (min(known), max(known))
+    lines = [f"{report.metric} by window, from {worst:.4f} (lowest bar) to {best:.4f} (highest)"]
+    for name, row in rows.items():
+        lines.append(f"  {name:16} |{''.join(_bar(score, worst, best, bars) for score in row)}|")
+    drift = "".join("d" if window.drift is DriftVerdict.DRIFT else " " for window in report.windows)
+    marks = "".join("A" if window.alarms else "." if mark == " " else mark for window, mark in zip(report.windows, drift, strict=True))
+    lines.append(f"  {'drift, Alarm':16} |{marks}|")
+    lines.append(f"  {'version':16} |{''.join(str((window.version or 0) % 10) for window in report.windows)}|")
+    return lines
+
+
+def _bar(score: float | None, worst: float, best: float, bars: str) -> str:
+    if score is None:
+        return bars[0]
+    share = 1.0 if best == worst else (score - worst) / (best - worst)
+    return bars[1 + round(share * (len(bars) - 2))]
+
+
+def _table_row(report: Report, number: int) -> tuple[object, ...]:
+    window = report.windows[number]
+    first = report.first[number].score if number < len(report.first) else None
+    decision = headline(window.decisions)
+    return (
+        number + 1,
+        f"{window.rows.start + 1:,} to {window.rows.stop:,}",
+        _number(window.tally.score),
+        _number(first),
+        window.drift,
+        ", ".join(window.alarms),
+        window.version,
+        decision.what if decision else "",
+        decision.why if decision else "",
+    )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _window(report: Report, number: int, fell: bool) -> dict[str, Any]:
+    window = report.windows[number]
+    decision = headline(window.decisions)
+    verdict = window.verdict
+    return {
+        "start": window.start.isoformat(),
+        "end": window.end.isoformat(),
+        "rows": len(window.rows),
+        "first_row": window.rows.start + 1,
+        "last_row": window.rows.stop,
+        "answered": window.answered,
+        "scored": window.tally.rows,
+        "score": window.tally.score,
+        "score_without_retraining": report.first[number].score if number < len(report.first) else None,
+        "fell": fell,
+        "drift": str(window.drift),
+        "drifted": list(verdict.drifted) if verdict else [],
+        "quality": str(verdict.quality.verdict) if verdict else None,
+        "alarms": list(window.alarms),
+        "version": window.version,
+        "decision": str(decision.what) if decision else None,
+        "why": decision.why if decision else None,
+        "decisions": [
+            {"time": each.time.isoformat(), "what": str(each.what), "subject": each.subject, "why": each.why} for each in window.decisions
+        ],
+        "seconds": window.seconds,
+    }
+
+
+def _version(version: Version) -> dict[str, Any]:
+    return {"version": version.number, "status": version.approval, "dataset_version": version.dataset_version, "metrics": version.metrics}
+
+
+def _plan(plan: Plan | None) -> dict[str, Any] | None:
+    if plan is None:
+        return None
+    return {
+        "train_rows": plan.train_rows,
+        "window_rows": plan.window_rows,
+        "label_delay": plan.label_delay,
+        "label_delay_windows": plan.delay_hours,
+        "retrain": plan.retrain,
+    }

@@ -1,0 +1,242 @@
+"""A window after the other. Each is an hour of the twin's clock, which is moved on instead of waited for.
+
+    the hour      rows go out spread over what is left of the hour, and the labels that are due by then
+    + 10 minutes  the schedule starts monitoring; its verdict is waited for
+    + a little    the alarms see the metrics; start_training is called as its own tick would call it, so that it has surely looked
+    then          until the loop is at rest: a retraining, an approval, a canary; while traffic bakes, the clock is moved on
+
+The windows follow each other without a gap as long as all that fits into an hour, which at the twin's speed is minutes of real work.
+"""
+
+import json
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cli.observe import App
+from cli.release import endpoint_state
+from cli.replay.client import Client, answered_rows, batches
+from cli.replay.plan import WINDOW_HOURS, Plan
+from cli.replay.score import ScoreMetric, Tally, tally
+from cli.rest import what_moves
+from cli.twin_clock import TwinClock
+from cli.waiting import wait_for
+from contracts.errors import StateError
+from contracts.events import DetailType
+from contracts.layout import CAPTURE, VARIANT, VERDICT, capture_prefix, monitoring_prefix
+from contracts.ledger import Decision
+from contracts.monitoring import DriftVerdict, MonitoringVerdict
+
+HOUR = timedelta(hours=WINDOW_HOURS)
+MONITORING_DELAY = timedelta(minutes=10, seconds=5)
+CAPTURE_DELAY = timedelta(seconds=90)
+"""After which the endpoint has written what it captured."""
+ROOM = timedelta(minutes=3)
+"""What must be left of an hour to send a window's rows in it."""
+REQUESTS = 8
+"""The fewest of a window, so that its captures have different times."""
+ALARM_LOOKS = 2
+ALARM_MINUTE = 70.0
+BAKE_STEP = 60.0
+LOOK_EVERY = 0.1
+CAPTURE_LIMIT = 30.0
+MONITORING_LIMIT = 120.0
+REST_LIMIT = 1800.0
+
+
+@dataclass(frozen=True)
+class Window:
+    """What happened in one window. `version` answered most of its rows; `alarms`: those in ALARM when it was over."""
+
+    start: datetime
+    end: datetime
+    rows: range
+    answered: int
+    tally: Tally
+    versions: dict[int, int]
+    verdict: MonitoringVerdict | None
+    alarms: tuple[str, ...]
+    decisions: tuple[Decision, ...]
+    seconds: float
+
+    @property
+    def version(self) -> int | None:
+        """The version that answered most rows."""
+        return max(self.versions, key=lambda number: self.versions[number], default=None)
+
+    @property
+    def drift(self) -> DriftVerdict:
+        """What monitoring said about drift."""
+        return self.verdict.drift if self.verdict else DriftVerdict.NOT_ENOUGH_DATA
+
+
+class Windows:
+    """Turns the loop, window by window. `show` is told what goes on."""
+
+    def __init__(self, app: App, clock: TwinClock, client: Client, plan: Plan, metric: ScoreMetric) -> None:
+        self._app = app
+        self._clock = clock
+        self._client = client
+        self._plan = plan
+        self._metric = metric
+        self._sagemaker = app.sagemaker
+        self._cloudwatch = app.account.client("cloudwatch")
+        self._lambda = app.account.client("lambda")
+        self._start = full_hour(clock.now())
+        self._known: set[str] = {_key(decision) for decision in app.ledger.decisions()}
+        self._numbers: dict[str, int] = {}
+
+    def turn(self, rows: range, show: Callable[[str], None]) -> Window:
+        """One window, from its first row to the loop's rest."""
+        began = time.monotonic()
+        if self._clock.now() > self._start + HOUR - ROOM:
+            self._start = full_hour(self._clock.now())
+        start, end = self._start, self._start + HOUR
+        before = self._client.answered_requests
+        self._send(rows, start, end, show)
+        self._captured(start, end, self._client.answered_requests - before)
+        verdict = self._verdict(end, show)
+        alarms = self._alarms()
+        self._look()
+        self._rest(end + HOUR - ROOM, show)
+        self._start = end
+        return Window(
+            start,
+            end,
+            rows,
+            answered_rows(self._client, rows),
+            tally(self._metric, self._scored(rows)),
+            self._versions(rows),
+            verdict,
+            alarms,
+            self._new_decisions(),
+            round(time.monotonic() - began, 2),
+        )
+
+    def _send(self, rows: range, start: datetime, end: datetime, show: Callable[[str], None]) -> None:
+        first = self._clock.advance_to(start)
+        requests = list(batches(rows, len(self._app.project.config.data.features), REQUESTS))
+        step = (end - ROOM / 3 - first) / max(1, len(requests))
+        for number, batch in enumerate(requests):
+            self._clock.advance_to(first + step * number)
+            self._client.predict(batch)
+            self._client.label(batch.stop - self._plan.label_delay)
+            show(f"row {batch.stop:,}, {self._client.failed_requests} requests failed")
+        answered_rows(self._client, rows)
+
+    def _captured(self, start: datetime, end: datetime, expected: int) -> None:
+        """Move past the end of the hour, and wait until the endpoint has written its captures."""
+        self._clock.advance_to(end + CAPTURE_DELAY)
+        prefix = CAPTURE + capture_prefix(self._app.prefix, VARIANT, start)
+        lines: dict[str, int] = {}
+
+        def look() -> bool | None:
+            for found in self._objects(prefix):
+                if found not in lines:
+                    lines[found] = self._read(found).count(b"\n")
+            return True if sum(lines.values()) >= expected else None
+
+        what = f"{expected} captured requests in {prefix}"
+        wait_for(what, look, CAPTURE_LIMIT, interval=LOOK_EVERY, seen=lambda: f"{sum(lines.values())} of them")
+
+    def _verdict(self, end: datetime, show: Callable[[str], None]) -> MonitoringVerdict | None:
+        """What the schedule's job says about the window; None when nothing is live that could be monitored."""
+        self._clock.advance_to(end + MONITORING_DELAY)
+        job = f"{self._app.prefix}-monitor-{end:%Y%m%d%H%M}"
+        show("monitoring")
+
+        def look() -> dict[str, Any] | None:
+            try:
+                found: dict[str, Any] = self._sagemaker.describe_processing_job(ProcessingJobName=job)
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in {"ValidationException", "ResourceNotFound"}:
+                    raise
+                return None
+            return None if found["ProcessingJobStatus"] == "InProgress" else found
+
+        ended = wait_for(f"monitoring job {job}", look, MONITORING_LIMIT, interval=LOOK_EVERY)
+        if ended["ProcessingJobStatus"] != "Completed":
+            why = ended.get("FailureReason") or ended.get("ExitMessage") or "no reason given"
+            raise StateError(f"monitoring job {job} {ended['ProcessingJobStatus']}: {why}")
+        return MonitoringVerdict.model_validate_json(self._read(monitoring_prefix(end) + VERDICT))
+
+    def _alarms(self) -> tuple[str, ...]:
+        """The alarms on drift and quality that are in ALARM, once they have seen the window's metrics."""
+        for _ in range(ALARM_LOOKS):
+            self._clock.advance(ALARM_MINUTE)
+            time.sleep(LOOK_EVERY)
+        names = [f"{self._app.prefix}-{name}" for name in ("drift", "quality")]
+        found = self._cloudwatch.describe_alarms(AlarmNames=names, StateValue="ALARM")["MetricAlarms"]
+        return tuple(sorted(alarm["AlarmName"].removeprefix(f"{self._app.prefix}-") for alarm in found))
+
+    def _look(self) -> None:
+        """Have start_training look now, as its tick does a little later. Raises StateError with the function's own error."""
+        name = f"{self._app.prefix}-start-training"
+        event = {
+            "id": str(uuid.uuid4()),
+            "source": "tidewheel",
+            "detail-type": DetailType.TICK.value,
+            "time": self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "region": self._app.account.region,
+            "account": "",
+            "resources": [],
+            "detail": {},
+        }
+        reply = self._lambda.invoke(FunctionName=name, Payload=json.dumps(event).encode())
+        if reply.get("FunctionError"):
+            result = json.loads(reply["Payload"].read())
+            raise StateError(f"{name} failed: {result.get('errorType')}: {result.get('errorMessage')}")
+
+    def _rest(self, latest: datetime, show: Callable[[str], None]) -> None:
+        """Until nothing moves. While the endpoint moves, its baking time is not waited for, but the hour is never left."""
+        seen = ""
+
+        def look() -> bool | None:
+            nonlocal seen
+            seen = what_moves(self._app)
+            show(seen)
+            if seen and endpoint_state(self._app).moving and self._clock.now() + timedelta(seconds=BAKE_STEP) < latest:
+                self._clock.advance(BAKE_STEP)
+            return None if seen else True
+
+        wait_for("the loop to come to rest", look, REST_LIMIT, interval=LOOK_EVERY, seen=lambda: seen)
+
+    def _scored(self, rows: range) -> list[tuple[str | float, str]]:
+        answers, table = self._client.answers, self._client.rows
+        return [(answers[n].prediction, label) for n in rows if n in answers and (label := table[n].label) is not None]
+
+    def _versions(self, rows: range) -> dict[int, int]:
+        """How many of the rows each version answered."""
+        artifacts = Counter(answered.artifact for n in rows if (answered := self._client.answers.get(n)) is not None)
+        if not artifacts.keys() <= self._numbers.keys():
+            self._numbers = {version.metadata.artifact_sha256: version.number for version in self._app.versions() if version.metadata}
+        return {self._numbers[artifact]: count for artifact, count in artifacts.items() if artifact in self._numbers}
+
+    def _new_decisions(self) -> tuple[Decision, ...]:
+        new = [decision for decision in self._app.ledger.decisions() if _key(decision) not in self._known]
+        self._known |= {_key(decision) for decision in new}
+        return tuple(new)
+
+    def _objects(self, prefix: str) -> list[str]:
+        pages = self._app.s3.get_paginator("list_objects_v2").paginate(Bucket=self._app.artifacts_bucket, Prefix=prefix)
+        return [found["Key"] for page in pages for found in page.get("Contents", [])]
+
+    def _read(self, key: str) -> bytes:
+        content: bytes = self._app.s3.get_object(Bucket=self._app.artifacts_bucket, Key=key)["Body"].read()
+        return content
+
+
+def full_hour(moment: datetime) -> datetime:
+    """The first full hour at or after a moment."""
+    hour = moment.replace(minute=0, second=0, microsecond=0)
+    return hour if hour == moment else hour + HOUR
+
+
+def _key(decision: Decision) -> str:
+    return decision.key["sk"]
