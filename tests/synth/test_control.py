@@ -94,12 +94,12 @@ def test_what_cannot_be_delivered_is_kept(templates: Mapping[str, Template]) -> 
     (queue,) = template.of("SQS::Queue")
     kept = {"Fn::GetAtt": [queue, "Arn"]}
     targets = [target for rule in template.of("Events::Rule").values() for target in rule["Properties"]["Targets"]]
-    targets.append(template.only("Scheduler::Schedule")["Target"])
+    targets += [schedule["Properties"]["Target"] for schedule in template.of("Scheduler::Schedule").values()]
     for target in targets:
         assert target["DeadLetterConfig"] == {"Arn": kept}
         assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 21600, "MaximumRetryAttempts": 8}
     failures = [config["Properties"] for config in template.of("Lambda::EventInvokeConfig").values()]
-    assert len(failures) == 4
+    assert len(failures) == 5
     for config in failures:
         assert config["DestinationConfig"] == {"OnFailure": {"Destination": kept}}
         assert config["MaximumRetryAttempts"] == 2
@@ -132,9 +132,9 @@ def test_a_rule_may_invoke_its_function_and_no_other(templates: Mapping[str, Tem
 
 
 def test_the_tick_is_an_event_at_the_time_it_was_due(templates: Mapping[str, Template]) -> None:
-    schedule = templates["control"].only("Scheduler::Schedule")
-    assert schedule["ScheduleExpression"] == "rate(15 minutes)"
-    envelope = _literal(schedule["Target"]["Input"])
+    schedules = {each["Properties"]["Name"]: each["Properties"] for each in templates["control"].of("Scheduler::Schedule").values()}
+    assert schedules["breast-cancer-dev-tick"]["ScheduleExpression"] == "rate(15 minutes)"
+    envelope = _literal(schedules["breast-cancer-dev-tick"]["Target"]["Input"])
     filled = envelope.replace("<aws.scheduler.execution-id>", "d32c5kddcf5bb8c3").replace(
         "<aws.scheduler.scheduled-time>", "2026-01-05T09:30:00Z"
     )
@@ -155,5 +155,8 @@ def test_operators_hear_of_dead_letters_and_of_failing_functions(templates: Mapp
         "predict-errors",
         "record-feedback-errors",
         "feedback-dead-letters",
+        "start-monitoring-errors",
+        "drift",
+        "quality",
     }
     assert all(alarm["AlarmActions"] == [{"Ref": topic}] for alarm in alarms)

@@ -29,6 +29,10 @@ EXACTLY = {
     | LIVE
     | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket", "dynamodb:PutItem"}
     | {"sagemaker:DescribeModelPackage", "sagemaker:StartPipelineExecution"},
+    ("control", "StartMonitoringRole"): FUNCTION
+    | FAILURES
+    | LIVE
+    | {"sagemaker:DescribeModelPackage", "sagemaker:CreateProcessingJob", "iam:PassRole", "kms:DescribeKey", "kms:CreateGrant"},
     ("control", "ApproveModelRole"): FUNCTION
     | FAILURES
     | {"s3:GetObject", "s3:ListBucket", "dynamodb:PutItem", "sagemaker:DescribeModelPackage", "sagemaker:UpdateModelPackage"},
@@ -39,6 +43,7 @@ EXACTLY = {
     | {"sagemaker:ListModelPackages", "sagemaker:UpdateModelPackage"}
     | {"cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents", "cloudformation:UpdateStack", "iam:PassRole"},
     ("control", "TickRole"): {"lambda:InvokeFunction"} | FAILURES,
+    ("control", "WindowTickRole"): {"lambda:InvokeFunction"} | FAILURES,
     ("control", "DeploymentRole"): {f"sagemaker:{verb}{kind}" for verb in ("Create", "Delete") for kind in SERVED}
     | LIVE
     | {"sagemaker:DescribeModelPackage"}
@@ -58,6 +63,7 @@ EXACTLY = {
     ("training", "RolesJob"): CONTAINER
     | VOLUMES
     | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucket"},
+    ("training", "RolesMonitor"): CONTAINER | VOLUMES | {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucket"},
     ("training", "RolesModel"): CONTAINER
     | {"s3:GetObject", "s3:PutObject", "s3:ListBucket", "kms:Decrypt", "kms:GenerateDataKey", "cloudwatch:DescribeAlarms"},
 }
@@ -113,12 +119,14 @@ def test_only_what_knows_no_resources_is_allowed_on_all(templates: Mapping[str, 
         if "*" in as_list(statement["Resource"]):
             assert set(as_list(statement["Action"])) <= UNBOUNDED, role
         if "cloudwatch:PutMetricData" in as_list(statement["Action"]):
-            assert statement["Condition"]["StringLike"]["cloudwatch:namespace"].startswith("/aws/sagemaker/")
+            (namespaces,) = statement["Condition"]["StringLike"].values()
+            own = "RolesMonitor" in role
+            assert all(name.startswith("/aws/sagemaker/") or (own and name == "Tidewheel") for name in as_list(namespaces)), role
 
 
 def test_a_role_is_passed_to_one_service_only(templates: Mapping[str, Template]) -> None:
     passes = [(role, statement) for role, statement in _all_statements(templates) if "iam:PassRole" in as_list(statement["Action"])]
-    assert len(passes) == 3
+    assert len(passes) == 4
     for role, statement in passes:
         assert statement["Condition"]["StringEquals"]["iam:PassedToService"].endswith(".amazonaws.com"), role
         assert "*" not in text(statement["Resource"]), role
@@ -150,6 +158,12 @@ def test_the_model_writes_only_what_is_captured(templates: Mapping[str, Template
     assert len(as_list(put["Resource"])) == 1
 
 
+def test_the_monitoring_job_writes_only_verdicts(templates: Mapping[str, Template]) -> None:
+    (put,) = (s for s in templates["training"].statements("RolesMonitor") if "s3:PutObject" in as_list(s["Action"]))
+    assert '"/monitoring/*"' in text(put["Resource"])
+    assert len(as_list(put["Resource"])) == 1
+
+
 def test_nothing_adds_to_a_role_from_outside(templates: Mapping[str, Template]) -> None:
     for template in templates.values():
         assert not template.of("IAM::Policy")
@@ -160,7 +174,7 @@ def test_nothing_adds_to_a_role_from_outside(templates: Mapping[str, Template]) 
 
 def test_a_function_has_a_role_and_a_log_group_of_its_own(templates: Mapping[str, Template]) -> None:
     functions = [function["Properties"] for part in ("serving", "control") for function in templates[part].of("Lambda::Function").values()]
-    assert len({text(function["Role"]) for function in functions}) == len(functions) == 6
+    assert len({text(function["Role"]) for function in functions}) == len(functions) == 7
     for part in ("serving", "control"):
         for group in templates[part].of("Logs::LogGroup").values():
             assert group["Properties"]["RetentionInDays"] == 90
