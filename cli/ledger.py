@@ -3,7 +3,20 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from contracts.ledger import DECISION, DEPLOYMENT, HOLD, OPEN, QUARANTINE, RETRAINING, Decision, Deployment, Hold, Quarantine, What
+from contracts.ledger import (
+    DECISION,
+    DEPLOYMENT,
+    HOLD,
+    OPEN,
+    QUARANTINE,
+    RETRAINING,
+    Decision,
+    Deployment,
+    Hold,
+    Quarantine,
+    Retraining,
+    What,
+)
 
 
 class LedgerView:
@@ -32,9 +45,15 @@ class LedgerView:
         item = self._open(HOLD)
         return Hold.model_validate(item) if item else None
 
-    def retraining_is_open(self) -> bool:
-        """Whether a retraining goes on: from the collection of its rows to the end of its run."""
-        return self._open(RETRAINING) is not None
+    def open_retraining(self) -> Retraining | None:
+        """The retraining that goes on, from the collection of its rows to the end of its run."""
+        item = self._open(RETRAINING)
+        return Retraining.model_validate(item) if item else None
+
+    def retrainings(self) -> dict[str, Retraining]:
+        """Every retraining by its name, the open one too."""
+        found = (Retraining.model_validate(item) for item in self._items(RETRAINING))
+        return {retraining.name: retraining for retraining in found}
 
     def _open(self, pk: str) -> dict[str, Any] | None:
         key = {"pk": {"S": pk}, "sk": {"S": OPEN}}
@@ -54,6 +73,11 @@ class LedgerView:
 def in_order(decisions: Iterable[Decision]) -> list[Decision]:
     """Decisions by time. Events have whole seconds, so within a second an approval comes before the deployment that it causes."""
     return sorted(decisions, key=lambda d: (d.time.replace(microsecond=0), d.what is not What.MODEL_APPROVED, d.time))
+
+
+def shortened(text: str) -> str:
+    """ARNs say little but their end."""
+    return " ".join(word.rpartition(":")[2] if word.startswith("arn:") else word for word in text.split())
 
 
 def _plain(item: dict[str, Any]) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from cli.feedback import feedback
 from cli.init import init
 from cli.predict import predict
 from cli.reject import reject
-from cli.rollback import rollback
 from cli.replay.command import replay
+from cli.rollback import rollback
 from cli.status import status
 from cli.synth import synth
 from cli.timeline import timeline

@@ -198,20 +198,21 @@ class App:
         """Why an upload of this content was put into quarantine the last time; None when it never was."""
         key = quarantine_prefix(self.project.config.data.dataset, sha256) + REASON
         try:
-            return Refusal.model_validate_json(self._read(self.data_bucket, key))
+            return Refusal.model_validate_json(self.read(self.data_bucket, key))
         except ClientError as error:
             if error.response["Error"]["Code"] == "NoSuchKey":
                 return None
             raise
 
-    def _read(self, bucket: str, key: str) -> bytes:
+    def read(self, bucket: str, key: str) -> bytes:
+        """An object's content."""
         content: bytes = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         return content
 
     def _manifest(self, key: str) -> Manifest:
         """A manifest, which never changes once it is written."""
         if key not in self._manifests:
-            self._manifests[key] = Manifest.from_json(self._read(self.data_bucket, key))
+            self._manifests[key] = Manifest.from_json(self.read(self.data_bucket, key))
         return self._manifests[key]
 
     def package(self, arn: str) -> Version:
@@ -236,7 +237,7 @@ class App:
         """The metrics in an evaluation.json, which never changes once it is written."""
         if uri not in self._metrics:
             bucket, _, key = uri.removeprefix("s3://").partition("/")
-            evaluation = Evaluation.model_validate_json(self._read(bucket, key))
+            evaluation = Evaluation.model_validate_json(self.read(bucket, key))
             self._metrics[uri] = {str(name): value for name, value in evaluation.metrics.items()}
         return self._metrics[uri]
 

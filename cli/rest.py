@@ -40,8 +40,9 @@ def _monitoring(app: App) -> str:
 
 
 def _training(app: App) -> str:
-    if app.ledger.retraining_is_open():
-        return "a retraining goes on"
+    retraining = app.ledger.open_retraining()
+    if retraining is not None:
+        return f"retraining {retraining.name} goes on{f' with run {retraining.run}' if retraining.run else ''}"
     runs = app.executions()
     going = [run.name for run in runs if run.status in RUNNING]
     if going:

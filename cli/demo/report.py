@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cli.demo.traffic import Sent, latencies, shares_over_time
+from cli.ledger import shortened
 from cli.observe import Version
 from cli.output import Output, Phase
 from contracts.ledger import Decision
@@ -75,7 +76,7 @@ def show_report(output: Output, report: Report) -> None:
         output.table(("version", "status", "dataset version", "holdout"), rows)
     if report.decisions:
         output.say()
-        rows_of_decisions = [(f"{d.time:%H:%M:%S}", d.what, _short(d.subject), _short(d.why)) for d in report.decisions]
+        rows_of_decisions = [(f"{d.time:%H:%M:%S}", d.what, shortened(d.subject), shortened(d.why)) for d in report.decisions]
         output.table(("twin time", "decision", "about", "why"), rows_of_decisions)
     if report.sent:
         _show_traffic(output, report)
@@ -123,8 +124,3 @@ def _version(version: Version) -> dict[str, Any]:
 
 def _metrics(metrics: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-
-
-def _short(text: str) -> str:
-    """ARNs say little but their end."""
-    return " ".join(word.rpartition(":")[2] if word.startswith("arn:") else word for word in text.split())
