@@ -85,14 +85,15 @@ class Divided:
 
 
 def divide(manifest: Manifest, raw: pd.DataFrame, fresh: Mask, share: float, folds: int, seed: int) -> Divided:
-    """Curate a version's rows, of which `fresh` are, and divide them. Raises DataError when a side has too few."""
+    """Curate a version's rows, of which some are `fresh`, and divide them. Raises DataError when a side has too few."""
     contract = manifest.contract
     keep, without_target, repeated = curate(contract, raw)
-    unknown = keep & unknown_classes(contract, raw[contract.target], fresh) if manifest.fresh else np.zeros(len(raw), dtype=bool)
+    unknown = keep & unknown_classes(contract, raw[contract.target], fresh)
     table, fresh = raw[keep & ~unknown].reset_index(drop=True), fresh[keep & ~unknown]
     parse_table(contract.features, table)  # a cell that does not parse stops the run here, where its reason is easiest to find
     find_classes(contract, table[contract.target])
     mask = fresh_mask(fresh) if manifest.fresh else holdout_mask(contract, table, share, seed)
+    # Whether a class is among the newest rows is for the traffic to say.
     judged = 0 if manifest.fresh and contract.problem is Problem.MULTICLASS else HOLDOUT_ROWS_OF_A_CLASS
     rare = rare_classes(contract, table[contract.target], mask, folds, judged)
     common = (~table[contract.target].str.strip().isin(rare)).to_numpy()
@@ -100,26 +101,33 @@ def divide(manifest: Manifest, raw: pd.DataFrame, fresh: Mask, share: float, fol
         table, mask, fresh = table[common], mask[common], fresh[common]
     else:
         rare = {}  # what is left is nothing to learn: the check names every class
-    check_split(contract, table[contract.target], mask, folds, judged)
-    learn = ~mask
+    train, holdout, fresh_rows = order(contract, table, mask, fresh)
     if manifest.fresh:
-        check_fresh(contract, table[contract.target][mask])
-        learn &= ~known_again(contract, table, mask)
+        check_fresh(contract, holdout[contract.target])
+    check_split(contract, train[contract.target], holdout[contract.target], folds, judged)
     schema = Schema(
         dataset_version=manifest.version,
         contract=contract,
-        train_rows=int(learn.sum()),
-        holdout_rows=int(mask.sum()),
+        train_rows=len(train),
+        holdout_rows=len(holdout),
         without_target=without_target,
         repeated=repeated,
         rare_classes=rare,
-        fresh_rows=int((learn & fresh).sum()),
+        fresh_rows=fresh_rows,
         unknown_classes=int(unknown.sum()),
     )
+    return Divided(train, holdout, schema)
+
+
+def order(contract: Data, table: pd.DataFrame, mask: Mask, fresh: Mask) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+    """(the rows to train on, those held out, how many of the former are fresh); with fresh rows in order of their time."""
+    holdout = table[mask]
+    if not fresh.any():
+        return table[~mask], holdout, 0
+    learn = ~mask & ~known_again(contract, table, mask)
+    fresh_rows = int((learn & fresh).sum())
     train = table[learn]
-    if manifest.fresh:
-        train = train.iloc[by_time(contract, train, schema.fresh_rows)]
-    return Divided(train, table[mask], schema)
+    return train.iloc[by_time(contract, train, fresh_rows)], holdout, fresh_rows
 
 
 def fetch(s3: Any, file: DataFile, contract: Data) -> pd.DataFrame:

@@ -96,9 +96,11 @@ def rare_classes(contract: Data, cells: "pd.Series[str]", mask: Mask, folds: int
     return {str(text): int(rows) for text, rows in sorted(both.items()) if training.get(text, 0) < folds or holdout.get(text, 0) < judged}
 
 
-def check_split(contract: Data, cells: "pd.Series[str]", mask: Mask, folds: int, judged: int = HOLDOUT_ROWS_OF_A_CLASS) -> None:
-    """Raise DataError, with every finding, when a side has too few rows of a class (or too few rows) to learn from or to judge by."""
-    sides = {"training": cells[~mask], "holdout": cells[mask]}
+def check_split(
+    contract: Data, train: "pd.Series[str]", holdout: "pd.Series[str]", folds: int, judged: int = HOLDOUT_ROWS_OF_A_CLASS
+) -> None:
+    """Raise DataError, with every finding, when a side's targets are too few of a class (or too few) to learn from or to judge by."""
+    sides = {"training": train, "holdout": holdout}
     needed = {"training": folds, "holdout": judged}
     findings = [
         f"the {side} side of the split has {len(rows)} rows, and needs at least {max(SMALLEST_HOLDOUT, needed[side])}"
@@ -110,7 +112,7 @@ def check_split(contract: Data, cells: "pd.Series[str]", mask: Mask, folds: int,
             counts = rows.str.strip().value_counts()
             findings += [
                 f"class {text!r} of target {contract.target!r} has {counts.get(text, 0)} {side} rows, and needs at least {needed[side]}"
-                for text in sorted(set(cells.str.strip()))
+                for text in sorted({*train.str.strip(), *holdout.str.strip()})
                 if counts.get(text, 0) < needed[side]
             ]
     if findings:

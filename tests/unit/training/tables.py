@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -15,7 +16,7 @@ from contracts.columns import ColumnKind
 from contracts.config import Data, Training
 from contracts.evaluation import Metric
 from contracts.layout import CHAMPION, CHAMPION_CHANNEL, DATASET_CHANNEL, HOLDOUT_CHANNEL, MANIFEST, MODEL_CHANNEL, TRAIN_CHANNEL
-from contracts.manifest import DataFile, Manifest
+from contracts.manifest import DataFile, Fresh, Manifest
 from training.__main__ import main
 from training.paths import Paths
 from training.train import Hyperparameters
@@ -67,6 +68,12 @@ def table(problem: str, rows: int = 160, seed: int = 1) -> str:
         cells = ["" if generator.random() < 0.1 else cell for cell in cells]
         writer.writerow([f"row-{number}", *cells, answer, "seen"])
     return out.getvalue()
+
+
+def stretch(rows: int) -> Fresh:
+    """So many fresh rows of an hour."""
+    start = datetime(2026, 11, 20, 10, tzinfo=UTC)
+    return Fresh(rows=rows, start=start, end=start + timedelta(hours=1))
 
 
 def upload(body: bytes, data: Data, rows: int = 1) -> Manifest:

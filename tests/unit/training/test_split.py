@@ -62,7 +62,7 @@ def test_too_few_rows_of_a_class_are_named_with_their_side() -> None:
     cells = pd.Series(["a"] * 20 + ["b"] * 20 + ["c"])
     mask = np.array([number % 2 == 0 for number in range(41)])
     with pytest.raises(DataError) as caught:
-        check_split(contract("multiclass"), cells, mask, folds=4)
+        check_split(contract("multiclass"), cells[~mask], cells[mask], folds=4)
     said = str(caught.value)
     assert "class 'c' of target 'answer' has 0 training rows, and needs at least 4" in said
     assert "class 'c' of target 'answer' has 1 holdout rows, and needs at least 2" in said

@@ -1,0 +1,109 @@
+"""Fresh rows: the newest are held out, the others are to train on, in order; nothing held out is trained on."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.config import Data
+from contracts.errors import DataError
+from contracts.manifest import DataFile, Manifest
+from tests.unit.training.tables import contract, stretch
+from training.freshness import FRESH_HOLDOUT, held_out, too_few
+from training.prepare import Divided, divide
+
+FILE = DataFile(bucket="b", key="k", version_id="1", size=1, sha256="0" * 64, rows=1)
+
+
+def rows(answers: list[str], first: int = 0) -> pd.DataFrame:
+    """Rows with these targets, one a minute from the `first`."""
+    numbers = range(first, first + len(answers))
+    return pd.DataFrame(
+        {
+            "id": [f"row-{number}" for number in numbers],
+            "when": [str(np.datetime64("2026-01-01T00:00") + number) for number in numbers],
+            "size": [f"{number}" for number in numbers],
+            "answer": answers,
+        },
+        dtype=str,
+    )
+
+
+def data(problem: str, **changes: object) -> Data:
+    return contract(problem, features={"size": "numeric"}, **changes)
+
+
+def divided(contract: Data, older: pd.DataFrame, fresh: pd.DataFrame) -> Divided:
+    table = pd.concat([older, fresh], ignore_index=True)
+    manifest = Manifest(dataset="demo", files=(FILE,), columns=(), contract=contract, fresh=stretch(len(fresh)))
+    return divide(manifest, table, np.arange(len(table)) >= len(older), share=0.3, folds=2, seed=1)
+
+
+@given(older=st.integers(10, 60), fresh=st.integers(20, 80), id_column=st.sampled_from(["id", None]))
+def test_the_newest_fresh_rows_are_held_out_and_all_others_are_to_train_on_in_order(older: int, fresh: int, id_column: str | None) -> None:
+    answers = [str(number) for number in range(older + fresh)]
+    found = divided(data("regression", id=id_column), rows(answers[:older]), rows(answers[older:], older))
+    border = older + fresh - held_out(fresh)
+    assert found.train["answer"].tolist() == answers[:border]
+    assert found.holdout["answer"].tolist() == answers[border:]
+    assert (found.schema.train_rows, found.schema.holdout_rows) == (border, held_out(fresh))
+    assert found.schema.fresh_rows == fresh - held_out(fresh)
+
+
+def test_older_rows_are_put_in_order_of_the_time_column_before_the_fresh_ones() -> None:
+    answers = [str(number) for number in range(60)]
+    older = rows(answers[:30]).iloc[::-1]
+    older.loc[26, "when"] = ""  # no time: the earliest
+    found = divided(data("regression", time="when"), older, rows(answers[30:], 30))
+    assert found.train["answer"].tolist() == ["26", *answers[:26], *answers[27 : 60 - held_out(30)]]
+
+
+def test_a_row_to_train_on_with_the_id_of_a_held_out_one_is_dropped() -> None:
+    answers = [str(number) for number in range(60)]
+    older, fresh = rows(answers[:30]), rows(answers[30:], 30)
+    older.loc[4, "id"], fresh.loc[0, "id"] = "row-59", "row-58"
+    found = divided(data("regression"), older, fresh)
+    assert "4" not in set(found.train["answer"])
+    assert not set(found.train["id"]) & set(found.holdout["id"])
+    assert found.schema.fresh_rows == 30 - held_out(30) - 1
+
+
+def test_a_label_that_is_neither_class_is_left_out_and_said() -> None:
+    older, fresh = rows(["yes", "no"] * 15), rows(["yes", "no"] * 20 + ["maybe", "on "], 30)
+    found = divided(data("binary"), older, fresh)
+    assert found.schema.unknown_classes == 2
+    assert "2 fresh rows were left out" in found.schema.notes[0]
+    assert set(found.holdout["answer"]) == {"yes", "no"}
+
+
+def test_a_class_that_the_fresh_rows_lack_is_still_learnt_and_a_new_one_too() -> None:
+    older, fresh = rows(["a", "b", "c"] * 10), rows(["a", "b", "d"] * 20, 30)
+    found = divided(data("multiclass"), older, fresh)
+    assert set(found.train["answer"]) == {"a", "b", "c", "d"}
+    assert set(found.holdout["answer"]) == {"a", "b", "d"}
+    assert found.schema.rare_classes == {}
+
+
+def test_fresh_rows_that_cannot_judge_stop_the_run_and_say_why() -> None:
+    older = rows(["yes", "no"] * 15)
+    with pytest.raises(DataError, match="two classes need 2 rows each"):
+        divided(data("binary"), older, rows(["yes"] * 20 + ["no"] * 20, 30))
+    with pytest.raises(DataError, match="9 fresh rows"):
+        divided(data("regression"), rows(["1"] * 20), rows(["1"] * 18, 20))
+    with pytest.raises(DataError, match="0 fresh rows"):
+        divided(data("binary"), older, rows(["ja", "nein"] * 20, 30))
+
+
+@given(answers=st.lists(st.sampled_from(["yes", "no"]), max_size=60), minimum=st.integers(10, 40))
+def test_what_collect_lets_through_prepare_can_divide(answers: list[str], minimum: int) -> None:
+    contract = data("binary")
+    if too_few(contract, answers, minimum):
+        return
+    found = divided(contract, rows(["yes", "no"] * 15), rows(answers, 30))
+    assert found.schema.holdout_rows == held_out(len(answers))
+    assert len(answers) >= minimum
+
+
+def test_the_share_is_of_the_fresh_rows() -> None:
+    assert held_out(100) == 100 * FRESH_HOLDOUT
