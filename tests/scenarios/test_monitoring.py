@@ -1,0 +1,178 @@
+"""Windows of live traffic are looked at by schedule: verdicts, metrics and alarms, on what was captured and on labels that come late."""
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cli.api import PredictionApi
+from cli.assembly import synthesise
+from contracts import layout
+from contracts.events import DetailType
+from contracts.monitoring import DRIFT_ALARM, NAMESPACE, QUALITY_ALARM, ROWS, DriftVerdict, MonitoringVerdict, QualityVerdict
+from tests.scenarios.loop import CONFIG, Loop, table, write_project
+from twin.server import TwinServer
+
+pytestmark = pytest.mark.timeout(280)
+
+# Labels of a window come during the next one; nothing is trained again, because these scenarios end with the alarm.
+WATCHED = CONFIG + "monitoring: {window_hours: 1, label_delay_hours: 1}\nretraining: {mode: disabled}\n"
+HOUR = timedelta(hours=1)
+ROWS_OF_A_WINDOW = 240
+
+
+class Watched(Loop):
+    """The app with a live model, its windows one by one."""
+
+    start: datetime
+
+    def advance_to(self, moment: datetime) -> None:
+        """Move the clock on to a moment, if it is still ahead."""
+        ahead = (moment - self.twin.cloud.clock.now()).total_seconds()
+        if ahead > 0:
+            self.twin.cloud.clock.advance(ahead)
+
+    def next_window(self) -> datetime:
+        """Go to the beginning of the next full hour; that hour."""
+        hour = self.twin.cloud.clock.now().replace(minute=0, second=0, microsecond=0) + HOUR
+        self.advance_to(hour + timedelta(minutes=1))
+        return hour
+
+    def ask(self, count: int, shift: float = 0.0) -> dict[str, str]:
+        """Send rows; the predictions by inference id."""
+        generator = random.Random(count)
+        rows = [
+            {"height": generator.gauss(shift, 1), "wind": generator.gauss(0, 1), "moon": generator.choice(["new", "half", "full"])}
+            for _ in range(count)
+        ]
+        answer = self.api().post(json.dumps({"instances": rows}).encode())
+        assert answer.status == 200
+        return {row["inference_id"]: row["prediction"] for row in answer.document()["predictions"]}
+
+    def tell(self, labels: dict[str, str]) -> None:
+        """Send labels."""
+        api = PredictionApi(self.app.account, self.app.feedback_url)
+        told = {"labels": [{"inference_id": name, "label": label} for name, label in labels.items()]}
+        assert api.post(json.dumps(told).encode()).status == 202
+
+    def verdict(self, start: datetime) -> MonitoringVerdict:
+        """Of the window that began then, as soon as the schedule has had it looked at."""
+        self.advance_to(start + HOUR + timedelta(minutes=11))
+        key = layout.monitoring_prefix(start + HOUR) + layout.VERDICT
+
+        def look() -> MonitoringVerdict | None:
+            found = self.app.s3.list_objects_v2(Bucket=self.app.artifacts_bucket, Prefix=key).get("Contents", ())
+            if not found:
+                return None
+            return MonitoringVerdict.model_validate_json(self.app.s3.get_object(Bucket=self.app.artifacts_bucket, Key=key)["Body"].read())
+
+        return self.until(f"the verdict on {start}", look, 60)
+
+    def measured(self, metric: str, end: datetime) -> list[float]:
+        """A metric's values at the end of a window."""
+        points = self.app.account.client("cloudwatch").get_metric_statistics(
+            Namespace=NAMESPACE,
+            MetricName=metric,
+            Dimensions=[{"Name": "Endpoint", "Value": self.app.prefix}],
+            StartTime=end,
+            EndTime=end + timedelta(minutes=1),
+            Period=60,
+            Statistics=["Maximum", "SampleCount"],
+        )["Datapoints"]
+        return [point["Maximum"] for point in points]
+
+    def alarm(self, name: str) -> str:
+        """An alarm's state."""
+        (alarm,) = self.app.account.client("cloudwatch").describe_alarms(AlarmNames=[f"{self.app.prefix}-{name}"])["MetricAlarms"]
+        state: str = alarm["StateValue"]
+        return state
+
+    def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Invoke start_monitoring."""
+        reply = self.app.account.client("lambda").invoke(
+            FunctionName=f"{self.app.prefix}-start-monitoring", Payload=json.dumps(event).encode()
+        )
+        result: dict[str, Any] = json.loads(reply["Payload"].read())
+        return result
+
+    def jobs(self) -> list[str]:
+        """The monitoring jobs' names."""
+        found = self.app.sagemaker.list_processing_jobs(NameContains=f"{self.app.prefix}-monitor-")["ProcessingJobSummaries"]
+        return [job["ProcessingJobName"] for job in found]
+
+
+def _tick(moment: datetime, **detail: str) -> dict[str, Any]:
+    return {
+        "id": f"tick-{moment.isoformat()}",
+        "source": "tidewheel",
+        "detail-type": DetailType.TICK.value,
+        "time": moment.isoformat(),
+        "region": "us-east-1",
+        "account": "123456789012",
+        "resources": [],
+        "detail": detail,
+    }
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """The app before its first model."""
+    project = write_project(tmp_path_factory.mktemp("watched"), WATCHED)
+    assembly = project.folder / "cdk.out"
+    synthesise(project, assembly)
+    with TwinServer(tmp_path_factory.mktemp("twin"), assembly, speed=60.0) as twin:
+        loop = Loop.deploy(twin, project, assembly)
+        yield Watched(loop.twin, loop.app, loop.folder)
+
+
+def test_windows_from_steady_to_drifted(watched: Watched) -> None:
+    # Before there is a model, nothing is watched, and the function says why.
+    assert "there is no endpoint" in watched.invoke(_tick(datetime(2026, 1, 5, 9, 10, tzinfo=UTC)))["why"]
+    assert watched.jobs() == []
+    watched.accepted(table(300))
+    watched.live(1)
+
+    steady = watched.next_window()
+    answers = watched.ask(ROWS_OF_A_WINDOW)
+    key = layout.CAPTURE + layout.capture_prefix(watched.app.prefix, layout.VARIANT, steady) + "59-59-000-broken.jsonl"
+    watched.app.s3.put_object(Bucket=watched.app.artifacts_bucket, Key=key, Body=b'not a record\n{"captureData": {}}\n\xff\n')
+    found = watched.verdict(steady)
+    assert (found.drift, found.drifted) == (DriftVerdict.NO_DRIFT, ())
+    assert (found.counts.rows, found.counts.predictions, found.counts.unreadable_lines) == (ROWS_OF_A_WINDOW, ROWS_OF_A_WINDOW, 3)
+    assert found.quality.verdict is QualityVerdict.NOT_ENOUGH_DATA
+    assert (found.quality.start, found.quality.end) == (steady - HOUR, steady)
+    assert watched.measured(DRIFT_ALARM, steady + HOUR) == [0.0]
+    assert watched.measured(QUALITY_ALARM, steady + HOUR) == []
+
+    first = watched.next_window()
+    watched.tell(answers)  # the model was right every time
+    shifted = watched.ask(ROWS_OF_A_WINDOW, shift=3.0)
+    found = watched.verdict(first)
+    assert (found.drift, found.features[0].name) == (DriftVerdict.DRIFT, "height")
+    assert (found.quality.verdict, found.quality.labels) == (QualityVerdict.HELD, ROWS_OF_A_WINDOW)
+    assert (found.quality.start, found.quality.end) == (steady, first)
+    assert watched.alarm("drift") != "ALARM"
+
+    second = watched.next_window()
+    watched.tell({name: "no" if said == "yes" else "yes" for name, said in shifted.items()})
+    watched.ask(ROWS_OF_A_WINDOW, shift=3.0)
+    found = watched.verdict(second)
+    assert (found.drift, found.quality.verdict) == (DriftVerdict.DRIFT, QualityVerdict.FELL)
+    assert (found.counts.rows, found.quality.labels) == (ROWS_OF_A_WINDOW, ROWS_OF_A_WINDOW)
+    watched.until("the drift alarm", lambda: True if watched.alarm("drift") == "ALARM" else None, 30)
+    assert watched.measured(QUALITY_ALARM, second + HOUR) == [1.0]
+
+    # The same tick again is the same job; a person's question is another one, which moves no alarm.
+    before = watched.jobs()
+    assert watched.invoke(_tick(second + HOUR + timedelta(minutes=10)))["started"] is False
+    assert watched.jobs() == before
+
+    scarce = watched.next_window()
+    watched.ask(20, shift=3.0)
+    found = watched.verdict(scarce)
+    assert (found.drift, found.counts.rows) == (DriftVerdict.NOT_ENOUGH_DATA, 20)
+    assert watched.measured(ROWS, scarce + HOUR) == [20.0]
+    assert watched.measured(DRIFT_ALARM, scarce + HOUR) == []
