@@ -5,6 +5,9 @@
     execution.py, pipelines.py
     jobs.py, training.py,           containers as processes, with SageMaker's folders and S3 transfers
     processing.py, storage.py
+    job_definitions.py,             Model Monitor: schedules and their executions
+    monitoring.py, merge.py,
+    monitoring_runs.py
     registry.py                     model packages and their events
     models.py, endpoints.py,        models; endpoints as fleets of model servers
     fleet.py, endpoint_views.py
@@ -23,8 +26,11 @@ from twin.images import Images
 from twin.sagemaker import api, invoke
 from twin.sagemaker.context import Context, Tags
 from twin.sagemaker.endpoints import Endpoints
+from twin.sagemaker.job_definitions import JobDefinitions
 from twin.sagemaker.jobs import Jobs
 from twin.sagemaker.models import Models
+from twin.sagemaker.monitoring import Schedules
+from twin.sagemaker.monitoring_runs import MonitoringRuns
 from twin.sagemaker.pipelines import Pipelines
 from twin.sagemaker.processing import ProcessingJobs
 from twin.sagemaker.registry import Registry
@@ -53,6 +59,9 @@ class SageMaker:
         self.models = Models(context, self.registry)
         self.endpoints = Endpoints(context, self.models)
         self.pipelines = Pipelines(context)
+        self.definitions = JobDefinitions(context, self.endpoints)
+        runs = MonitoringRuns(context, self.endpoints, self.models, self.processing)
+        self.schedules = Schedules(context, self.definitions, runs, self.processing)
         self.tags = Tags(context)
 
     def patch(self) -> None:
@@ -60,15 +69,16 @@ class SageMaker:
         why = "moto's SageMaker completes jobs, executions and endpoints at once, runs nothing and sends no events"
         replaced: dict[str, api.Operation] = self.tags.operations() | self.models.replaced()
         added: dict[str, api.Operation] = {}
-        for part in (self.training, self.processing, self.registry, self.endpoints, self.pipelines):
+        for part in (self.training, self.processing, self.registry, self.endpoints, self.pipelines, self.definitions):
             replaced |= part.replaced()
-        for part in (self.training, self.registry, self.endpoints, self.pipelines):
-            added |= part.added()
+        for adding in (self.training, self.registry, self.endpoints, self.pipelines, self.schedules):
+            added |= adding.added()
         replaced |= dict.fromkeys(NOT_RUN, _refuse)
         patches.apply(*api.patches(SageMakerResponse, why, replaced=replaced, added=added))
 
     def stop(self) -> None:
         """End every execution, job and model server."""
+        self.schedules.close()
         self.pipelines.close()
         self.jobs.close()
         self.endpoints.close()
@@ -83,4 +93,5 @@ def install(cloud: Cloud) -> SageMaker:
     part = SageMaker(cloud)
     part.patch()
     invoke.install(cloud, part.endpoints)
+    part.schedules.start()
     return part

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,7 +34,10 @@ POLL = 0.05
 
 @dataclass
 class Job:
-    """One run: its record in Describe's shape, and what the engine needs to run and stop it."""
+    """One run: its record in Describe's shape, and what the engine needs to run and stop it.
+
+    `collected`: what else becomes of the output of a job that a monitoring schedule started. Raises TransferError.
+    """
 
     name: str
     record: dict[str, Any]
@@ -42,6 +45,7 @@ class Job:
     credentials: Credentials
     root: Path
     log: Path
+    collected: "Callable[[Job], None] | None" = None
     stop: threading.Event = field(default_factory=threading.Event)
 
     @property

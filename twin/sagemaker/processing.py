@@ -7,7 +7,7 @@ accepted and not enforced.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ _SUMMARY = (
     "FailureReason",
     "ExitMessage",
 )
-_EVENT = (*_RECORDED, "ProcessingJobArn", "ProcessingJobStatus", "FailureReason", "ExitMessage")
+_EVENT = (*_RECORDED, "MonitoringScheduleArn", "ProcessingJobArn", "ProcessingJobStatus", "FailureReason", "ExitMessage")
 _TIMES = ("CreationTime", "ProcessingStartTime", "ProcessingEndTime", "LastModifiedTime")
 
 
@@ -66,6 +66,10 @@ class ProcessingJobs:
     def create(self, request: api.Request) -> api.Reply:
         """CreateProcessingJob."""
         api.refuse_unknown(request, (*_RECORDED, "Tags"), "CreateProcessingJob")
+        return self.begin(request)
+
+    def begin(self, request: api.Request, collected: Callable[[Job], None] | None = None) -> api.Reply:
+        """Start a job: one that was asked for, or one of a monitoring schedule, which the request then names."""
         name = request["ProcessingJobName"]
         arn = self._context.arn("processing-job", name)
         if name in self._jobs:
@@ -75,8 +79,9 @@ class ProcessingJobs:
         image = find_image(self._context, request["AppSpecification"]["ImageUri"])
         credentials = self._context.assume(request["RoleArn"], f"SageMaker-{name}")
         root, log = self._engine.folders("processing-jobs", name)
-        record = api.pick(request, _RECORDED) | {"ProcessingJobArn": arn, "CreationTime": self._context.now()}
-        self._jobs[name] = job = Job(name, record, image, credentials, root, log)
+        record = api.pick(request, (*_RECORDED, "MonitoringScheduleArn"))
+        record |= {"ProcessingJobArn": arn, "CreationTime": self._context.now()}
+        self._jobs[name] = job = Job(name, record, image, credentials, root, log, collected)
         self.move(job, "InProgress", "Starting")
         self._context.tag(arn, request.get("Tags"))
         self._engine.start(self, job)
@@ -138,6 +143,8 @@ class ProcessingJobs:
         message = self._message(job)
         if message:
             job.record["ExitMessage"] = message
+        if job.collected is not None:
+            job.collected(job)
 
     def move(self, job: Job, status: str, secondary: str, reason: str = "") -> None:
         """Write a status, and publish it when it is a new one (processing has no secondary status)."""

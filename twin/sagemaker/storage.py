@@ -7,7 +7,7 @@ import gzip
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlparse
 
 from botocore.exceptions import ClientError
@@ -72,11 +72,16 @@ def upload_folder(s3: Any, folder: Path, uri: str, kms_key: str | None) -> None:
 
 def upload_file(s3: Any, path: Path, uri: str, kms_key: str | None) -> None:
     """Copy one file. Raises TransferError."""
+    with path.open("rb") as body:
+        upload(s3, body, uri, kms_key)
+
+
+def upload(s3: Any, body: IO[bytes] | bytes, uri: str, kms_key: str | None) -> None:
+    """Write one object. Raises TransferError."""
     bucket, key = split(uri)
     encryption: Mapping[str, str] = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
     try:
-        with path.open("rb") as body:
-            s3.put_object(Bucket=bucket, Key=key, Body=body, **encryption)
+        s3.put_object(Bucket=bucket, Key=key, Body=body, **encryption)
     except ClientError as error:
         raise TransferError(f"ClientError: Artifact upload failed: {uri}: {error}") from error
 

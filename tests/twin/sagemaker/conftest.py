@@ -36,6 +36,21 @@ def prepare():
     (ROOT / "processing/output/report.json").write_text(json.dumps({"metrics": {"auc": {"value": 0.9}}, "arguments": sys.argv[2:]}))
 
 
+def watch():
+    place = ROOT / "processing/output"
+    names = ("start_time", "end_time", "dataset_source", "dataset_format", "baseline_statistics", "baseline_constraints", "output_path")
+    names += ("sagemaker_endpoint_name", "sagemaker_monitoring_schedule_name", "problem_type", "inference_attribute", "OWN")
+    files = sorted(path for path in (ROOT / "processing").rglob("*") if path.is_file())
+    seen = {str(path.relative_to(ROOT)): path.read_text() for path in files}
+    (place / "seen.json").write_text(json.dumps({"environment": {name: os.environ.get(name) for name in names}, "files": seen}))
+    metrics = ROOT / "output/metrics/cloudwatch"
+    metrics.mkdir(parents=True)
+    dimensions = [{"Name": "Endpoint", "Value": os.environ["sagemaker_endpoint_name"]}]
+    line = {"MetricName": "drift", "Timestamp": os.environ["end_time"], "Dimensions": dimensions, "Value": 1.0}
+    (metrics / "m.jsonl").write_text(json.dumps(line) + "\\n")
+    (ROOT / "output/message").write_text(os.environ.get("SAYS", ""))
+
+
 def fail():
     (ROOT / "output/message").write_text("column y is missing")
     sys.exit(3)
@@ -91,7 +106,7 @@ def serve():
     ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler).serve_forever()
 
 
-{"prepare": prepare, "fail": fail, "sleep": sleep, "train": train, "serve": serve}[sys.argv[1]]()
+{"prepare": prepare, "watch": watch, "fail": fail, "sleep": sleep, "train": train, "serve": serve}[sys.argv[1]]()
 """
 
 
