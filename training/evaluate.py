@@ -136,13 +136,17 @@ def ask_champion(folder: Path, workspace: Path, signature: Signature, table: pd.
 
 
 def in_order_of(wanted: Signature, given: Signature, predictions: Predictions) -> Predictions:
-    """Another model's predictions with the classes in this model's order. Raises DataError when the two answer different questions."""
-    if given.problem is not wanted.problem or set(given.classes) != set(wanted.classes):
+    """Another model's predictions with the classes in this model's order; a class that is new since then it never predicts.
+
+    Raises DataError when the two answer different questions.
+    """
+    if given.problem is not wanted.problem or not set(given.classes) <= set(wanted.classes):
         raise DataError([f"it answers {_question(given)}, and the new model answers {_question(wanted)}"])
     if predictions.probabilities is None:
         return predictions
-    order = [given.classes.index(text) for text in wanted.classes]
-    return Predictions.of_probabilities(predictions.probabilities[:, order])
+    ordered = np.zeros((len(predictions.values), len(wanted.classes)))
+    ordered[:, [wanted.classes.index(text) for text in given.classes]] = predictions.probabilities
+    return Predictions.of_probabilities(ordered)
 
 
 def _question(signature: Signature) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from sklearn import metrics
 
 from contracts.evaluation import METRICS, Metric, Problem
@@ -39,7 +40,7 @@ def predict(pipeline: Any, problem: Problem, frame: pd.DataFrame) -> Predictions
 
 
 def measure(problem: Problem, truth: Column, predictions: Predictions) -> dict[Metric, float]:
-    """Every metric of the problem. `truth` must hold every class."""
+    """Every metric of the problem. `truth` must hold two classes at least."""
     return {metric: float(_MEASURES[metric](problem, truth, predictions)) for metric in METRICS[problem]}
 
 
@@ -62,10 +63,17 @@ def gain_error(
 
 
 def _roc_auc(_problem: Problem, truth: Column, predictions: Predictions) -> float:
+    """Of several classes the mean of one against the rest, over the classes that the truth holds."""
     chances = _probabilities(predictions)
-    if chances.shape[1] == 2:  # also of a multiclass problem whose table holds two classes: one against the rest is the same for both
-        return float(metrics.roc_auc_score(truth, chances[:, 1]))
-    return float(metrics.roc_auc_score(truth, chances, multi_class="ovr", average="macro", labels=range(chances.shape[1])))
+    classes = [1] if chances.shape[1] == 2 else np.unique(truth)
+    return float(np.mean([_area(truth == number, chances[:, number]) for number in classes]))
+
+
+def _area(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
+    """The chance that a positive row scores above a negative one, by Mann and Whitney's ranks: scikit-learn's value, sooner."""
+    hits = int(positive.sum())
+    ranks = rankdata(scores)[positive].sum()
+    return float((ranks - hits * (hits + 1) / 2) / (hits * (len(positive) - hits)))
 
 
 def _f1(problem: Problem, truth: Column, predictions: Predictions) -> float:

@@ -10,6 +10,7 @@ import pytest
 from sklearn import metrics
 
 from contracts.config import Data
+from contracts.errors import DataError
 from contracts.evaluation import METRICS, Evaluation, GateRules, Metric, Outcome, Problem, Verdict
 from contracts.layout import (
     CHAMPION,
@@ -149,11 +150,21 @@ def test_classes_in_another_order_are_the_same_classes() -> None:
     assert said.probabilities.tolist() == [[0.1, 0.9], [0.8, 0.2]]
 
 
+def test_a_class_that_is_new_since_the_champion_it_never_predicts() -> None:
+    wanted = Signature(problem=Problem.MULTICLASS, target="answer", features=FEATURES, classes=("a", "b", "c"))
+    given = Signature(problem=Problem.MULTICLASS, target="answer", features=FEATURES, classes=("c", "a"))
+    said = in_order_of(wanted, given, Predictions.of_probabilities(np.array([[0.9, 0.1], [0.2, 0.8]])))
+    assert said.probabilities is not None
+    assert said.probabilities.tolist() == [[0.1, 0, 0.9], [0.8, 0, 0.2]]
+    with pytest.raises(DataError):
+        in_order_of(given, wanted, Predictions.of_probabilities(np.eye(3)))
+
+
 def test_the_metrics_are_scikit_learns() -> None:
     truth = np.array([0, 1, 1, 0, 1, 0])
     chances = np.array([0.1, 0.8, 0.4, 0.6, 0.9, 0.2])
     found = measure(Problem.BINARY, truth, Predictions.of_probabilities(np.column_stack([1 - chances, chances])))
-    assert found[Metric.ROC_AUC] == metrics.roc_auc_score(truth, chances)
+    assert found[Metric.ROC_AUC] == pytest.approx(metrics.roc_auc_score(truth, chances))
     assert found[Metric.LOG_LOSS] == pytest.approx(metrics.log_loss(truth, chances))
     assert found[Metric.ACCURACY] == pytest.approx(4 / 6)
     assert found[Metric.F1] == pytest.approx(4 / 6)

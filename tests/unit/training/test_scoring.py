@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics
 
 from contracts.evaluation import METRICS, Metric, Problem
 from training.scoring import Predictions, gain_error, measure
@@ -49,3 +52,24 @@ def test_a_multiclass_table_may_hold_just_two_classes() -> None:
     chances = np.random.default_rng(0).dirichlet([1, 1], len(truth))
     found, binary = (measure(problem, truth, Predictions.of_probabilities(chances)) for problem in (Problem.MULTICLASS, Problem.BINARY))
     assert found[Metric.ROC_AUC] == binary[Metric.ROC_AUC]
+
+
+@given(
+    chances=st.lists(st.sampled_from([(0.2, 0.3, 0.5), (0.5, 0.3, 0.2), (0.1, 0.8, 0.1), (0.3, 0.4, 0.3)]), min_size=6, max_size=30),
+    seed=st.integers(0, 99),
+)
+def test_the_area_is_scikit_learns_also_with_ties(chances: list[tuple[float, ...]], seed: int) -> None:
+    said = Predictions.of_probabilities(np.array(chances))
+    assert said.probabilities is not None
+    truth = np.random.default_rng(seed).permutation(np.arange(len(chances)) % 3)
+    found = measure(Problem.MULTICLASS, truth, said)[Metric.ROC_AUC]
+    assert found == pytest.approx(metrics.roc_auc_score(truth, said.probabilities, multi_class="ovr", average="macro"))
+
+
+def test_a_class_that_the_truth_lacks_is_not_counted() -> None:
+    truth = np.array([0, 1] * 10)
+    chances = np.random.default_rng(0).dirichlet([1, 1, 1], len(truth))
+    found = measure(Problem.MULTICLASS, truth, Predictions.of_probabilities(chances))
+    areas = [metrics.roc_auc_score(truth == number, chances[:, number]) for number in (0, 1)]
+    assert found[Metric.ROC_AUC] == pytest.approx(np.mean(areas))
+    assert all(np.isfinite(value) for value in found.values())
