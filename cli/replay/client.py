@@ -19,7 +19,6 @@ MOST_ROWS = 500
 MOST_CELLS = 50_000
 """Of a request, so that a wide table stays within what the API takes."""
 MOST_LABELS = 5_000
-SHOWN_FAILURES = 20
 
 
 @dataclass(frozen=True)
@@ -99,9 +98,9 @@ class Client:
         return answer
 
 
-def batches(numbers: range, features: int, least: int) -> Iterator[range]:
-    """The requests of a window: at least `least` of them when there are rows enough, none larger than the API takes."""
-    size = max(1, min(MOST_ROWS, MOST_CELLS // max(1, features), -(-len(numbers) // least)))
+def batches(numbers: range, features: int, parts: int) -> Iterator[range]:
+    """The requests of a window: about `parts` of the same size, or more, so that none is larger than the API takes."""
+    size = max(1, min(MOST_ROWS, MOST_CELLS // max(1, features), -(-len(numbers) // parts)))
     for first in range(numbers.start, numbers.stop, size):
         yield range(first, min(first + size, numbers.stop))
 

@@ -179,10 +179,12 @@ def summary(report: Report) -> list[str]:
     if without is not None and report.plan is not None and report.plan.retrain:
         gain = report.metric.gain(score, without)
         lines.append(
-            f"{report.metric} {without:.4f} without retraining: retraining gained {gain:+.4f}, with {report.retrainings} retrainings"
+            f"{report.metric} {without:.4f} without retraining: retraining gained {gain:+.4f}, with {_count(report.retrainings, 'retraining')}"
         )
     delay = document["detection_delay"]
-    words = "nothing to detect" if delay is None and not any(report.fell()) else "not detected" if delay is None else f"{delay} windows"
+    words = (
+        "nothing to detect" if delay is None and not any(report.fell()) else "not detected" if delay is None else _count(delay, "window")
+    )
     lines.append(f"false alarms {document['false_alarms']}, detection delay: {words}")
     lines.append(f"{report.requests:,} requests, failed requests = {len(report.failures)}, {report.seconds:.0f} s")
     return lines
@@ -230,6 +232,10 @@ def _table_row(report: Report, number: int) -> tuple[object, ...]:
         decision.what if decision else "",
         decision.why if decision else "",
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _number(value: float | None) -> str:

@@ -40,7 +40,7 @@ CAPTURE_DELAY = timedelta(seconds=90)
 ROOM = timedelta(minutes=3)
 """What must be left of an hour to send a window's rows in it."""
 REQUESTS = 8
-"""The fewest of a window, so that its captures have different times."""
+"""About so many a window, so that its captures have different times."""
 ALARM_LOOKS = 2
 ALARM_MINUTE = 70.0
 BAKE_STEP = 60.0

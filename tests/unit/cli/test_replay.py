@@ -1,0 +1,233 @@
+"""The replay's table, sizes, scores and client; windows on a real twin are in tests/scenarios/test_replay.py."""
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.account import twin_account
+from cli.api import PredictionApi
+from cli.replay.client import Client, batches
+from cli.replay.plan import Plan, make_plan, overridden
+from cli.replay.score import ScoreMetric, tally, together
+from cli.replay.table import ReplayTable, read_table, write_rows
+from cli.replay.windows import full_hour
+from contracts.columns import ColumnKind
+from contracts.config import Config, Data, parse_config
+from contracts.errors import DataError
+from contracts.evaluation import Problem
+from tests.unit.cli.conftest import Tide, Write
+
+DATA = Data(dataset="t", target="y", problem=Problem.BINARY, positive="1", features={"x": ColumnKind.NUMERIC, "c": ColumnKind.CATEGORICAL})
+
+
+def table_of(write_table: Write, rows: list[tuple[object, ...]], order_by: str | None = None, data: Data = DATA) -> ReplayTable:
+    return read_table(write_table(("at", "x", "c", "y"), rows), data, order_by, Path("tidewheel.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("cells", "ordered"),
+    [
+        (["10", "9", "-1"], ["-1", "9", "10"]),
+        (["2026-02-01", "2026-01-31T23:00:00+02:00", "2026-01-31"], ["2026-01-31", "2026-01-31T23:00:00+02:00", "2026-02-01"]),
+        (["10 b", "9 a", "10 a"], ["10 a", "10 b", "9 a"]),
+    ],
+    ids=["numbers", "times", "texts"],
+)
+def test_the_order_is_the_columns_own(write_table: Write, cells: list[str], ordered: list[str]) -> None:
+    table = table_of(write_table, [(cell, 1, "a", 1) for cell in cells], "at")
+    assert [table.place(number) for number in range(3)] == ordered
+
+
+def test_equal_places_keep_the_files_order(write_table: Write) -> None:
+    table = table_of(write_table, [(1, 3, "a", 1), (0, 2, "a", 1), (1, 1, "a", 1)], "at")
+    assert [row.record["x"] for row in table.rows] == [2.0, 3.0, 1.0]
+
+
+def test_without_a_column_the_contracts_time_orders(write_table: Write) -> None:
+    rows: list[tuple[object, ...]] = [("2026-01-02", 2, "a", 1), ("2026-01-01", 1, "a", 1)]
+    assert [row.record["x"] for row in table_of(write_table, rows).rows] == [2.0, 1.0]
+    timed = DATA.model_copy(update={"time": "at"})
+    assert [row.record["x"] for row in table_of(write_table, rows, data=timed).rows] == [1.0, 2.0]
+
+
+def test_what_does_not_fit_is_said(write_table: Write) -> None:
+    with pytest.raises(DataError, match="no column 'when' to order by"):
+        table_of(write_table, [(1, 1, "a", 1)], "when")
+    with pytest.raises(DataError, match="'at' is empty in 1 rows, the first is row 2"):
+        table_of(write_table, [(1, 1, "a", 1), ("", 1, "a", 1)], "at")
+    with pytest.raises(DataError, match=r"has no column x, c, which .*tide init"):
+        read_table(write_table(("at", "y"), [(1, 1)]), DATA, None, Path("tidewheel.yaml"))
+
+
+def test_a_wrong_cell_stays_text_and_a_missing_target_no_label(write_table: Write, tmp_path: Path) -> None:
+    table = table_of(write_table, [(0, "1.5", "a", " 1 "), (1, "much", "", ""), (2, "", "b", 0)])
+    assert [(row.record, row.fits, row.label) for row in table.rows] == [
+        ({"x": 1.5, "c": "a"}, True, "1"),
+        ({"x": "much", "c": None}, False, None),
+        ({"x": None, "c": "b"}, True, "0"),
+    ]
+    assert write_rows(table, 2, tmp_path / "first.csv") == 1
+    assert (tmp_path / "first.csv").read_text() == "at,x,c,y\n0,1.5,a, 1 \n"
+
+
+@given(st.integers(300, 100_000), st.integers(10, 300), st.integers(1, 5000), st.integers(0, 5000))
+def test_windows_hold_every_row_once_and_labels_come_in_time(rows: int, train: int, window: int, delay: int) -> None:
+    plan = Plan(train, window, delay)
+    windows = plan.windows(rows)
+    assert [number for each in windows for number in each] == list(range(train, rows))
+    # After so many further windows every label of a window is there.
+    assert plan.delay_hours * window >= delay > (plan.delay_hours - 1) * window
+
+
+def test_sizes_by_default() -> None:
+    assert make_plan(10_000, None, None, None, True) == Plan(2000, 400, 400)
+    assert make_plan(700, None, None, None, True) == Plan(200, 100, 100)
+    assert make_plan(700, 300, 50, 0, False) == Plan(300, 50, 0, retrain=False)
+
+
+@pytest.mark.parametrize(("rows", "train"), [(200, None), (500, 500)])
+def test_a_table_that_is_too_small_is_refused(rows: int, train: int | None) -> None:
+    with pytest.raises(DataError, match="nothing is left to replay"):
+        make_plan(rows, train, None, None, True)
+
+
+def test_the_deployed_configuration_differs_only_where_it_must() -> None:
+    raw = {"project": "p", "data": DATA.model_dump(mode="json"), "serving": {"rollout": {"step_percent": 50}}}
+    config = parse_config(raw | {"approval": {"policy": "manual"}, "training": {"candidates": 2}, "monitoring": {"alarm": {"needed": 1}}})
+    replayed = Config.model_validate(overridden(config, Plan(40, 10, 25, retrain=False), 40))
+    assert (replayed.approval.policy, replayed.retraining.mode) == ("auto", "disabled")
+    assert (replayed.monitoring.window_hours, replayed.monitoring.label_delay_hours, replayed.monitoring.alarm.needed) == (1, 3, 1)
+    assert replayed.data.quality.minimum_rows == 40
+    assert (replayed.training, replayed.serving, replayed.prefix) == (config.training, config.serving, config.prefix)
+    assert Config.model_validate(overridden(config, Plan(900, 10, 0), 900)).retraining == config.retraining
+
+
+def test_scores() -> None:
+    accuracy = tally(ScoreMetric.ACCURACY, [("a", "a"), ("a", "b"), ("b", "b"), ("b", "b")])
+    assert accuracy.score == 0.75
+    assert together(ScoreMetric.ACCURACY, [accuracy, tally(ScoreMetric.ACCURACY, [("a", "b")])]).score == pytest.approx(0.6)
+    rmse = tally(ScoreMetric.RMSE, [(1.0, "4"), (2.0, "-2")])
+    assert rmse.score == pytest.approx(math.sqrt((9 + 16) / 2))
+    assert tally(ScoreMetric.ACCURACY, []).score is None
+
+
+@pytest.mark.parametrize(
+    ("right", "rows", "fell"),
+    [(90, 100, False), (88, 100, False), (70, 100, True), (870, 1000, True), (880, 1000, False)],
+    ids=["the same", "by chance", "clearly", "a little, on many", "within the tolerance"],
+)
+def test_a_fall_is_more_than_tolerated_and_more_than_chance(right: int, rows: int, fell: bool) -> None:
+    pairs: list[tuple[str | float, str]] = [("a", "a")] * right + [("a", "b")] * (rows - right)
+    assert tally(ScoreMetric.ACCURACY, pairs).fell(0.9) is fell
+
+
+def test_an_error_that_grows_is_a_fall() -> None:
+    pairs: list[tuple[str | float, str]] = [(1.0, "3"), (1.0, "-1")] * 50
+    assert tally(ScoreMetric.RMSE, pairs).fell(1.5)
+    assert not tally(ScoreMetric.RMSE, pairs).fell(2.5)
+
+
+@given(st.integers(0, 3000), st.integers(1, 5000), st.integers(1, 100_000), st.integers(1, 20))
+def test_requests_hold_every_row_once(first: int, rows: int, features: int, parts: int) -> None:
+    numbers = range(first, first + rows)
+    found = list(batches(numbers, features, parts))
+    assert [number for part in found for number in part] == list(numbers)
+    assert all(len(part) == 1 or len(part) * features <= 50_000 for part in found)
+    assert all(len(part) <= -(-rows // parts) for part in found)
+
+
+class Model(BaseHTTPRequestHandler):
+    """Predicts 1, refuses texts in x as the model server does, and takes every label."""
+
+    labels: list[dict[str, Any]]
+    sizes: list[int]
+
+    def do_POST(self) -> None:
+        document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/feedback":
+            self.labels.extend(document["labels"])
+            self._reply(202, {"count": len(document["labels"])})
+            return
+        rows = document["instances"]
+        self.sizes.append(len(rows))
+        if any(isinstance(row["x"], str) for row in rows):
+            self._reply(400, {"error": {"message": "x is not a number"}})
+        else:
+            self._reply(200, {"predictions": [{"prediction": "1"} for _ in rows], "model": {"artifact_sha256": "f" * 64}})
+
+    def _reply(self, status: int, document: dict[str, Any]) -> None:
+        self.send_response(status)
+        body = json.dumps(document).encode()
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Says nothing."""
+
+
+@contextmanager
+def model() -> Iterator[tuple[str, type[Model]]]:
+    handler = type("OneModel", (Model,), {"labels": [], "sizes": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", handler
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_row_that_does_not_fit_costs_no_other_its_answer(write_table: Write) -> None:
+    rows: list[tuple[object, ...]] = [(0, 1, "a", 1), (1, "much", "a", 1), (2, 2, "a", ""), (3, 3, "a", 0)]
+    table = table_of(write_table, rows)
+    with model() as (url, seen):
+        account = twin_account(url, "us-east-1")
+        client = Client(PredictionApi(account, f"{url}/predict"), PredictionApi(account, f"{url}/feedback"), table.rows)
+        client.predict(range(4))
+        client.label(-1)
+        client.label(3)
+        client.label(3)
+        client.label(4)
+    assert sorted(client.answers) == [0, 2, 3]
+    assert client.failures == ['row 2: 400 {"error": {"message": "x is not a number"}}']
+    assert seen.sizes == [3, 1]
+    # Once each, in order, under the ids of the answers; a row without a label has none.
+    assert seen.labels == [{"inference_id": "replay-1-1", "label": "1"}, {"inference_id": "replay-1-3", "label": "0"}]
+    assert (client.requests, client.answered_requests, client.labels_sent) == (4, 1, 2)
+
+
+def test_an_api_that_is_gone_is_a_failure(write_table: Write) -> None:
+    table = table_of(write_table, [(0, 1, "a", 1)])
+    account = twin_account("http://127.0.0.1:9", "us-east-1")
+    api = PredictionApi(account, "http://127.0.0.1:9/predict")
+    client = Client(api, api, table.rows)
+    client.predict(range(1))
+    assert (client.failed_requests, client.answers) == (1, {})
+
+
+@given(st.floats(0, 400 * 86400))
+def test_windows_begin_at_full_hours(seconds: float) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    found = full_hour(moment)
+    assert (found.minute, found.second, found.microsecond) == (0, 0, 0)
+    assert timedelta(0) <= found - moment < timedelta(hours=1)
+
+
+def test_wrong_arguments_are_said_before_anything_starts(tide: Tide, churn: Path) -> None:
+    assert tide("init", "--data", str(churn), "--target", "Churn").exit_code == 0
+    missing = tide("replay", "--data", "no.csv")
+    assert "no.csv is not there" in str(missing.exception)
+    assert "no column 'when' to order by" in str(tide("replay", "--data", str(churn), "--order-by", "when").exception)
+    assert "nothing is left to replay" in str(tide("replay", "--data", str(churn)).exception)
+    assert "there is no folder" in str(tide("replay", "--data", str(churn), "--json", "away/report.json").exception)

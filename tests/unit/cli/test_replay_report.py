@@ -1,0 +1,148 @@
+"""What a replay says at its end: keys of the JSON, alarms without reason, how late a change was found."""
+
+import io
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from rich.console import Console
+
+from cli.observe import Version
+from cli.output import Output
+from cli.replay.plan import Plan
+from cli.replay.report import Report, chart, detection_delay, false_alarms, headline, show_report, summary
+from cli.replay.score import ScoreMetric, Tally
+from cli.replay.windows import Window
+from contracts.ledger import Decision, What
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+BARS = " .:-=+*#@"
+
+
+def decision(what: What, why: str = "because") -> Decision:
+    return Decision(time=START, what=what, subject="it", why=why, by="a test")
+
+
+def window(number: int, right: float, *decisions: Decision, version: int = 1, alarms: tuple[str, ...] = ()) -> Window:
+    rows = range(200 + 100 * number, 300 + 100 * number)
+    start = START + timedelta(hours=number)
+    wrong = round(100 * (1 - right))
+    tally = Tally(ScoreMetric.ACCURACY, 100, wrong, wrong)
+    return Window(start, start + timedelta(hours=1), rows, 100, tally, {version: 100}, None, alarms, decisions, 1.0)
+
+
+def report() -> Report:
+    """Good, fallen and found a window later, and mended by version 2."""
+    started, deployed = decision(What.RETRAINING_STARTED), decision(What.DEPLOYMENT_FINISHED, "the endpoint serves it")
+    found = Report(ScoreMetric.ACCURACY, Plan(200, 100, 100), requests=40, labels=300, seconds=12.0)
+    found.windows = [window(0, 0.9), window(1, 0.6), window(2, 0.6, started, deployed, alarms=("drift",)), window(3, 0.9, version=2)]
+    found.first = [Tally(ScoreMetric.ACCURACY, 100, wrong, wrong) for wrong in (10, 40, 40, 40)]
+    found.versions = [Version(number, f"arn/{number}", "Approved", "", START, None, {"accuracy": 0.9}) for number in (2, 1)]
+    return found
+
+
+def test_the_json_keeps_its_keys() -> None:
+    document = report().document()
+    assert (document["ok"], document["metric"], document["rows"], document["requests"], document["failed_requests"]) == (
+        True,
+        "accuracy",
+        400,
+        40,
+        0,
+    )
+    assert document["score"] == pytest.approx(0.75)
+    assert document["score_without_retraining"] == pytest.approx(0.675)
+    assert (document["retrainings"], document["false_alarms"], document["detection_delay"]) == (1, 0, 1)
+    assert [each["version"] for each in document["versions"]] == [1, 2]
+    third = document["windows"][2]
+    assert {"start", "end", "rows", "score", "drift", "version", "decision"} <= third.keys()
+    assert (third["decision"], third["why"], third["drift"]) == ("deployment_finished", "the endpoint serves it", "not_enough_data")
+    assert [each["what"] for each in third["decisions"]] == ["retraining_started", "deployment_finished"]
+    assert (third["start"], third["first_row"], third["last_row"], third["fell"]) == ("2026-01-01T02:00:00+00:00", 401, 500, True)
+
+
+def test_a_failure_an_interruption_or_no_window_is_not_ok() -> None:
+    failed, interrupted, nothing = report(), report(), report()
+    failed.failures = ["row 7: 400 x is not a number"]
+    interrupted.reason = "interrupted"
+    interrupted.first = []
+    nothing.windows = []
+    assert [each.document()["ok"] for each in (failed, interrupted, nothing)] == [False, False, False]
+    assert failed.document()["failures"] == ["row 7: 400 x is not a number"]
+    # What was replayed until then is told; without all of the first model's answers nothing is said of it.
+    assert interrupted.document()["score"] == pytest.approx(0.75)
+    assert interrupted.document()["score_without_retraining"] is None
+
+
+@pytest.mark.parametrize(
+    ("fell", "onsets", "count"),
+    [
+        ([False, False, False], [1], 1),
+        ([False, True, False], [1], 0),
+        ([True, False, False, False], [2], 0),
+        ([True, False, False, False], [3], 1),
+        ([False, True], [0, 1], 1),
+    ],
+)
+def test_an_alarm_is_false_when_no_window_that_it_looks_at_had_fallen(fell: list[bool], onsets: list[int], count: int) -> None:
+    assert false_alarms(fell, onsets, 2) == count
+
+
+@pytest.mark.parametrize(
+    ("fell", "alarms", "delay"),
+    [
+        ("...", "A..", None),
+        (".F.", "...", None),
+        (".FF", "..A", 1),
+        (".F.", ".A.", 0),
+        (".F.F", "A..A", 2),
+    ],
+)
+def test_the_delay_counts_from_the_first_fall(fell: str, alarms: str, delay: int | None) -> None:
+    assert detection_delay([mark == "F" for mark in fell], [mark == "A" for mark in alarms]) == delay
+
+
+def test_an_alarm_begins_once() -> None:
+    found = report()
+    found.windows = [
+        window(n, 0.9, alarms=alarms) for n, alarms in enumerate([(), ("drift",), ("drift",), ("drift", "quality"), (), ("drift",)])
+    ]
+    assert found.onsets() == [1, 3, 5]
+
+
+def test_the_headline_is_what_says_most() -> None:
+    assert headline([]) is None
+    assert headline([decision(What.MODEL_APPROVED)]) is None
+    both = [decision(What.RETRAINING_STARTED), decision(What.CHALLENGER_LOST)]
+    assert (found := headline(both)) is not None
+    assert found.what is What.CHALLENGER_LOST
+
+
+def test_bars_are_on_one_scale_and_higher_is_better() -> None:
+    lines = chart(report(), BARS)
+    assert lines[1].endswith("|@..@|")
+    assert lines[2].endswith("|@...|")
+    assert lines[3].endswith("|..A.|")
+    assert lines[4].endswith("|1112|")
+    errors = Report(ScoreMetric.RMSE, Plan(200, 100, 0, retrain=False))
+    errors.windows = [window(0, 0.9), window(1, 0.9)]
+    errors.windows = [
+        Window(each.start, each.end, each.rows, 100, Tally(ScoreMetric.RMSE, 100, loss), {1: 100}, None, (), (), 1.0)
+        for each, loss in zip(errors.windows, (100.0, 400.0), strict=True)
+    ]
+    assert chart(errors, BARS)[1].endswith("|@.|")
+
+
+def test_the_summary_says_what_retraining_gained() -> None:
+    assert summary(report()) == [
+        "accuracy 0.7500 over 400 labelled rows of 400 in 4 windows",
+        "accuracy 0.6750 without retraining: retraining gained +0.0750, with 1 retraining",
+        "false alarms 0, detection delay: 1 window",
+        "40 requests, failed requests = 0, 12 s",
+    ]
+    output = Output()
+    output.console = Console(file=io.StringIO(), width=200)
+    show_report(output, report())
+    shown = output.console.file
+    assert isinstance(shown, io.StringIO)
+    assert "deployment_finished" in shown.getvalue()
+    assert "retraining gained +0.0750" in shown.getvalue()
