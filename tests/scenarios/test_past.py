@@ -1,0 +1,109 @@
+"""What led to a version, what was live when, and the way back, through tide why, timeline and rollback, as the days of an app go by."""
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli.main import application
+from contracts.errors import StateError
+from tests.scenarios.loop import Loop, table
+
+pytestmark = pytest.mark.timeout(280)
+
+
+def tide(loop: Loop, *arguments: str) -> Result:
+    place = ["--config", str(loop.app.project.folder / "tidewheel.yaml"), "--dir", str(loop.twin.cloud.folder)]
+    return CliRunner().invoke(application, [*arguments, *place])
+
+
+def told(loop: Loop, *arguments: str) -> dict[str, Any]:
+    result = tide(loop, *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def refused(loop: Loop, *arguments: str) -> str:
+    result = tide(loop, *arguments)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, StateError)
+    assert "Next: " in str(result.exception)
+    return str(result.exception)
+
+
+def test_before_anything_happened(loop: Loop) -> None:
+    assert "nothing was decided yet. Next: tide data push FILE.csv" in tide(loop, "timeline").stdout
+    assert told(loop, "timeline") == {"ok": True, "since": None, "decisions": [], "live": []}
+    assert "there is no version 1" in refused(loop, "why", "1")
+    assert "no version is live" in refused(loop, "rollback")
+
+
+def test_the_first_version_says_where_it_came_from(loop: Loop) -> None:
+    manifest = loop.accepted(table(300))
+    loop.version(1, "Approved")
+    loop.live(1)
+    story = told(loop, "why", "1")
+    assert (story["status"], story["decided_by"]) == ("Approved", "approve_model")
+    assert (story["dataset"]["version"], story["dataset"]["rows"], story["dataset"]["fresh"]) == (manifest.version, 300, None)
+    assert (story["run"]["status"], story["run"]["started_by"]) == ("Succeeded", "upload")
+    assert story["evaluation"]["champion"] is None
+    assert [each["what"] for each in story["decisions"]] == [
+        "dataset_accepted",
+        "training_started",
+        "model_approved",
+        "deployment_started",
+        "deployment_finished",
+    ]
+    assert [period["end"] for period in story["live"]] == [None]
+    assert story["gaps"] == []
+    digests = {each["uri"].rpartition("/")[2]: each["sha256"] for each in story["evidence"]}
+    assert digests["table.csv"] == manifest.files[0].sha256
+    assert all(len(digests[name]) == 64 for name in ("manifest.json", "evaluation.json"))
+    assert "model.tar.gz" in digests
+    assert "no version below 1 is approved" in refused(loop, "rollback")
+
+
+def test_a_second_version_names_its_rival_and_a_rollback_brings_the_first_back(loop: Loop) -> None:
+    loop.accepted(table(400, seed=1), "second.csv")
+    loop.version(2, "Approved")
+    loop.live(2)
+    words = tide(loop, "why", "2").stdout
+    assert "champion (version 1)" in words
+    assert "passed its gate" in words
+    back = told(loop, "rollback", "--why", "the second is too sure of itself")
+    assert back == {"ok": True, "from": 2, "to": 1, "rejected": [2], "live": 1}
+    story = told(loop, "why", "2")
+    assert (story["status"], story["decided_by"], story["why"]) == ("Rejected", "a person", "the second is too sure of itself")
+    assert [period["end"] is None for period in story["live"]] == [False]
+    assert [period["version"] for period in told(loop, "timeline")["live"]] == [1, 2, 1]
+    assert "no version below 1 is approved" in refused(loop, "rollback")
+    assert "version 2 is not below version 1" in refused(loop, "rollback", "--to", "2")
+
+
+def test_the_timeline_begins_where_it_is_told_to(loop: Loop) -> None:
+    everything = told(loop, "timeline")["decisions"]
+    later = told(loop, "timeline", "--since", everything[3]["time"])
+    assert later["decisions"] == everything[3:]
+    nothing = tide(loop, "timeline", "--since", "2100-01-01")
+    assert "version 1" in nothing.stdout
+    assert "dataset_accepted" not in nothing.stdout
+    assert "--since noon is no time" in refused(loop, "timeline", "--since", "noon")
+
+
+def test_a_person_starts_a_run_and_registers_by_hand(loop: Loop) -> None:
+    tide(loop, "train", "--json")
+    loop.version(3, "Approved")
+    loop.live(3)
+    assert told(loop, "why", "3")["run"]["started_by"] == "person"
+    described = loop.app.sagemaker.describe_model_package(ModelPackageName=loop.app.version(3).arn)
+    loop.app.sagemaker.create_model_package(
+        ModelPackageGroupName=loop.app.prefix,
+        ModelApprovalStatus="PendingManualApproval",
+        InferenceSpecification=described["InferenceSpecification"],
+    )
+    story = told(loop, "why", "4")
+    assert (story["decided_by"], story["dataset"], story["run"], story["live"]) == ("nobody yet", None, None, [])
+    assert len(story["gaps"]) == 2
+    assert "missing" in tide(loop, "why", "4").stdout
