@@ -19,6 +19,7 @@ from cli.doctor import doctor
 from cli.down import down
 from cli.feedback import feedback
 from cli.init import init
+from cli.monitor import monitor
 from cli.predict import predict
 from cli.reject import reject
 from cli.replay.command import replay
@@ -40,7 +41,25 @@ application = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init, doctor, demo, replay, synth, up, down, train, status, why, timeline, approve, reject, rollback, predict, feedback):
+for command in (
+    init,
+    doctor,
+    demo,
+    replay,
+    synth,
+    up,
+    down,
+    train,
+    status,
+    why,
+    timeline,
+    approve,
+    reject,
+    rollback,
+    predict,
+    feedback,
+    monitor,
+):
     application.command()(command)
 application.add_typer(data, name="data")
 

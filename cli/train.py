@@ -4,7 +4,6 @@ It goes through start_training, with the event that the dataset version's manife
 way only: S3's own event trains a new version once, any other cause has a run of its own.
 """
 
-import json
 import uuid
 from collections.abc import Callable
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.functions import invoke
 from cli.observe import App, Execution
 from cli.opening import open_app
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption, NoWaitOption
@@ -70,12 +70,7 @@ def run_of(app: App, dataset_version: str) -> Execution | None:
 def start_run(app: App, dataset_version: str) -> str:
     """Invoke start_training with the manifest's event; the execution's ARN. Raises StateError with the function's own error."""
     event = manifest_event(app, app.manifest_object(dataset_version), app.account.now(), str(uuid.uuid4()))
-    name = f"{app.prefix}-start-training"
-    reply = app.account.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
-    result = json.loads(reply["Payload"].read())
-    if reply.get("FunctionError"):
-        raise StateError(f"{name} failed: {result.get('errorType')}: {result.get('errorMessage')}. Next: its log group, /aws/lambda/{name}")
-    return str(result["execution_arn"])
+    return str(invoke(app, "start-training", event)["execution_arn"])
 
 
 def manifest_event(app: App, manifest: dict[str, Any], now: datetime, identifier: str) -> dict[str, Any]:

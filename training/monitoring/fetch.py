@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,18 @@ _HOUR = timedelta(hours=1)
 
 def make_client(service: str) -> Any:
     """An AWS client, which several threads may use."""
-    # Not at the top, and not boto3: a quarter of a second that a job with local files need not spend.
-    import botocore.session  # noqa: PLC0415 - as above
-    from botocore.config import Config  # noqa: PLC0415 - as above
+    from botocore.config import Config  # noqa: PLC0415 - as for the session
 
     config = Config(max_pool_connections=THREADS, retries={"mode": "standard", "total_max_attempts": 5})
-    return botocore.session.get_session().create_client(service, config=config)
+    return _session().create_client(service, config=config)
+
+
+@cache
+def _session() -> Any:
+    # Not imported at the top, because a job with local files need not spend the time; and not boto3, which takes more of it.
+    import botocore.session  # noqa: PLC0415 - as above
+
+    return botocore.session.get_session()
 
 
 def fetch(source: str, start: datetime, end: datetime | None, folder: Path, s3: Any = None) -> Path:

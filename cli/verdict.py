@@ -1,0 +1,120 @@
+"""What monitoring found: the newest verdict of the schedule, and a verdict in words."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cli.observe import App
+from cli.output import Output
+from contracts.layout import MONITORING, REPORT, VERDICT
+from contracts.monitoring import DriftVerdict, FeatureVerdict, MetricVerdict, MonitoringVerdict, QualityVerdict
+
+REPORTS = "monitoring"
+SHOWN = 10
+_LEVELS = 4  # year, month, day and hour
+_DRIFT = {
+    DriftVerdict.DRIFT: ("drift", "red"),
+    DriftVerdict.NO_DRIFT: ("no drift", "green"),
+    DriftVerdict.NOT_ENOUGH_DATA: ("not enough data", "yellow"),
+}
+
+
+def newest_verdict(app: App) -> str | None:
+    """The S3 prefix of the newest window that the schedule had looked at; None when there is none."""
+    place = MONITORING
+    for _ in range(_LEVELS):
+        pages = app.s3.get_paginator("list_objects_v2").paginate(Bucket=app.artifacts_bucket, Prefix=place, Delimiter="/")
+        below = [found["Prefix"] for page in pages for found in page.get("CommonPrefixes", ())]
+        dated = [prefix for prefix in below if prefix.removeprefix(place).rstrip("/").isdigit()]
+        if not dated:
+            return None
+        place = max(dated)
+    return place
+
+
+def read_verdict(app: App, prefix: str) -> MonitoringVerdict:
+    """A verdict."""
+    content = app.s3.get_object(Bucket=app.artifacts_bucket, Key=prefix + VERDICT)["Body"].read()
+    return MonitoringVerdict.model_validate_json(content)
+
+
+def keep_report(app: App, prefix: str, state: Path) -> Path:
+    """Copy a verdict's page into the project's state folder, under the name of its window or job."""
+    name = prefix.removeprefix(MONITORING).strip("/").replace("/", "-")
+    path = state / REPORTS / f"{name}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    app.s3.download_file(app.artifacts_bucket, prefix + REPORT, str(path))
+    return path
+
+
+def show_verdict(output: Output, verdict: MonitoringVerdict) -> None:
+    """For people: drift, quality, and what was read."""
+    window, counts = verdict.window, verdict.counts
+    output.say(f"window {_span(window.start, window.end)}: {counts.rows:,} rows in {counts.records:,} requests")
+    word, style = _DRIFT[verdict.drift]
+    output.say(word + _details(verdict), style)
+    output.say()
+    output.table(("column", "verdict", "distance", "threshold", "missing", "wrong type"), [_column(each) for each in _furthest(verdict)])
+    output.say()
+    _show_quality(output, verdict)
+    left_out = _left_out(verdict)
+    if left_out:
+        output.say(f"not counted: {left_out}", "yellow")
+
+
+def _details(verdict: MonitoringVerdict) -> str:
+    if verdict.drift is DriftVerdict.NOT_ENOUGH_DATA:
+        return f": at least {verdict.thresholds.minimum_rows:,} rows are needed to say something about drift"
+    found = f" in {', '.join(verdict.drifted)}" if verdict.drifted else ""
+    return f"{found}; {verdict.violations} violations of the baseline's constraints" if verdict.violations else found
+
+
+def _furthest(verdict: MonitoringVerdict) -> list[FeatureVerdict]:
+    """Every column that drifted, and of the others so many that SHOWN are shown, the furthest first; the model's answers last."""
+    drifted = sum(each.verdict is DriftVerdict.DRIFT for each in verdict.features)
+    return [*verdict.features[: max(SHOWN, drifted)], *verdict.predictions]
+
+
+def _column(found: FeatureVerdict) -> tuple[object, ...]:
+    distance = "" if found.distance is None else f"{found.distance:.3f}"
+    return found.name, found.verdict.replace("_", " "), distance, f"{found.threshold:g}", found.missing, found.invalid
+
+
+def _show_quality(output: Output, verdict: MonitoringVerdict) -> None:
+    quality = verdict.quality
+    late = quality.start is not None and quality.end is not None and quality.start != verdict.window.start
+    when = f" of {_span(quality.start, quality.end)}" if late and quality.start and quality.end else ""
+    if quality.verdict is QualityVerdict.NOT_ENOUGH_DATA:
+        enough = quality.labels >= verdict.thresholds.minimum_labels
+        why = "there is no holdout to compare with" if enough else f"at least {verdict.thresholds.minimum_labels:,} are needed"
+        output.say(f"quality{when}: not enough data: {quality.labels:,} labels; {why}", "yellow")
+    else:
+        output.say(f"quality{when}: {quality.verdict}, by {quality.labels:,} labels", "red" if _fell(verdict) else "green")
+    if quality.metrics:
+        output.table(("metric", "window", "holdout", "verdict"), [_metric(each) for each in quality.metrics])
+
+
+def _fell(verdict: MonitoringVerdict) -> bool:
+    return verdict.quality.verdict is QualityVerdict.FELL
+
+
+def _metric(found: MetricVerdict) -> tuple[object, ...]:
+    judged = {None: "", True: "fell", False: "held"}[found.fell]
+    return found.metric, f"{found.value:.4f} ± {found.error:.4f}", "" if found.holdout is None else f"{found.holdout:.4f}", judged
+
+
+def _left_out(verdict: MonitoringVerdict) -> str:
+    counts = verdict.counts
+    found: dict[str, Any] = {
+        "unreadable lines": counts.unreadable_lines,
+        "unreadable requests": counts.unreadable_requests,
+        "unreadable answers": counts.unreadable_answers,
+        "unreadable labels": counts.unreadable_labels,
+        "answers of other models": counts.other_models,
+        "repeated events": counts.duplicates,
+    }
+    return ", ".join(f"{count:,} {what}" for what, count in found.items() if count)
+
+
+def _span(start: datetime, end: datetime) -> str:
+    return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
