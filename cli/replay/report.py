@@ -177,10 +177,8 @@ def summary(report: Report) -> list[str]:
         f"{report.metric} {score:.4f} over {document['scored_rows']:,} labelled rows of {report.rows:,} in {len(report.windows)} windows"
     ]
     if without is not None and report.plan is not None and report.plan.retrain:
-        gain = report.metric.gain(score, without)
-        lines.append(
-            f"{report.metric} {without:.4f} without retraining: retraining gained {gain:+.4f}, with {_count(report.retrainings, 'retraining')}"
-        )
+        gain = f"{report.metric.gain(score, without):+.4f}"
+        lines.append(f"{report.metric} {without:.4f} without retraining; {_count(report.retrainings, 'retraining')} gained {gain}")
     delay = document["detection_delay"]
     words = (
         "nothing to detect" if delay is None and not any(report.fell()) else "not detected" if delay is None else _count(delay, "window")

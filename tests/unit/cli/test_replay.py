@@ -127,8 +127,7 @@ def test_scores() -> None:
     ids=["the same", "by chance", "clearly", "a little, on many", "within the tolerance"],
 )
 def test_a_fall_is_more_than_tolerated_and_more_than_chance(right: int, rows: int, fell: bool) -> None:
-    pairs: list[tuple[str | float, str]] = [("a", "a")] * right + [("a", "b")] * (rows - right)
-    assert tally(ScoreMetric.ACCURACY, pairs).fell(0.9) is fell
+    assert tally(ScoreMetric.ACCURACY, [("a", "a" if number < right else "b") for number in range(rows)]).fell(0.9) is fell
 
 
 def test_an_error_that_grows_is_a_fall() -> None:

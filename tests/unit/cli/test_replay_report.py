@@ -135,7 +135,7 @@ def test_bars_are_on_one_scale_and_higher_is_better() -> None:
 def test_the_summary_says_what_retraining_gained() -> None:
     assert summary(report()) == [
         "accuracy 0.7500 over 400 labelled rows of 400 in 4 windows",
-        "accuracy 0.6750 without retraining: retraining gained +0.0750, with 1 retraining",
+        "accuracy 0.6750 without retraining; 1 retraining gained +0.0750",
         "false alarms 0, detection delay: 1 window",
         "40 requests, failed requests = 0, 12 s",
     ]
@@ -145,4 +145,4 @@ def test_the_summary_says_what_retraining_gained() -> None:
     shown = output.console.file
     assert isinstance(shown, io.StringIO)
     assert "deployment_finished" in shown.getvalue()
-    assert "retraining gained +0.0750" in shown.getvalue()
+    assert "1 retraining gained +0.0750" in shown.getvalue()
