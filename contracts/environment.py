@@ -31,7 +31,7 @@ class IngestDatasetEnvironment(Environment):
 
 
 class StartTrainingEnvironment(Environment):
-    """start_training."""
+    """start_training. `collect_role_arn`: what its collect jobs run under; `key_arn`: what their volumes are encrypted with."""
 
     data_bucket: str
     artifacts_bucket: str
@@ -40,6 +40,9 @@ class StartTrainingEnvironment(Environment):
     model_package_group: str
     endpoint_name: str
     git_commit: str
+    image_uri: str
+    collect_role_arn: str
+    key_arn: str
 
 
 class StartMonitoringEnvironment(Environment):

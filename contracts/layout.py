@@ -126,6 +126,12 @@ def collection_prefix(collection: str) -> str:
     return f"{COLLECTED}{collection}/"
 
 
+def collection_of(key: str) -> str | None:
+    """The collection that an object of a dataset version belongs to; None for what people uploaded."""
+    parts = key.split("/")
+    return parts[1] if len(parts) == 3 and parts[0] == COLLECTED.rstrip("/") and parts[2] == LABELLED else None
+
+
 def run_prefix(run: str) -> str:
     """The folder of one training run."""
     return f"{RUNS}{run}/"

@@ -1,7 +1,9 @@
 """The control stack: the functions that turn the loop, what wakes them, and where their failures go.
 
 S3 Object Created, uploads/                 -> ingest_dataset
-S3 Object Created, datasets/*/manifest.json -> start_training
+S3 Object Created, datasets/*/manifest.json;
+alarms on windows; collect and monitoring
+jobs and runs that ended; every hour        -> start_training
 the end of each window                      -> start_monitoring
 model package, pending approval             -> approve_model
 model package, any state; Endpoint stack;
@@ -32,7 +34,7 @@ from stacks.constructs.function_policies import FunctionPolicies
 from stacks.constructs.monitoring import window_alarms, window_ends
 from stacks.constructs.triggers import Tick, Trigger
 from stacks.data import DataStack
-from stacks.names import Arns, function_name, stack_name
+from stacks.names import Arns, collect_jobs, function_name, monitor_jobs, stack_name, window_alarm_names
 from stacks.project import Project
 from stacks.serving import FUNCTIONS as SERVING_FUNCTIONS
 from stacks.serving import ServingStack
@@ -51,7 +53,7 @@ class ControlStack(cdk.Stack):
         self._policies = FunctionPolicies(self, project, data)
         self._deployment_role = deployment_role(self, project, model_role=training.model_role, key_arn=data.key.key_arn)
         self._ingest_dataset()
-        self._start_training()
+        self._start_training(training)
         self._start_monitoring(training)
         self._approve_model()
         self._reconcile_endpoint()
@@ -69,7 +71,7 @@ class ControlStack(cdk.Stack):
         )
         self._on_object("upload-created", {"prefix": UPLOADS}, function)
 
-    def _start_training(self) -> None:
+    def _start_training(self, training: TrainingStack) -> None:
         project, data = self._project, self._data
         environment = StartTrainingEnvironment(
             data_bucket=data.data_bucket.bucket_name,
@@ -79,9 +81,28 @@ class ControlStack(cdk.Stack):
             model_package_group=project.prefix,
             endpoint_name=project.prefix,
             git_commit=project.git_commit,
+            image_uri=training.image_uri,
+            collect_role_arn=training.collect_role.role_arn,
+            key_arn=data.key.key_arn,
         )
-        function = self._function("start_training", environment, self._policies.start_training(), timeout_seconds=300)
+        statements = self._policies.start_training(training.collect_role.role_arn)
+        function = self._function("start_training", environment, statements, timeout_seconds=300)
         self._on_object("manifest-created", {"wildcard": f"{DATASETS}*/{MANIFEST}"}, function)
+        self._on_retraining(function)
+
+    def _on_retraining(self, function: ProjectFunction) -> None:
+        """What may ask for training, or end it. Both directions of an alarm: one that was lost is made good by the other."""
+        project, arns = self._project, Arns(self, self._project)
+        alarms = {"alarmName": window_alarm_names(project)}
+        self._trigger("window-alarm", "aws.cloudwatch", DetailType.ALARM, alarms, function)
+        names = [{"prefix": pattern.rstrip("*")} for pattern in (collect_jobs(project), monitor_jobs(project))]
+        jobs = {"ProcessingJobName": names, "ProcessingJobStatus": ["Completed", "Failed", "Stopped"]}
+        self._on_sagemaker("job-ended", DetailType.PROCESSING_JOB, jobs, function)
+        runs = {"pipelineArn": [arns.pipeline], "currentPipelineExecutionStatus": ["Succeeded", "Failed", "Stopped"]}
+        self._on_sagemaker("run-ended", DetailType.PIPELINE_EXECUTION, runs, function)
+        self._tick(
+            "RetrainingTick", "retraining", "cron(20 * * * ? *)", "Looks at alarms and retraining again, whatever event was lost", function
+        )
 
     def _start_monitoring(self, training: TrainingStack) -> None:
         project, data, monitoring = self._project, self._data, self._project.config.monitoring
@@ -143,7 +164,7 @@ class ControlStack(cdk.Stack):
         detail = {"bucket": {"name": [self._data.data_bucket.bucket_name]}, "object": {"key": [key]}}
         self._trigger(name, "aws.s3", DetailType.OBJECT_CREATED, detail, function)
 
-    def _on_sagemaker(self, name: str, detail_type: DetailType, detail: dict[str, list[str]], function: ProjectFunction) -> None:
+    def _on_sagemaker(self, name: str, detail_type: DetailType, detail: dict[str, Any], function: ProjectFunction) -> None:
         self._trigger(name, "aws.sagemaker", detail_type, detail, function)
 
     def _trigger(self, name: str, source: str, detail_type: DetailType, detail: dict[str, Any], function: ProjectFunction) -> None:

@@ -39,6 +39,11 @@ def monitor_jobs(project: Project) -> str:
     return f"{project.prefix}-monitor-*"
 
 
+def collect_jobs(project: Project) -> str:
+    """What start_training's own jobs are called, as a pattern."""
+    return f"{project.prefix}-collect-*"
+
+
 def logical_id(prefix: str, part: str) -> str:
     """A logical id with the project in it, for SageMaker resources that CloudFormation names.
 
@@ -72,6 +77,11 @@ class Arns:
     def pipeline(self) -> str:
         """The pipeline."""
         return self.sagemaker("pipeline", self._prefix)
+
+    @property
+    def executions(self) -> str:
+        """Every run of the pipeline."""
+        return self.sagemaker("pipeline", f"{self._prefix}/execution/*")
 
     @property
     def group(self) -> str:

@@ -1,15 +1,21 @@
 """start_training's view of the buckets, the live model and the pipeline."""
 
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlparse
 
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from contracts.layout import CHAMPION, MODEL_ARCHIVE, champion_prefix
+from contracts.layout import CHAMPION, EVALUATION, EVALUATION_CHANNEL, MODEL_ARCHIVE, champion_prefix, run_prefix
+from contracts.ledger import Evidence
 from contracts.metadata import ChampionReference, ModelMetadata
 from contracts.pipeline import RunParameters
-from lambdas.live import LiveEndpoint
+from lambdas.live import Endpoint, LiveEndpoint
+from lambdas.start_training.states import Run
 
 
 class Manifests:
@@ -18,9 +24,10 @@ class Manifests:
     def __init__(self, s3: Any) -> None:
         self._s3 = s3
 
-    def read(self, bucket: str, key: str, version_id: str) -> bytes:
-        """A manifest's content at one object version."""
-        content: bytes = self._s3.get_object(Bucket=bucket, Key=key, VersionId=version_id)["Body"].read()
+    def read(self, bucket: str, key: str, version_id: str | None = None) -> bytes:
+        """A manifest's content, at one object version when that is known."""
+        version = {"VersionId": version_id} if version_id else {}
+        content: bytes = self._s3.get_object(Bucket=bucket, Key=key, **version)["Body"].read()
         return content
 
 
@@ -31,23 +38,31 @@ class LiveModel:
         self._sagemaker = sagemaker
         self._endpoint = LiveEndpoint(sagemaker, endpoint)
 
+    def endpoint(self) -> Endpoint | None:
+        """The endpoint's state, or None when it does not exist."""
+        return self._endpoint.read()
+
     def champion(self) -> ChampionReference:
         """Who is to be beaten; nobody when no endpoint serves a package of this project's pipeline."""
         live = self._endpoint.read()
         arn = live.package_arn if live else None
-        if arn is None:
+        metadata = self.metadata(arn) if arn else None
+        if metadata is None:
             return ChampionReference()
+        return ChampionReference(model_package_arn=arn, artifact_sha256=metadata.artifact_sha256)
+
+    def metadata(self, arn: str) -> ModelMetadata | None:
+        """What the pipeline wrote into a package, or None."""
         try:
             package = self._sagemaker.describe_model_package(ModelPackageName=arn)
         except ClientError as error:
             if error.response["Error"]["Code"] not in {"ValidationException", "ResourceNotFound"}:
                 raise
-            return ChampionReference()  # deleted from the registry: nothing says any more what its artifact is
+            return None  # deleted from the registry: nothing says any more what its artifact is
         try:
-            metadata = ModelMetadata.from_properties(package.get("CustomerMetadataProperties", {}))
+            return ModelMetadata.from_properties(package.get("CustomerMetadataProperties", {}))
         except ValidationError:
-            return ChampionReference()  # made by hand: its artifact cannot be verified, so it is no measure
-        return ChampionReference(model_package_arn=arn, artifact_sha256=metadata.artifact_sha256)
+            return None  # made by hand: its artifact cannot be verified, so it is no measure
 
     def archive(self, arn: str) -> tuple[str, str]:
         """(bucket, key) of a package's model.tar.gz."""
@@ -85,6 +100,26 @@ class Runs:
         source = {"Bucket": bucket, "Key": key}
         self._s3.copy(source, self._bucket, champion_prefix(run) + MODEL_ARCHIVE, ExtraArgs={"TaggingDirective": "REPLACE"})
 
+    def evaluation(self, run: str) -> tuple[Evidence, ...]:
+        """The run's evaluation.json as evidence; nothing when the run did not come so far."""
+        key = f"{run_prefix(run)}{EVALUATION_CHANNEL}/{EVALUATION}"
+        try:
+            body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchKey":
+                raise
+            return ()
+        return (Evidence(uri=f"s3://{self._bucket}/{key}", sha256=hashlib.sha256(body).hexdigest()),)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A run of the pipeline by its name; `moved`: when its status changed last."""
+
+    name: str
+    run: Run
+    moved: datetime
+
 
 class Pipeline:
     """The SageMaker pipeline."""
@@ -103,3 +138,45 @@ class Pipeline:
         )
         arn: str = reply["PipelineExecutionArn"]
         return arn
+
+    def execution(self, arn: str) -> Execution | None:
+        """A run, or None when there is no such execution."""
+        try:
+            found = self._sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"ValidationException", "ResourceNotFound"}:
+                raise
+            return None
+        status = found["PipelineExecutionStatus"]
+        reason = self._failure(arn, found.get("FailureReason", "")) if status == "Failed" else ""
+        return Execution(found.get("PipelineExecutionDisplayName") or arn, Run(status, reason), found["LastModifiedTime"])
+
+    def unsuccessful(self, since: datetime) -> list[str]:
+        """The ARNs of the runs that began since then and failed or were stopped."""
+        return [
+            found["PipelineExecutionArn"]
+            for found in self._executions(CreatedAfter=since)
+            if found["PipelineExecutionStatus"] in {"Failed", "Stopped"}
+        ]
+
+    def last_success(self) -> datetime | None:
+        """When the newest run began that succeeded."""
+        return next((found["StartTime"] for found in self._executions() if found["PipelineExecutionStatus"] == "Succeeded"), None)
+
+    def _executions(self, **request: Any) -> Iterator[dict[str, Any]]:
+        """Summaries of the runs, newest first, page by page as they are asked for."""
+        pages = self._sagemaker.get_paginator("list_pipeline_executions").paginate(
+            PipelineName=self._name, SortBy="CreationTime", SortOrder="Descending", **request
+        )
+        return (found for page in pages for found in page["PipelineExecutionSummaries"])
+
+    def _failure(self, arn: str, reason: str) -> str:
+        """Why a run failed. The execution only says that a step did; the step itself says why, the gate's FailStep among them.
+
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_PipelineExecutionStep.html, FailureReason
+        """
+        pages = self._sagemaker.get_paginator("list_pipeline_execution_steps").paginate(PipelineExecutionArn=arn)
+        told = [
+            step.get("FailureReason", "") for page in pages for step in page["PipelineExecutionSteps"] if step["StepStatus"] == "Failed"
+        ]
+        return "; ".join(text for text in told if text) or reason

@@ -1,10 +1,9 @@
-"""start_training: starts the pipeline for a dataset version, and hands it the champion that it must beat.
+"""start_training: starts the pipeline for a dataset version, and decides when the loop trains by itself.
 
-Idempotent by construction: the run's name comes from its cause, champion.json is written once and decides which archive is copied, the
-execution's token comes from the run, and the decision's key from the event.
+A manifest's event starts a run. Any other event only says "look again": the guard of retraining reads alarms, jobs and runs itself. The end
+of a run is recorded when it comes; a tick makes good what was lost.
 """
 
-import hashlib
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -13,12 +12,15 @@ from aws_lambda_powertools.utilities.parser import parse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contracts.environment import StartTrainingEnvironment
-from contracts.events import Event, ObjectCreated
-from contracts.ledger import Decision, Evidence, What
+from contracts.events import Anything, DetailType, Event, ObjectCreated, PipelineExecutionStatusChange
+from contracts.ledger import Outcome
+from contracts.monitoring import ENDPOINT_DIMENSION, RETRAINING_STOPPED, TOO_FEW_LABELS
 from lambdas import runtime
-from lambdas.ledger import Ledger
-from lambdas.start_training.adapters import LiveModel, Manifests, Pipeline, Runs
-from lambdas.start_training.logic import Cause, check_manifest, parameters, request_token, run_name
+from lambdas.start_training.account import AwsAccount, rules
+from lambdas.start_training.guard import retrain
+from lambdas.start_training.logic import Cause
+from lambdas.start_training.starting import Starter
+from lambdas.start_training.states import Action, Settle, Stop
 
 SERVICE = "start_training"
 logger = Logger(service=SERVICE)
@@ -30,41 +32,37 @@ metrics = Metrics(namespace=runtime.NAMESPACE, service=SERVICE)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics
 def handle(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Gives the run's name and the execution's ARN."""
-    created: Event[ObjectCreated] = parse(event=event, model=Event[ObjectCreated])
-    result = start(created, runtime.environment(StartTrainingEnvironment))
+    """Gives the run's name and the execution's ARN, or the names of the actions taken, in order."""
+    cause: Event[Anything] = parse(event=event, model=Event[Anything])
+    variables = runtime.environment(StartTrainingEnvironment)
+    # The functions of all projects put their metrics into one namespace, and alarms are a project's.
+    metrics.add_dimension(name=ENDPOINT_DIMENSION, value=variables.endpoint_name)
+    if cause.detail_type == DetailType.OBJECT_CREATED:
+        return _start(parse(event=event, model=Event[ObjectCreated]), variables)
+    account = AwsAccount(variables, runtime.client, runtime.project(), cause.time)
+    if cause.detail_type == DetailType.PIPELINE_EXECUTION:
+        ended: Event[PipelineExecutionStatusChange] = parse(event=event, model=Event[PipelineExecutionStatusChange])
+        account.record_end(ended.detail.arn)
+    elif cause.detail_type == DetailType.TICK:
+        account.record_ends()
+    done = retrain(account, rules(runtime.project()))
+    _tell(cause, done)
+    return {"actions": [type(action).__name__ for action in done]}
+
+
+def _start(created: Event[ObjectCreated], variables: StartTrainingEnvironment) -> dict[str, str]:
+    """Start the run that a manifest's event asks for."""
+    cause = Cause(created.id, created.source, created.detail.bucket.name, created.detail.object.key)
+    starter = Starter(variables, runtime.client, runtime.project().data.dataset)
+    result = starter.start(cause, created.detail.object.version_id, created.time)
     metrics.add_metric("training_started", MetricUnit.Count, 1)
     logger.info("training started", run=result["run"], execution_arn=result["execution_arn"])
     return result
 
 
-def start(event: Event[ObjectCreated], variables: StartTrainingEnvironment) -> dict[str, str]:
-    """Start the run that an event asks for."""
-    cause = Cause(event.id, event.source, event.detail.bucket.name, event.detail.object.key)
-    content = Manifests(runtime.client("s3")).read(cause.bucket, cause.key, event.detail.object.version_id)
-    manifest = check_manifest(content, cause, runtime.project().data.dataset)
-    run = run_name(manifest.dataset, manifest.version, cause)
-    rival = _name_champion(run, variables)
-    values = parameters(run, cause, manifest.version, variables.artifacts_bucket, variables.git_commit)
-    execution = Pipeline(runtime.client("sagemaker"), variables.pipeline_name).start(values, request_token(run))
-    decision = Decision(
-        time=event.time,
-        what=What.TRAINING_STARTED,
-        subject=run,
-        why=f"dataset version {manifest.version} with {manifest.rows} rows; {rival}",
-        by=SERVICE,
-        evidence=(Evidence(uri=values.manifest_uri, sha256=hashlib.sha256(content).hexdigest()),),
-    )
-    Ledger(runtime.client("dynamodb"), variables.ledger_table).record(decision)
-    return {"run": run, "execution_arn": execution}
-
-
-def _name_champion(run: str, variables: StartTrainingEnvironment) -> str:
-    """Put the run's champion in place. Gives who it is, in words."""
-    live = LiveModel(runtime.client("sagemaker"), variables.endpoint_name)
-    runs = Runs(runtime.client("s3"), variables.artifacts_bucket)
-    champion = runs.name_champion(run, live.champion())
-    if champion.model_package_arn is None:
-        return "there is no champion yet"
-    runs.copy_archive(run, *live.archive(champion.model_package_arn))
-    return f"the champion is version {champion.model_package_arn.rsplit('/', 1)[1]}"
+def _tell(cause: Event[Anything], done: tuple[Action, ...]) -> None:
+    """Log what was done, and count what people are to hear of."""
+    too_few = sum(isinstance(action, Settle) and action.outcome is Outcome.TOO_FEW_LABELS for action in done)
+    metrics.add_metric(TOO_FEW_LABELS, MetricUnit.Count, too_few)
+    metrics.add_metric(RETRAINING_STOPPED, MetricUnit.Count, sum(isinstance(action, Stop) for action in done))
+    logger.info("looked at retraining", cause=cause.detail_type, actions=[repr(action) for action in done])

@@ -1,4 +1,4 @@
-"""Where operators hear of what the loop could not handle: dead letters and failing functions, through one SNS topic."""
+"""Where operators hear of what the loop could not handle: dead letters, failing functions, stopped retraining. One SNS topic."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,6 +10,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from contracts.monitoring import ENDPOINT_DIMENSION, NAMESPACE, RETRAINING_STOPPED, TOO_FEW_LABELS
 from stacks.constructs.policy import acknowledge
 from stacks.names import Arns
 from stacks.project import Project
@@ -56,8 +57,24 @@ class Alerts(Construct):
                 ("AWS/Lambda", "Errors", "Sum"),
                 {"FunctionName": name},
             )
+        self._retraining(RETRAINING_STOPPED, "Retraining failed too often and stopped. Mend the cause, then train by hand (tide train)")
+        self._retraining(TOO_FEW_LABELS, "Retraining was asked for, and too few labels came. Send labels (tide feedback, POST /feedback)")
 
-    def _alarm(self, id: str, name: str, description: str, metric: tuple[str, str, str], dimensions: Mapping[str, str]) -> None:  # noqa: A002 - CDK's name
+    def _retraining(self, metric: str, description: str) -> None:
+        """start_training counts it at every look, so the last look's answer holds until the next."""
+        name = metric.replace("_", "-")
+        dimensions = {"service": "start_training", ENDPOINT_DIMENSION: self._prefix}
+        self._alarm(name, f"{self._prefix}-{name}", description, (NAMESPACE, metric, "Maximum"), dimensions, missing="ignore")
+
+    def _alarm(
+        self,
+        id: str,  # noqa: A002 - CDK's name
+        name: str,
+        description: str,
+        metric: tuple[str, str, str],
+        dimensions: Mapping[str, str],
+        missing: str = "notBreaching",
+    ) -> None:
         namespace, metric_name, statistic = metric
         cloudwatch.CfnAlarm(
             self,
@@ -72,7 +89,7 @@ class Alerts(Construct):
             evaluation_periods=1,
             threshold=1,
             comparison_operator="GreaterThanOrEqualToThreshold",
-            treat_missing_data="notBreaching",
+            treat_missing_data=missing,
             alarm_actions=[self.topic.topic_arn],
         )
 

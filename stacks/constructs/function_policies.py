@@ -3,10 +3,10 @@
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
-from contracts.layout import DATASETS, FEEDBACK, GROUND_TRUTH, QUARANTINE, RUNS, UPLOADS
+from contracts.layout import COLLECTED, DATASETS, FEEDBACK, GROUND_TRUTH, QUARANTINE, RUNS, UPLOADS
 from stacks.constructs.policy import allow, pass_role
 from stacks.data import DataStack
-from stacks.names import Arns, monitor_jobs
+from stacks.names import Arns, collect_jobs, monitor_jobs, window_alarm_names
 from stacks.project import Project
 
 
@@ -30,8 +30,8 @@ class FunctionPolicies:
             self._ledger("dynamodb:PutItem"),
         ]
 
-    def start_training(self) -> list[iam.PolicyStatement]:
-        """Reads the manifest, follows the live endpoint to the champion, puts it beside the run, starts the pipeline."""
+    def start_training(self, collect_role_arn: str) -> list[iam.PolicyStatement]:
+        """Reads the manifest, follows the live endpoint to the champion, puts it beside the run, starts the pipeline; guards retraining."""
         data, artifacts = self._data.data_bucket_arn, self._data.artifacts_bucket_arn
         return [
             allow(["s3:GetObject", "s3:GetObjectVersion"], [f"{data}/{DATASETS}*"]),
@@ -41,7 +41,21 @@ class FunctionPolicies:
             allow(["sagemaker:DescribeModelPackage"], [self._arns.packages]),
             allow(["sagemaker:StartPipelineExecution"], [self._arns.pipeline]),
             self._key(),
-            self._ledger("dynamodb:PutItem"),
+            *self._retraining(collect_role_arn),
+        ]
+
+    def _retraining(self, collect_role_arn: str) -> list[iam.PolicyStatement]:
+        """Reads alarms, jobs and runs, keeps the lock, starts a job under the collecting role, and reads what it wrote."""
+        jobs = self._arns.sagemaker("processing-job", collect_jobs(self._project))
+        return [
+            self._ledger("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"),
+            allow(["cloudwatch:DescribeAlarms"], [self._arns.alarm(name) for name in window_alarm_names(self._project)]),
+            allow(["sagemaker:DescribePipelineExecution", "sagemaker:ListPipelineExecutionSteps"], [self._arns.executions]),
+            allow(["sagemaker:ListPipelineExecutions"], [self._arns.pipeline]),
+            allow(["sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob"], [jobs]),
+            pass_role(collect_role_arn, "sagemaker.amazonaws.com"),
+            *self._volumes(),
+            allow(["s3:GetObject"], [f"{self._data.data_bucket_arn}/{COLLECTED}*"]),
         ]
 
     def start_monitoring(self, monitor_role_arn: str) -> list[iam.PolicyStatement]:

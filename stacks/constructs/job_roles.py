@@ -1,4 +1,5 @@
-"""The roles of a model's life: the pipeline that starts jobs, the jobs themselves, the model that is served, and the job that watches it.
+"""The roles of a model's life: the pipeline that starts jobs, the jobs themselves, the model that is served, the job that watches it,
+and the job that collects what it is trained on next.
 
 Sources: https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html (per API), build-and-manage-access.html (pipelines).
 """
@@ -7,7 +8,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from contracts.layout import CAPTURE, DATASETS, GROUND_TRUTH, MONITORING, RUNS, UPLOADS
+from contracts.layout import CAPTURE, COLLECTED, DATASETS, GROUND_TRUTH, MONITORING, RUNS, UPLOADS
 from contracts.monitoring import NAMESPACE
 from stacks.constructs.policy import allow, pass_role, service_role
 from stacks.data import DataStack
@@ -18,7 +19,7 @@ SAGEMAKER = "sagemaker.amazonaws.com"
 
 
 class ModelRoles(Construct):
-    """Roles of the pipeline, its jobs, the model and the monitoring jobs. `repository_arn` is where the image is pulled from."""
+    """Roles of the pipeline, its jobs, the model, and of what watches and collects its traffic. `repository_arn`: of the image."""
 
     def __init__(self, scope: Construct, project: Project, data: DataStack, repository_arn: str) -> None:
         super().__init__(scope, "Roles")
@@ -32,6 +33,7 @@ class ModelRoles(Construct):
         )
         self.model = service_role(self, "Model", SAGEMAKER, "The model that is served", self._model_statements())
         self.monitor = service_role(self, "Monitor", SAGEMAKER, "Looks at a window of traffic", self._monitor_statements())
+        self.collect = service_role(self, "Collect", SAGEMAKER, "Collects labelled traffic", self._collect_statements())
 
     def _pipeline_statements(self) -> list[iam.PolicyStatement]:
         # Pipelines names its jobs pipelines-<execution>-<step>-<suffix>, and tags them with the execution.
@@ -55,8 +57,8 @@ class ModelRoles(Construct):
     def _job_statements(self) -> list[iam.PolicyStatement]:
         data, artifacts = self._data.data_bucket_arn, self._data.artifacts_bucket_arn
         return [
-            allow(["s3:GetObject", "s3:GetObjectVersion"], [f"{data}/{prefix}*" for prefix in (DATASETS, UPLOADS)]),
-            allow(["s3:ListBucket"], [data], {"StringLike": {"s3:prefix": [f"{DATASETS}*", f"{UPLOADS}*"]}}),
+            allow(["s3:GetObject", "s3:GetObjectVersion"], [f"{data}/{prefix}*" for prefix in (DATASETS, UPLOADS, COLLECTED)]),
+            allow(["s3:ListBucket"], [data], {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in (DATASETS, UPLOADS, COLLECTED)]}}),
             allow(["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"], [f"{artifacts}/{RUNS}*"]),
             allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": f"{RUNS}*"}}),
             *self._image(),
@@ -92,6 +94,20 @@ class ModelRoles(Construct):
             *self._volumes(),
             *self._logs(JOB_LOGS[0]),
             *self._metrics("/aws/sagemaker/*", NAMESPACE),
+        ]
+
+    def _collect_statements(self) -> list[iam.PolicyStatement]:
+        """Reads captured requests, labels and the parent's manifest; writes the labelled rows and the manifest of a dataset version."""
+        data, artifacts, captured = self._data.data_bucket_arn, self._data.artifacts_bucket_arn, f"{CAPTURE}{self._project.prefix}/*"
+        read = [f"{prefix}*" for prefix in (GROUND_TRUTH, DATASETS, COLLECTED)]
+        return [
+            allow(["s3:GetObject"], [f"{artifacts}/{captured}", *(f"{data}/{prefix}" for prefix in read)]),
+            allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": captured}}),
+            allow(["s3:ListBucket"], [data], {"StringLike": {"s3:prefix": read}}),
+            allow(["s3:PutObject"], [f"{data}/{prefix}*" for prefix in (DATASETS, COLLECTED)]),
+            *self._image(),
+            *self._volumes(),
+            *self._logs(JOB_LOGS[0]),
         ]
 
     def _image(self) -> list[iam.PolicyStatement]:

@@ -79,6 +79,18 @@ CASES = {
     ),
     "the endpoint": (_endpoint_event(DetailType.ENDPOINT, "breast-cancer-dev"), {"reconcile_endpoint"}),
     "its deployment": (_endpoint_event(DetailType.ENDPOINT_DEPLOYMENT, "breast-cancer-dev"), {"reconcile_endpoint"}),
+    "an alarm on windows": (_golden("alarm_state_changed"), {"start_training"}),
+    "another alarm": (_changed(_golden("alarm_state_changed"), alarmName="breast-cancer-dev-latency"), set()),
+    "a collect job": (_golden("job_ended"), {"start_training"}),
+    "a monitoring job": (_changed(_golden("job_ended"), ProcessingJobName="breast-cancer-dev-monitor-202601091200"), {"start_training"}),
+    "a job that goes on": (_changed(_golden("job_ended"), ProcessingJobStatus="InProgress"), set()),
+    "a pipeline's job": (_changed(_golden("job_ended"), ProcessingJobName="pipelines-p4jn9xou8a8s-Prepare-1"), set()),
+    "a run": (_golden("run_ended"), {"start_training"}),
+    "a run that begins": (_changed(_golden("run_ended"), currentPipelineExecutionStatus="Executing"), set()),
+    "another pipeline's run": (
+        _changed(_golden("run_ended"), pipelineArn="arn:aws:sagemaker:us-east-1:123456789012:pipeline/breast-cancer-prod"),
+        set(),
+    ),
     "another endpoint": (_endpoint_event(DetailType.ENDPOINT, "breast-cancer-prod"), set()),
 }
 
@@ -158,5 +170,7 @@ def test_operators_hear_of_dead_letters_and_of_failing_functions(templates: Mapp
         "start-monitoring-errors",
         "drift",
         "quality",
+        "retraining-stopped",
+        "too-few-labels",
     }
     assert all(alarm["AlarmActions"] == [{"Ref": topic}] for alarm in alarms)

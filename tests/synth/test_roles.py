@@ -15,9 +15,11 @@ FUNCTION = OWN_LOGS | {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 FAILURES = {"sqs:SendMessage", "kms:Decrypt", "kms:GenerateDataKey"}
 IMAGE = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetAuthorizationToken"}
 VOLUMES = {"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"}
-CONTAINER = IMAGE | OWN_LOGS | {"logs:CreateLogGroup", "logs:DescribeLogStreams", "cloudwatch:PutMetricData"}
+CONTAINER_WITHOUT_METRICS = IMAGE | OWN_LOGS | {"logs:CreateLogGroup", "logs:DescribeLogStreams"}
+CONTAINER = CONTAINER_WITHOUT_METRICS | {"cloudwatch:PutMetricData"}
 SERVED = ("Model", "EndpointConfig", "Endpoint")
 LIVE = {f"sagemaker:Describe{kind}" for kind in SERVED}
+KEEPS_A_RECORD = {f"dynamodb:{verb}" for verb in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query")}
 
 # Role -> every action that it has. A change here is a change of what somebody may do: look twice.
 EXACTLY = {
@@ -27,8 +29,12 @@ EXACTLY = {
     ("control", "StartTrainingRole"): FUNCTION
     | FAILURES
     | LIVE
-    | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket", "dynamodb:PutItem"}
-    | {"sagemaker:DescribeModelPackage", "sagemaker:StartPipelineExecution"},
+    | KEEPS_A_RECORD
+    | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket"}
+    | {"sagemaker:DescribeModelPackage", "sagemaker:StartPipelineExecution"}
+    | {"sagemaker:DescribePipelineExecution", "sagemaker:ListPipelineExecutionSteps", "sagemaker:ListPipelineExecutions"}
+    | {"cloudwatch:DescribeAlarms", "sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob", "iam:PassRole"}
+    | {"kms:DescribeKey", "kms:CreateGrant"},
     ("control", "StartMonitoringRole"): FUNCTION
     | FAILURES
     | LIVE
@@ -39,11 +45,12 @@ EXACTLY = {
     ("control", "ReconcileEndpointRole"): FUNCTION
     | FAILURES
     | LIVE
-    | {f"dynamodb:{verb}" for verb in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query")}
+    | KEEPS_A_RECORD
     | {"sagemaker:ListModelPackages", "sagemaker:UpdateModelPackage"}
     | {"cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents", "cloudformation:UpdateStack", "iam:PassRole"},
     ("control", "TickRole"): {"lambda:InvokeFunction"} | FAILURES,
     ("control", "WindowTickRole"): {"lambda:InvokeFunction"} | FAILURES,
+    ("control", "RetrainingTickRole"): {"lambda:InvokeFunction"} | FAILURES,
     ("control", "DeploymentRole"): {f"sagemaker:{verb}{kind}" for verb in ("Create", "Delete") for kind in SERVED}
     | LIVE
     | {"sagemaker:DescribeModelPackage"}
@@ -64,6 +71,7 @@ EXACTLY = {
     | VOLUMES
     | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucket"},
     ("training", "RolesMonitor"): CONTAINER | VOLUMES | {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucket"},
+    ("training", "RolesCollect"): CONTAINER_WITHOUT_METRICS | VOLUMES | {"s3:GetObject", "s3:PutObject", "s3:ListBucket"},
     ("training", "RolesModel"): CONTAINER
     | {"s3:GetObject", "s3:PutObject", "s3:ListBucket", "kms:Decrypt", "kms:GenerateDataKey", "cloudwatch:DescribeAlarms"},
 }
@@ -126,7 +134,7 @@ def test_only_what_knows_no_resources_is_allowed_on_all(templates: Mapping[str, 
 
 def test_a_role_is_passed_to_one_service_only(templates: Mapping[str, Template]) -> None:
     passes = [(role, statement) for role, statement in _all_statements(templates) if "iam:PassRole" in as_list(statement["Action"])]
-    assert len(passes) == 4
+    assert len(passes) == 5
     for role, statement in passes:
         assert statement["Condition"]["StringEquals"]["iam:PassedToService"].endswith(".amazonaws.com"), role
         assert "*" not in text(statement["Resource"]), role
@@ -162,6 +170,21 @@ def test_the_monitoring_job_writes_only_verdicts(templates: Mapping[str, Templat
     (put,) = (s for s in templates["training"].statements("RolesMonitor") if "s3:PutObject" in as_list(s["Action"]))
     assert '"/monitoring/*"' in text(put["Resource"])
     assert len(as_list(put["Resource"])) == 1
+
+
+def test_collecting_writes_only_dataset_versions_and_what_they_are_made_of(templates: Mapping[str, Template]) -> None:
+    (put,) = (s for s in templates["training"].statements("RolesCollect") if s["Action"] == "s3:PutObject")
+    written = text(put["Resource"])
+    assert len(as_list(put["Resource"])) == 2
+    assert '"/datasets/*"' in written
+    assert '"/collected/*"' in written
+
+
+def test_start_training_starts_no_jobs_but_its_own(templates: Mapping[str, Template]) -> None:
+    statements = templates["control"].statements("StartTrainingRole")
+    (jobs,) = (s for s in statements if "sagemaker:CreateProcessingJob" in as_list(s["Action"]))
+    assert ":processing-job/breast-cancer-dev-collect-*" in text(jobs["Resource"])
+    assert len(as_list(jobs["Resource"])) == 1
 
 
 def test_nothing_adds_to_a_role_from_outside(templates: Mapping[str, Template]) -> None:

@@ -28,6 +28,9 @@ VARIABLES = {
     "ENDPOINT_STACK": f"{GROUP}-endpoint",
     "DEPLOYMENT_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/deployment",
     "GIT_COMMIT": "0123456789abcdef",
+    "IMAGE_URI": "image",
+    "KEY_ARN": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/key",
+    "COLLECT_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/collect",
 }
 
 

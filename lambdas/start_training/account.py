@@ -1,0 +1,250 @@
+"""The guard's account: alarms, the live model, the lock and its job and run, and the history, all in the ledger or read from AWS.
+
+The lock is read first: what it holds is the only thing that another invocation may change while this one looks.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+from pydantic import ValidationError
+
+from contracts.collection import Collection
+from contracts.config import Config
+from contracts.environment import StartTrainingEnvironment
+from contracts.instances import has_local_storage
+from contracts.layout import CAPTURE, COLLECTION, GROUND_TRUTH, VARIANT, collection_prefix, manifest_key
+from contracts.ledger import Decision, Evidence, Outcome, Retraining, What
+from contracts.ledger import Skip as SkipItem
+from contracts.manifest import Manifest
+from lambdas.ledger import Ledger
+from lambdas.live import Endpoint
+from lambdas.start_training.adapters import LiveModel, Manifests, Pipeline, Runs
+from lambdas.start_training.guard import REMEMBERED, outcome_of
+from lambdas.start_training.logic import S3_SOURCE, Cause
+from lambdas.start_training.starting import BY, Starter
+from lambdas.start_training.states import Alarm, Begin, Champion, Collect, Drop, Job, Observed, Rules, Settle, Skip, StartRun, Stop
+
+VOLUME = 30  # GB
+STEPS_OF_A_RUN = 3  # jobs of the pipeline, each with its own limit on time
+
+
+def rules(config: Config) -> Rules:
+    """The project's rules."""
+    retraining, monitoring = config.retraining, config.monitoring
+    return Rules(
+        mode=retraining.mode,
+        window=timedelta(hours=monitoring.window_hours),
+        label_delay=timedelta(hours=monitoring.label_delay_hours),
+        cooldown_windows=retraining.cooldown_windows,
+        monthly_cap=retraining.monthly_cap,
+        failures_to_stop=retraining.failures_to_stop,
+    )
+
+
+class Alarms:
+    """The alarms that ask for training, by the words for them."""
+
+    def __init__(self, cloudwatch: Any, prefix: str) -> None:
+        self._cloudwatch = cloudwatch
+        self._names = {f"{prefix}-drift": "drift", f"{prefix}-quality": "quality fell"}
+
+    def read(self) -> tuple[Alarm, ...]:
+        """Those in ALARM."""
+        found = self._cloudwatch.describe_alarms(AlarmNames=list(self._names), StateValue="ALARM")["MetricAlarms"]
+        return tuple(Alarm(self._names[alarm["AlarmName"]], alarm["StateTransitionedTimestamp"]) for alarm in found)
+
+
+class CollectJobs:
+    """Processing jobs `<prefix>-collect-<name>`."""
+
+    def __init__(self, sagemaker: Any, s3: Any, config: Config, variables: StartTrainingEnvironment) -> None:
+        self._sagemaker = sagemaker
+        self._s3 = s3
+        self._config = config
+        self._variables = variables
+
+    def start(self, retraining: Retraining) -> None:
+        """Start the job. One that is there already is the same."""
+        try:
+            self._sagemaker.create_processing_job(**self._request(retraining))
+        except self._sagemaker.exceptions.ResourceInUse:
+            return
+
+    def read(self, name: str) -> Job | None:
+        """A retraining's job, or None when it was not started."""
+        try:
+            found = self._sagemaker.describe_processing_job(ProcessingJobName=self._name(name))
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"ValidationException", "ResourceNotFound"}:
+                raise
+            return None
+        status = found["ProcessingJobStatus"]
+        collection = self._collection(name) if status == "Completed" else None
+        return Job(status, found.get("FailureReason") or found.get("ExitMessage", ""), collection)
+
+    def evidence(self, name: str) -> tuple[Evidence, ...]:
+        """collection.json, when it is there."""
+        body = self._body(name)
+        uri = f"s3://{self._variables.data_bucket}/{collection_prefix(name)}{COLLECTION}"
+        return (Evidence(uri=uri, sha256=hashlib.sha256(body).hexdigest()),) if body else ()
+
+    def _collection(self, name: str) -> Collection | None:
+        try:
+            return Collection.from_json(self._body(name) or b"")
+        except ValidationError:
+            return None
+
+    def _body(self, name: str) -> bytes | None:
+        try:
+            found = self._s3.get_object(Bucket=self._variables.data_bucket, Key=collection_prefix(name) + COLLECTION)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchKey":
+                raise
+            return None
+        body: bytes = found["Body"].read()
+        return body
+
+    def _name(self, name: str) -> str:
+        return f"{self._config.prefix}-collect-{name}"
+
+    def _request(self, retraining: Retraining) -> dict[str, Any]:
+        config, variables = self._config, self._variables
+        instance = config.monitoring.instance_type
+        key = {} if has_local_storage(instance) else {"VolumeKmsKeyId": variables.key_arn}
+        return {
+            "ProcessingJobName": self._name(retraining.name),
+            "ProcessingResources": {"ClusterConfig": {"InstanceCount": 1, "InstanceType": instance, "VolumeSizeInGB": VOLUME} | key},
+            "StoppingCondition": {"MaxRuntimeInSeconds": config.monitoring.max_runtime_seconds},
+            "AppSpecification": {
+                "ImageUri": variables.image_uri,
+                "ContainerEntrypoint": ["python", "-m", "training", "collect"],
+                "ContainerArguments": self._arguments(retraining),
+            },
+            "RoleArn": variables.collect_role_arn,
+        }
+
+    def _arguments(self, retraining: Retraining) -> list[str]:
+        variables, config = self._variables, self._config
+        data = f"s3://{variables.data_bucket}"
+        named = {
+            "name": retraining.name,
+            "captures": f"s3://{variables.artifacts_bucket}/{CAPTURE}{variables.endpoint_name}/{VARIANT}",
+            "labels": f"{data}/{GROUND_TRUTH}".rstrip("/"),
+            "start": retraining.start.isoformat(),
+            "end": retraining.end.isoformat(),
+            "parent": f"{data}/{manifest_key(config.data.dataset, retraining.parent)}",
+            "data-bucket": variables.data_bucket,
+            "minimum-labels": str(config.retraining.minimum_labels),
+        }
+        return [text for name, value in named.items() for text in (f"--{name}", value)]
+
+
+class AwsAccount:
+    """The account as guard.Account. `now` is the event's time."""
+
+    def __init__(self, variables: StartTrainingEnvironment, clients: Callable[[str], Any], config: Config, now: datetime) -> None:
+        sagemaker, s3 = clients("sagemaker"), clients("s3")
+        self._variables = variables
+        self._config = config
+        self._now = now
+        self._ledger = Ledger(clients("dynamodb"), variables.ledger_table)
+        self._alarms = Alarms(clients("cloudwatch"), config.prefix)
+        self._live = LiveModel(sagemaker, variables.endpoint_name)
+        self._manifests = Manifests(s3)
+        self._jobs = CollectJobs(sagemaker, s3, config, variables)
+        self._runs = Runs(s3, variables.artifacts_bucket)
+        self._pipeline = Pipeline(sagemaker, variables.pipeline_name)
+        self._starter = Starter(variables, clients, config.data.dataset)
+
+    def observe(self) -> Observed:
+        """One look; see the module's docstring for its order."""
+        lock = self._ledger.open_retraining()
+        execution = self._pipeline.execution(lock.execution) if lock and lock.execution else None
+        endpoint = self._live.endpoint()
+        return Observed(
+            now=self._now,
+            alarms=self._alarms.read(),
+            endpoint_status=endpoint.status if endpoint else None,
+            champion=self._champion(endpoint) if endpoint else None,
+            lock=lock,
+            job=self._jobs.read(lock.name) if lock and not lock.execution else None,
+            run=execution.run if execution else None,
+            history=self._ledger.retrainings(self._now - REMEMBERED),
+            thrown_back=tuple(item.time for item in self._ledger.quarantines()),
+            last_success=self._pipeline.last_success(),
+            skipped=self._ledger.skipped() is not None,
+        )
+
+    def begin(self, action: Begin) -> bool:
+        """Take the lock."""
+        return self._ledger.begin(action.retraining)
+
+    def collect(self, action: Collect) -> None:
+        """Start the job, and then record that the retraining began."""
+        retraining = action.retraining
+        self._jobs.start(retraining)
+        why = f"{retraining.why}; labelled traffic from {retraining.start:%Y-%m-%dT%H:%M:%SZ} to {retraining.end:%Y-%m-%dT%H:%M:%SZ}"
+        self._record(retraining.asked, What.RETRAINING_STARTED, retraining.name, why)
+
+    def start_run(self, action: StartRun) -> None:
+        """Start the run as the manifest's event would."""
+        cause = Cause("", S3_SOURCE, self._variables.data_bucket, action.manifest_key)
+        self._starter.start(cause, None, self._now)
+
+    def settle(self, action: Settle) -> None:
+        """Into the history first, then into the decisions, and only then is the lock free: what died half way is settled again."""
+        end = {"outcome": action.outcome, "ended": self._now, "explanation": action.why}
+        kept = self._ledger.end(action.retraining.model_copy(update=end))
+        ended = kept.ended or self._now
+        if kept.execution is not None:
+            self.record_end(kept.execution)
+        elif kept.outcome is Outcome.TOO_FEW_LABELS:
+            self._record(ended, What.RETRAINING_SKIPPED, kept.name, kept.explanation, self._jobs.evidence(kept.name))
+        else:
+            self._record(ended, What.TRAINING_FAILED, kept.name, kept.explanation)
+        self._ledger.free(kept.name)
+
+    def drop(self, action: Drop) -> None:
+        """Give the lock back."""
+        self._ledger.free(action.retraining.name)
+
+    def skip(self, action: Skip | Stop) -> None:
+        """Record the reason, once."""
+        kept = self._ledger.skip(SkipItem(why=action.why, time=self._now))
+        what = What.RETRAINING_STOPPED if isinstance(action, Stop) else What.RETRAINING_SKIPPED
+        self._record(kept.time, what, "retraining", kept.why)
+
+    def forget_skip(self) -> None:
+        """The reason not to train is gone."""
+        self._ledger.forget_skip()
+
+    def record_end(self, arn: str) -> None:
+        """Record that a run failed, was stopped, or lost against its champion, at the time at which it ended."""
+        found = self._pipeline.execution(arn)
+        if found is None or found.run.status not in {"Failed", "Stopped"}:
+            return
+        lost = outcome_of(found.run) is Outcome.LOST
+        why = found.run.reason or f"the run is {found.run.status}, and gives no reason"
+        self._record(
+            found.moved, What.CHALLENGER_LOST if lost else What.TRAINING_FAILED, found.name, why, self._runs.evaluation(found.name)
+        )
+
+    def record_ends(self) -> None:
+        """Record every run that ended without success lately, whose event may have been lost."""
+        longest = timedelta(seconds=STEPS_OF_A_RUN * self._config.training.max_runtime_seconds, hours=1)
+        for arn in self._pipeline.unsuccessful(self._now - longest):
+            self.record_end(arn)
+
+    def _champion(self, endpoint: Endpoint) -> Champion | None:
+        metadata = self._live.metadata(endpoint.package_arn) if endpoint.package_arn else None
+        if metadata is None or endpoint.package_arn is None or endpoint.since is None or endpoint.created is None:
+            return None
+        key = manifest_key(self._config.data.dataset, metadata.dataset_version)
+        fresh = Manifest.from_json(self._manifests.read(self._variables.data_bucket, key)).fresh
+        return Champion(endpoint.package_arn, endpoint.since, metadata.dataset_version, fresh.end if fresh else endpoint.created)
+
+    def _record(self, time: datetime, what: What, subject: str, why: str, evidence: tuple[Evidence, ...] = ()) -> None:
+        self._ledger.record(Decision(time=time, what=what, subject=subject, why=why, by=BY, evidence=evidence))

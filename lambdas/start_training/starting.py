@@ -1,0 +1,73 @@
+"""Starting the run on a dataset version, in one way, whoever asks: S3's event, a person, or the guard of retraining.
+
+Idempotent by construction: the run's name comes from its cause, champion.json is written once and decides which archive is copied, the
+execution's token comes from the run, and the decision's key from the event. A retraining's run may be started by the event of its manifest
+and by the guard; its decision has the time that its lock keeps, so it is recorded once all the same.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from contracts.environment import StartTrainingEnvironment
+from contracts.layout import collection_of
+from contracts.ledger import Decision, Evidence, What
+from contracts.manifest import Manifest
+from lambdas.ledger import Ledger
+from lambdas.start_training.adapters import LiveModel, Manifests, Pipeline, Runs
+from lambdas.start_training.logic import Cause, check_manifest, parameters, request_token, run_name
+
+BY = "start_training"
+
+
+@dataclass(frozen=True)
+class Starter:
+    """Starts runs of one project; `clients` makes an AWS client from a service's name."""
+
+    variables: StartTrainingEnvironment
+    clients: Callable[[str], Any]
+    dataset: str
+
+    def start(self, cause: Cause, version_id: str | None, now: datetime) -> dict[str, str]:
+        """Start the run that a cause asks for. Gives the run's name and the execution's ARN. Raises DataError."""
+        variables, sagemaker = self.variables, self.clients("sagemaker")
+        ledger = Ledger(self.clients("dynamodb"), variables.ledger_table)
+        content = Manifests(self.clients("s3")).read(cause.bucket, cause.key, version_id)
+        manifest = check_manifest(content, cause, self.dataset)
+        run = run_name(manifest.dataset, manifest.version, cause)
+        rival = self._name_champion(run)
+        values = parameters(run, cause, manifest.version, variables.artifacts_bucket, variables.git_commit)
+        execution = Pipeline(sagemaker, variables.pipeline_name).start(values, request_token(run))
+        retraining = collection_of(manifest.files[-1].key) if manifest.fresh else None
+        known = ledger.trained(retraining, run, execution, now) if retraining else None
+        decision = Decision(
+            time=known or now,
+            what=What.TRAINING_STARTED,
+            subject=run,
+            why=f"{in_words(manifest)}; {rival}",
+            by=BY,
+            evidence=(Evidence(uri=values.manifest_uri, sha256=hashlib.sha256(content).hexdigest()),),
+        )
+        ledger.record(decision)
+        return {"run": run, "execution_arn": execution}
+
+    def _name_champion(self, run: str) -> str:
+        """Put the run's champion in place. Gives who it is, in words."""
+        live = LiveModel(self.clients("sagemaker"), self.variables.endpoint_name)
+        runs = Runs(self.clients("s3"), self.variables.artifacts_bucket)
+        champion = runs.name_champion(run, live.champion())
+        if champion.model_package_arn is None:
+            return "there is no champion yet"
+        runs.copy_archive(run, *live.archive(champion.model_package_arn))
+        return f"the champion is version {champion.model_package_arn.rsplit('/', 1)[1]}"
+
+
+def in_words(manifest: Manifest) -> str:
+    """A dataset version, and what of it is labelled traffic."""
+    text = f"dataset version {manifest.version} with {manifest.rows} rows"
+    if manifest.fresh is None:
+        return text
+    start, end = (f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for moment in (manifest.fresh.start, manifest.fresh.end))
+    return f"{text}, the last {manifest.fresh.rows} of them labelled traffic from {start} to {end}"
