@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.sagemaker.exceptions import SagemakerClientError
 
 from tests.twin.sagemaker.conftest import IMAGE, Account, until
-from twin.sagemaker import api
 from twin.sagemaker.job_definitions import offset
 from twin.sagemaker.merge import merge, read_labels
 from twin.sagemaker.monitoring import START_DELAY, interval
@@ -321,7 +321,7 @@ def test_how_often_an_expression_fires(expression: str, hours: int) -> None:
 
 @pytest.mark.parametrize("expression", ["cron(0 17/12 ? * * *)", "cron(0 0/5 ? * * *)", "rate(1 hour)", "cron(0 24 ? * * *)", ""])
 def test_what_is_no_schedule_of_hours(expression: str) -> None:
-    with pytest.raises(api.SagemakerClientError):
+    with pytest.raises(SagemakerClientError):
         interval(expression)
 
 
@@ -329,7 +329,7 @@ def test_offsets() -> None:
     assert offset("-PT7H") == timedelta(hours=-7)
     assert offset("-P8DT1H30M") == timedelta(days=-8, hours=-1, minutes=-30)
     for text in ("PT7H", "-P", "-PT", "-P1W", "x"):
-        with pytest.raises(api.SagemakerClientError):
+        with pytest.raises(SagemakerClientError):
             offset(text)
 
 

@@ -11,6 +11,7 @@ from twin.cloudformation.resources import (
     lambda_,
     logs,
     metadata,
+    monitoring,
     s3,
     sagemaker,
     scheduler,
@@ -23,7 +24,8 @@ from twin.cloudformation.resources.base import Account, Call, Created, Handler, 
 __all__ = ["Account", "Call", "Created", "Handler", "HandlerError", "handler_of", "types"]
 
 _MODULES = (
-    apigateway, autoscaling, cloudwatch, dynamodb, events, iam, kms, lambda_, logs, metadata, s3, sagemaker, scheduler, sns, sqs, ssm,
+    apigateway, autoscaling, cloudwatch, dynamodb, events, iam, kms, lambda_, logs, metadata, monitoring, s3, sagemaker, scheduler,
+    sns, sqs, ssm,
 )  # fmt: skip
 _HANDLERS: dict[str, Handler] = {handler.type: handler for module in _MODULES for handler in module.HANDLERS}
 

@@ -11,7 +11,7 @@ from typing import Any
 from twin.cloudformation.resources.base import Call, Created, Handler, HandlerError, changed, gone, tag_list
 from twin.cloudformation.shapes import as_text, request
 
-_GONE = ("ValidationException", "ResourceNotFound", "ResourceNotFoundException")
+GONE = ("ValidationException", "ResourceNotFound", "ResourceNotFoundException")
 """SageMaker answers a Describe or Delete of what does not exist with a ValidationException."""
 _UNDER_WAY = frozenset({"Creating", "Updating", "RollingBack", "SystemUpdating", "Deleting"})
 POLL_SECONDS = 0.1
@@ -36,7 +36,7 @@ class ModelPackageGroup(Handler):
 
     def update(self, call: Call, physical_id: str, before: Mapping[str, Any]) -> Mapping[str, Any]:
         self._policy(call, before)
-        _retag(call, physical_id, before)
+        retag(call, physical_id, before)
         return self._known(physical_id)
 
     def delete(self, call: Call, physical_id: str) -> None:
@@ -44,7 +44,7 @@ class ModelPackageGroup(Handler):
         packages = api.list_model_packages(ModelPackageGroupName=name)["ModelPackageSummaryList"]
         if packages:
             raise HandlerError(f"Model Package Group {name} cannot be deleted: it contains {len(packages)} Model Packages.")
-        with gone(*_GONE):
+        with gone(*GONE):
             api.delete_model_package_group(ModelPackageGroupName=name)
 
     def _policy(self, call: Call, before: Mapping[str, Any]) -> None:
@@ -80,11 +80,11 @@ class Pipeline(Handler):
 
     def update(self, call: Call, physical_id: str, before: Mapping[str, Any]) -> Mapping[str, Any]:
         call.client("sagemaker").update_pipeline(**self._request(call, "UpdatePipeline", "Tags"))
-        _retag(call, call.account.arn("sagemaker", f"pipeline/{physical_id}"), before)
+        retag(call, call.account.arn("sagemaker", f"pipeline/{physical_id}"), before)
         return {}
 
     def delete(self, call: Call, physical_id: str) -> None:
-        with gone(*_GONE):
+        with gone(*GONE):
             token = call.new_name().ljust(32, "0")[-128:]
             call.client("sagemaker").delete_pipeline(PipelineName=physical_id, ClientRequestToken=token)
 
@@ -118,13 +118,13 @@ class Model(Handler):
     name_property = "ModelName"
 
     def create(self, call: Call) -> Created:
-        name = _own_name(call, "ModelName")
+        name = own_name(call, "ModelName")
         arn = call.client("sagemaker").create_model(ModelName=name, **call.request("sagemaker", "CreateModel", "ModelName"))["ModelArn"]
         return Created(arn, {"ModelArn": arn, "ModelName": name})
 
     def delete(self, call: Call, physical_id: str) -> None:
-        with gone(*_GONE):
-            call.client("sagemaker").delete_model(ModelName=_name_in(physical_id))
+        with gone(*GONE):
+            call.client("sagemaker").delete_model(ModelName=name_in(physical_id))
 
 
 class EndpointConfig(Handler):
@@ -152,14 +152,14 @@ class EndpointConfig(Handler):
     name_property = "EndpointConfigName"
 
     def create(self, call: Call) -> Created:
-        name = _own_name(call, "EndpointConfigName")
+        name = own_name(call, "EndpointConfigName")
         request = call.request("sagemaker", "CreateEndpointConfig", "EndpointConfigName")
         arn = call.client("sagemaker").create_endpoint_config(EndpointConfigName=name, **request)["EndpointConfigArn"]
         return Created(arn, {"EndpointConfigArn": arn, "EndpointConfigName": name})
 
     def delete(self, call: Call, physical_id: str) -> None:
-        with gone(*_GONE):
-            call.client("sagemaker").delete_endpoint_config(EndpointConfigName=_name_in(physical_id))
+        with gone(*GONE):
+            call.client("sagemaker").delete_endpoint_config(EndpointConfigName=name_in(physical_id))
 
 
 class Endpoint(Handler):
@@ -183,7 +183,7 @@ class Endpoint(Handler):
     name_property = "EndpointName"
 
     def create(self, call: Call) -> Created:
-        name, given = _own_name(call, "EndpointName"), call.properties
+        name, given = own_name(call, "EndpointName"), call.properties
         values = {key: given[key] for key in ("DeploymentConfig", "EndpointConfigName", "Tags") if key in given}
         reply = call.client("sagemaker").create_endpoint(EndpointName=name, **request("sagemaker", "CreateEndpoint", values))
         call.begun(reply["EndpointArn"])
@@ -192,18 +192,18 @@ class Endpoint(Handler):
 
     def update(self, call: Call, physical_id: str, before: Mapping[str, Any]) -> Mapping[str, Any]:
         # The last part of an ARN is in lower case; the name is not.
-        name = call.properties.get("EndpointName") or _name_in(physical_id)
+        name = call.properties.get("EndpointName") or name_in(physical_id)
         calls_sagemaker = sorted(self.properties - {"EndpointName", "Tags"})
         if changed(call, before, *calls_sagemaker):
             values = {key: call.properties[key] for key in calls_sagemaker if key in call.properties}
             call.client("sagemaker").update_endpoint(EndpointName=name, **request("sagemaker", "UpdateEndpoint", values))
             self._settle(call, name)
-        _retag(call, physical_id, before)
+        retag(call, physical_id, before)
         return {"EndpointArn": physical_id, "EndpointName": name}
 
     def delete(self, call: Call, physical_id: str) -> None:
-        name = call.properties.get("EndpointName") or _name_in(physical_id)
-        with gone(*_GONE):
+        name = call.properties.get("EndpointName") or name_in(physical_id)
+        with gone(*GONE):
             call.client("sagemaker").delete_endpoint(EndpointName=name)
             while True:  # until Describe no longer finds it
                 call.client("sagemaker").describe_endpoint(EndpointName=name)
@@ -220,16 +220,18 @@ class Endpoint(Handler):
             raise HandlerError("the twin is stopping")
 
 
-def _own_name(call: Call, key: str) -> str:
+def own_name(call: Call, key: str) -> str:
     """The given name, or a generated one, from which CloudFormation leaves the stack's name out (https://github.com/aws/aws-cli/issues/4021)."""
     return str(call.properties.get(key) or call.new_name().removeprefix(f"{call.stack_name}-"))[-63:].lstrip("-")
 
 
-def _name_in(arn: str) -> str:
+def name_in(arn: str) -> str:
+    """The name at the end of an ARN."""
     return arn.rpartition("/")[2]
 
 
-def _retag(call: Call, arn: str, before: Mapping[str, Any]) -> None:
+def retag(call: Call, arn: str, before: Mapping[str, Any]) -> None:
+    """Bring a resource's tags up to date."""
     if not changed(call, before, "Tags"):
         return
     api = call.client("sagemaker")
