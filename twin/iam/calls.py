@@ -1,5 +1,6 @@
 """A request as AWS service, operation and parameters. Bodies of S3 objects are left unread."""
 
+import gzip
 import io
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,8 +50,8 @@ def _decode(environ: dict[str, Any], signing_name: str) -> Call:
     service = _service(environ, signing_name)
     if service != "s3":
         buffer_body(environ)
-    request = Request(environ)
     try:
+        request = Request(_plain(environ))
         operation, in_path = get_service_router(service).match(request)
         if service == "s3":
             return _s3(environ, request, operation.name, in_path)
@@ -82,6 +83,15 @@ def buffer_body(environ: dict[str, Any]) -> bytes:
         environ["wsgi.input"] = io.BytesIO(kept)
     body: bytes = kept
     return body
+
+
+def _plain(environ: dict[str, Any]) -> dict[str, Any]:
+    """The request as it was before the SDK compressed its body, as it does for large PutMetricData; moto reads what was sent by itself."""
+    if environ.get("HTTP_CONTENT_ENCODING") != "gzip" or "twin.body" not in environ:
+        return environ
+    body = gzip.decompress(environ["twin.body"])
+    sent = {name: value for name, value in environ.items() if name != "HTTP_CONTENT_ENCODING"}
+    return sent | {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
 
 
 def rewind(environ: dict[str, Any]) -> None:

@@ -203,6 +203,17 @@ def test_passing_a_role_needs_pass_role_for_that_service(role: Role) -> None:
     scheduler.create_schedule(**create)
 
 
+def test_a_condition_sees_into_a_body_that_the_sdk_compressed(role: Role) -> None:
+    condition = {"StringEquals": {"cloudwatch:namespace": "Tides"}}
+    statement = {"Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*", "Condition": condition}
+    role.may(document=json.dumps({"Statement": [statement]}))
+    cloudwatch = role.client("cloudwatch")
+    # 10,240 bytes and more are compressed: https://docs.aws.amazon.com/sdkref/latest/guide/feature-compression.html
+    metrics = [{"MetricName": f"{number}-{'long' * 50}", "Value": 1.0} for number in range(100)]
+    cloudwatch.put_metric_data(Namespace="Tides", MetricData=metrics)
+    assert refused(cloudwatch.put_metric_data, Namespace="Ebbs", MetricData=metrics) == ("cloudwatch:PutMetricData", "*")
+
+
 def test_an_operation_that_cannot_be_mapped_is_denied_by_name(role: Role) -> None:
     role.may(("*", "*"))
     with pytest.raises(ClientError, match="the twin cannot map sagemaker:ListInferenceRouters") as caught:
