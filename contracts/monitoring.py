@@ -88,7 +88,10 @@ class Violations(_Part):
 
 
 class DriftVerdict(StrEnum):
-    """`not_compared`: a datetime moves by nature, and a column that the baseline never saw filled has nothing to be compared with."""
+    """`not_compared`: a datetime moves by nature, and a column that the baseline never saw filled has nothing to be compared with.
+
+    Nor has a window of which only labelled predictions were looked at.
+    """
 
     DRIFT = "drift"
     NO_DRIFT = "no_drift"

@@ -7,6 +7,7 @@ constraint_violations.json, verdict.json and report.html; and metrics for CloudW
 import argparse
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ from contracts.monitoring import (
     Violations,
 )
 from contracts.signature import Signature
+from training.monitoring.champion import fetch_baseline
 from training.monitoring.checks import Checker
 from training.monitoring.fetch import fetch
 from training.monitoring.job import MonitorJob
@@ -50,14 +52,31 @@ def main(paths: Paths, options: list[str]) -> None:
     """Run the job. Raises StateError for what the job is not given, or given wrongly."""
     parser = argparse.ArgumentParser(prog="monitor")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that read; the result does not depend on it")
-    parser.add_argument("--namespace", help="put the metrics there too; Model Monitor does it itself for what its own schedules run")
+    parser.add_argument(
+        "--namespace", help="put the metrics there, by endpoint; Model Monitor puts those of its schedules into its own too"
+    )
     given = parser.parse_args(options)
-    job = MonitorJob.of(os.environ, paths)
-    verdict = run(job, given.workers, paths.cloudwatch)
+    with TemporaryDirectory() as temporary:
+        job = MonitorJob.of(_with_baseline(os.environ, Path(temporary)), paths)
+        verdict = run(job, given.workers, paths.cloudwatch)
     if given.namespace and job.publish:
         put_metrics((paths.cloudwatch / METRICS_FILE).read_text(), given.namespace)
+    if job.window.schedule and verdict.violations:
+        # What Model Monitor's own container says, so that the execution's status tells of it.
+        paths.message.parent.mkdir(parents=True, exist_ok=True)
+        paths.message.write_text(f"CompletedWithViolations: Job completed successfully with {verdict.violations} violations.")
     log.info("drift: %s (%s); quality: %s", verdict.drift, ", ".join(verdict.drifted) or "no feature", verdict.quality.verdict)
     log.info("%s", verdict.counts.model_dump_json())
+
+
+def _with_baseline(environment: Mapping[str, str], folder: Path) -> Mapping[str, str]:
+    """The environment, with the champion's baseline from the registry when it names the champion and no files."""
+    package = environment.get("model_package")
+    if not package or environment.get("baseline_statistics"):
+        return environment
+    fetch_baseline(package, folder)
+    files = {"baseline_statistics": layout.STATISTICS, "baseline_constraints": layout.CONSTRAINTS}
+    return {**environment, **{variable: str(folder / name) for variable, name in files.items()}}
 
 
 def run(job: MonitorJob, workers: int, cloudwatch: Path) -> MonitoringVerdict:
@@ -115,11 +134,11 @@ def judge(
 ) -> tuple[MonitoringVerdict, Violations]:
     """Every verdict of a window, and everything that is wrong with it."""
     kinds, limits = signature.features, job.thresholds
-    features = judge_features(baseline, window.columns, kinds, limits)
+    features = [] if job.labelled_only else judge_features(baseline, window.columns, kinds, limits)
     quality = judge_quality(window.quality, evaluation, limits)
     start, end = job.quality
     drifted = [feature for feature in features if feature.verdict is DriftVerdict.DRIFT]
-    violations = Checker(baseline, constraints, kinds, limits).check(window)
+    violations = [] if job.labelled_only else Checker(baseline, constraints, kinds, limits).check(window)
     violations += [
         Violation(
             feature_name=feature.name,
@@ -133,7 +152,7 @@ def judge(
     verdict = MonitoringVerdict(
         window=job.window,
         problem=signature.problem,
-        drift=judge_window(features, window.tally.rows, limits),
+        drift=DriftVerdict.NOT_COMPARED if job.labelled_only else judge_window(features, window.tally.rows, limits),
         drifted=tuple(feature.name for feature in drifted),
         features=tuple(feature for feature in features if feature.name not in ANSWERS),
         predictions=tuple(feature for feature in features if feature.name in ANSWERS),

@@ -7,6 +7,7 @@ labels.py      ground truth                                             quality.
 distance.py    how far two histograms are apart                         judge.py       drift and quality verdicts
 checks.py      data quality: violations of the baseline's constraints   outputs.py     statistics, metrics
 report.py      the page that people read, with plots.py             publish.py     metrics to CloudWatch
+fetch.py       captures and labels on S3                                champion.py    the baseline that a model package names
 
 Everything between reading and judging is a sum: a summary of two halves is the merged summaries of the halves, in any order. So a window
 is read in one pass, by as many processes as there are cores, with memory that does not grow with its length. What grows: 8 bytes a

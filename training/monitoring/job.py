@@ -7,6 +7,8 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-byoc-contract-inpu
     start_time, end_time                  the window; start <= inference time < end, ISO 8601, UTC when no zone is named
     baseline_statistics                   the champion's statistics.json
     baseline_constraints                  its constraints.json
+    model_package                         ours, instead of these two: the champion's ARN, whose baseline is found in the registry
+    analysis_type                         MODEL_QUALITY: the captures are only those that have a label, so only the quality is judged
     output_path                           folder for what the job writes
     publish_cloudwatch_metrics            Enabled: metrics are written for CloudWatch
     sagemaker_endpoint_name, sagemaker_monitoring_schedule_name    their dimensions
@@ -33,7 +35,10 @@ from training.paths import Paths
 
 @dataclass(frozen=True)
 class MonitorJob:
-    """One window to look at; and a span of time, of the answers whose quality is judged. Sources are folders, or S3 URIs."""
+    """One window to look at; and a span of time, of the answers whose quality is judged. Sources are folders, or S3 URIs.
+
+    `labelled_only`: the captures are a sample by who got a label, which says nothing about drift.
+    """
 
     window: Window
     quality: tuple[datetime, datetime]
@@ -45,6 +50,7 @@ class MonitorJob:
     evaluation: Path
     ground_truth: Path | str | None
     publish: bool
+    labelled_only: bool
     thresholds: Thresholds
 
     @classmethod
@@ -71,6 +77,7 @@ class MonitorJob:
             evaluation=paths.at(environment.get("model_evaluation") or str(statistics.with_name(EVALUATION))),
             ground_truth=_source(truth, paths) if truth else None,
             publish=environment.get("publish_cloudwatch_metrics", "Enabled") == "Enabled",
+            labelled_only=environment.get("analysis_type") == "MODEL_QUALITY",
             thresholds=Thresholds.model_validate_json(environment.get("thresholds") or "{}"),
         )
 

@@ -113,16 +113,16 @@ def metric_lines(verdict: MonitoringVerdict, window: WindowSummary) -> str:
 
 def _metrics(verdict: MonitoringVerdict, window: WindowSummary) -> Iterator[tuple[str, dict[str, object]]]:
     counts = verdict.counts
+    if verdict.drift is DriftVerdict.NOT_COMPARED:  # the rest is said by the job that looks at all captures
+        yield from _quality_metrics(verdict)
+        return
     yield ROWS, {"Value": counts.rows, "Unit": "Count"}
     yield UNREADABLE, {"Value": counts.unreadable_lines + counts.unreadable_requests + counts.unreadable_answers, "Unit": "Count"}
     yield VIOLATED, {"Value": verdict.violations, "Unit": "Count"}
     if verdict.drift is not DriftVerdict.NOT_ENOUGH_DATA:
         yield DRIFT_ALARM, {"Value": int(verdict.drift is DriftVerdict.DRIFT)}
         yield DRIFTED, {"Value": len(verdict.drifted), "Unit": "Count"}
-    if verdict.quality.verdict is not QualityVerdict.NOT_ENOUGH_DATA:
-        yield QUALITY_ALARM, {"Value": int(verdict.quality.verdict is QualityVerdict.FELL)}
-        for metric in verdict.quality.metrics:
-            yield QUALITY + metric.metric, {"Value": metric.value}
+    yield from _quality_metrics(verdict)
     for feature in (*verdict.features, *verdict.predictions):
         if feature.distance is not None:
             yield FEATURE_DRIFT + feature.name, {"Value": feature.distance}
@@ -133,3 +133,11 @@ def _metrics(verdict: MonitoringVerdict, window: WindowSummary) -> Iterator[tupl
         total = summary.center * summary.present + summary.total
         values = {"SampleCount": summary.present, "Sum": total, "Minimum": summary.minimum, "Maximum": summary.maximum}
         yield FEATURE_DATA + feature.name, {"StatisticValues": values}
+
+
+def _quality_metrics(verdict: MonitoringVerdict) -> Iterator[tuple[str, dict[str, object]]]:
+    if verdict.quality.verdict is QualityVerdict.NOT_ENOUGH_DATA:
+        return
+    yield QUALITY_ALARM, {"Value": int(verdict.quality.verdict is QualityVerdict.FELL)}
+    for metric in verdict.quality.metrics:
+        yield QUALITY + metric.metric, {"Value": metric.value}

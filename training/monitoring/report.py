@@ -79,6 +79,8 @@ def headline(verdict: MonitoringVerdict) -> str:
             return "Drift, and the model got worse" if fell else "Drift: the traffic has changed"
         case DriftVerdict.NO_DRIFT:
             return "The model got worse" if fell else "No drift"
+        case DriftVerdict.NOT_COMPARED:
+            return "The model got worse" if fell else "Labelled predictions"
         case _:
             return "The model got worse" if fell else "Not enough data"
 
@@ -90,6 +92,8 @@ def sentences(verdict: MonitoringVerdict) -> list[str]:
 
 def _about_drift(verdict: MonitoringVerdict) -> str:
     rows, limits = verdict.counts.rows, verdict.thresholds
+    if verdict.drift is DriftVerdict.NOT_COMPARED:
+        return "Only predictions with a label were looked at, which says nothing about drift."
     if verdict.drift is DriftVerdict.NOT_ENOUGH_DATA:
         return f"{rows:,} rows say nothing about drift; at least {limits.minimum_rows:,} are needed."
     moved = [feature.name for feature in verdict.features if feature.verdict is DriftVerdict.DRIFT]
