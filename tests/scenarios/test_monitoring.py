@@ -4,12 +4,15 @@ import json
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from cli.api import PredictionApi
 from cli.assembly import synthesise
+from cli.main import application
 from contracts import layout
 from contracts.events import DetailType
 from contracts.monitoring import DRIFT_ALARM, NAMESPACE, QUALITY_ALARM, ROWS, DriftVerdict, MonitoringVerdict, QualityVerdict
@@ -98,6 +101,14 @@ class Watched(Loop):
         result: dict[str, Any] = json.loads(reply["Payload"].read())
         return result
 
+    def tide(self, *arguments: str) -> dict[str, Any]:
+        """What a command answers to machines."""
+        place = ["--config", str(self.app.project.config_path), "--dir", str(self.twin.cloud.folder), "--json"]
+        done = CliRunner().invoke(application, [*arguments, *place])
+        assert done.exit_code == 0, done.output
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
     def jobs(self) -> list[str]:
         """The monitoring jobs' names."""
         found = self.app.sagemaker.list_processing_jobs(NameContains=f"{self.app.prefix}-monitor-")["ProcessingJobSummaries"]
@@ -132,6 +143,7 @@ def test_windows_from_steady_to_drifted(watched: Watched) -> None:
     # Before there is a model, nothing is watched, and the function says why.
     assert "there is no endpoint" in watched.invoke(_tick(datetime(2026, 1, 5, 9, 10, tzinfo=UTC)))["why"]
     assert watched.jobs() == []
+    assert watched.tide("monitor") == {"ok": True, "verdict": None}
     watched.accepted(table(300))
     watched.live(1)
 
@@ -147,7 +159,7 @@ def test_windows_from_steady_to_drifted(watched: Watched) -> None:
     assert watched.measured(DRIFT_ALARM, steady + HOUR) == [0.0]
     assert watched.measured(QUALITY_ALARM, steady + HOUR) == []
 
-    first = watched.next_window()
+    first = steady + HOUR
     watched.tell(answers)  # the model was right every time
     shifted = watched.ask(ROWS_OF_A_WINDOW, shift=3.0)
     found = watched.verdict(first)
@@ -156,7 +168,7 @@ def test_windows_from_steady_to_drifted(watched: Watched) -> None:
     assert (found.quality.start, found.quality.end) == (steady, first)
     assert watched.alarm("drift") != "ALARM"
 
-    second = watched.next_window()
+    second = first + HOUR
     watched.tell({name: "no" if said == "yes" else "yes" for name, said in shifted.items()})
     watched.ask(ROWS_OF_A_WINDOW, shift=3.0)
     found = watched.verdict(second)
@@ -165,14 +177,28 @@ def test_windows_from_steady_to_drifted(watched: Watched) -> None:
     watched.until("the drift alarm", lambda: True if watched.alarm("drift") == "ALARM" else None, 30)
     assert watched.measured(QUALITY_ALARM, second + HOUR) == [1.0]
 
-    # The same tick again is the same job; a person's question is another one, which moves no alarm.
+    # The same tick again is the same job.
     before = watched.jobs()
     assert watched.invoke(_tick(second + HOUR + timedelta(minutes=10)))["started"] is False
     assert watched.jobs() == before
 
-    scarce = watched.next_window()
+    scarce = second + HOUR
     watched.ask(20, shift=3.0)
     found = watched.verdict(scarce)
     assert (found.drift, found.counts.rows) == (DriftVerdict.NOT_ENOUGH_DATA, 20)
     assert watched.measured(ROWS, scarce + HOUR) == [20.0]
     assert watched.measured(DRIFT_ALARM, scarce + HOUR) == []
+
+
+def test_a_person_sees_the_last_verdict_and_has_any_window_looked_at(watched: Watched) -> None:
+    last = watched.tide("monitor")
+    assert last["verdict"]["counts"]["rows"] == 20
+    assert "Not enough data" in Path(last["report"]).read_text()
+    start = datetime.fromisoformat(last["verdict"]["window"]["start"]) - HOUR
+    alarms, before = watched.alarm("drift"), watched.measured(DRIFT_ALARM, start + HOUR)
+    again = watched.tide("monitor", "--window", start.isoformat(), (start + HOUR).isoformat())
+    assert (again["verdict"]["drift"], again["verdict"]["quality"]["verdict"]) == ("drift", "fell")
+    assert "/by-hand/" in again["uri"]
+    # It moved no alarm, and the schedule's verdict is still the last one.
+    assert (watched.alarm("drift"), watched.measured(DRIFT_ALARM, start + HOUR)) == (alarms, before)
+    assert watched.tide("monitor") == last

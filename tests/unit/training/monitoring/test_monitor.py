@@ -204,3 +204,17 @@ def test_memory_does_not_grow_with_the_window(tmp_path: Path) -> None:
         peaks.append(int(done.stdout.split()[-1]) / 1024)
         assert f'"rows":{500 * hours}' in (folder / "processing/output/report/verdict.json").read_text().replace(" ", "")
     assert peaks[1] < peaks[0] + 8, peaks
+
+
+def test_quality_is_judged_over_its_own_window_because_labels_come_late(tmp_path: Path) -> None:
+    captures(tmp_path)  # of 10 o'clock, all labelled
+    later = [traffic.line([row], 1000 + number, minute=125) for number, row in enumerate(traffic.rows(200, 3, 3.0))]
+    traffic.write(tmp_path / "processing" / "input" / "captures", later, hour=12)
+    windows = {"start_time": "2026-11-20T12:00:00Z", "end_time": "2026-11-20T14:00:00Z"}
+    late = {"quality_start_time": "2026-11-20T10:00:00Z", "quality_end_time": "2026-11-20T12:00:00Z"}
+    verdict, _ = run(tmp_path, **windows, **late)
+    assert (verdict.drift, verdict.counts.rows, verdict.counts.predictions) == (DriftVerdict.DRIFT, 200, 200)
+    assert (verdict.quality.verdict, verdict.quality.labels, verdict.counts.labels) == (QualityVerdict.HELD, 300, 300)
+    assert (str(verdict.quality.start), str(verdict.quality.end)) == ("2026-11-20 10:00:00+00:00", "2026-11-20 12:00:00+00:00")
+    verdict, _ = run(tmp_path, **windows)
+    assert (verdict.drift, verdict.quality.verdict, verdict.quality.labels) == (DriftVerdict.DRIFT, QualityVerdict.NOT_ENOUGH_DATA, 0)
