@@ -188,14 +188,26 @@ class Monitoring(_Section):
     max_runtime_seconds: int = Field(default=3600, ge=60, le=432_000)
 
 
+class RetrainingTrigger(StrEnum):
+    """What makes the loop train by itself. `labels`: labels of `cooldown_windows` windows have come; `alarms`: drift or fallen quality."""
+
+    LABELS = "labels"
+    ALARMS = "alarms"
+
+
 class Retraining(_Section):
-    """When the loop trains by itself. `dry_run` records what it would do; `disabled` does not look."""
+    """When the loop trains by itself. `dry_run` records what it would do; `disabled` does not look.
+
+    Labels are what a retraining lives on, so the cooldown counts windows in which labels came. Of the gain of training after every window,
+    alarms alone find little: a model also gets better by more data, and a slow change crosses no threshold (docs/adr/0014).
+    """
 
     mode: GateMode = GateMode.ENABLED
-    minimum_labels: int = Field(
-        default=100, ge=20, description="labelled rows since the last training data; fewer train nothing"
+    trigger: RetrainingTrigger = RetrainingTrigger.LABELS
+    minimum_labels: int = Field(default=100, ge=20, description="labelled rows since the last training data; fewer train nothing")
+    cooldown_windows: int = Field(
+        default=3, ge=1, description="windows with labels between two retrainings; the first comes one earlier, the second one later"
     )
-    cooldown_windows: int = Field(default=3, ge=0, description="windows between two retrainings, and after a deployment")
     monthly_cap: int = Field(default=31, ge=1, description="retrainings within 30 days")
     failures_to_stop: int = Field(default=3, ge=1, description="failed retrainings in a row that stop retraining until a person trains")
 

@@ -111,6 +111,11 @@ def ground_truth_key(collected: datetime, part: int, sha256: str) -> str:
     return f"{GROUND_TRUTH}{hour_prefix(moment)}{moment:%M-%S}-{moment.microsecond // 1000:03d}-{part:04d}-{sha256}.jsonl"
 
 
+def parse_ground_truth_hour(key: str) -> datetime:
+    """The hour in which a file of labels was collected. Raises ValueError for another key."""
+    return datetime.strptime(key[: len(GROUND_TRUTH) + len("yyyy/mm/dd/hh/")], f"{GROUND_TRUTH}%Y/%m/%d/%H/").replace(tzinfo=UTC)
+
+
 def monitoring_prefix(end: datetime) -> str:
     """The folder of what monitoring found in the window that ended at `end`, a full hour."""
     return MONITORING + hour_prefix(end)

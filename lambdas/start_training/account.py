@@ -3,39 +3,39 @@
 The lock is read first: what it holds is the only thing that another invocation may change while this one looks.
 """
 
-import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
-from pydantic import ValidationError
-
-from contracts.collection import Collection
 from contracts.config import Config
 from contracts.environment import StartTrainingEnvironment
-from contracts.instances import has_local_storage
-from contracts.layout import CAPTURE, COLLECTION, GROUND_TRUTH, VARIANT, collection_prefix, manifest_key
+from contracts.layout import (
+    GROUND_TRUTH,
+    ground_truth_key,
+    hour_prefix,
+    manifest_key,
+    parse_ground_truth_hour,
+)
 from contracts.ledger import Decision, Evidence, Outcome, Retraining, What
 from contracts.ledger import Skip as SkipItem
 from contracts.manifest import Manifest
 from lambdas.ledger import Ledger
 from lambdas.live import Endpoint
 from lambdas.start_training.adapters import LiveModel, Manifests, Pipeline, Runs
-from lambdas.start_training.guard import REMEMBERED, outcome_of
+from lambdas.start_training.collecting import CollectJobs
+from lambdas.start_training.guard import REMEMBERED, labels_since, outcome_of, window_start, windows_needed
 from lambdas.start_training.logic import S3_SOURCE, Cause
 from lambdas.start_training.starting import BY, Starter
-from lambdas.start_training.states import Alarm, Begin, Champion, Collect, Drop, Job, Observed, Rules, Settle, Skip, StartRun, Stop
+from lambdas.start_training.states import Alarm, Begin, Champion, Collect, Drop, Observed, Rules, Settle, Skip, StartRun, Stop
 
-VOLUME = 30  # GB
 STEPS_OF_A_RUN = 3  # jobs of the pipeline, each with its own limit on time
 
 
-def rules(config: Config) -> Rules:
-    """The project's rules."""
+def _rules(config: Config) -> Rules:
     retraining, monitoring = config.retraining, config.monitoring
     return Rules(
         mode=retraining.mode,
+        trigger=retraining.trigger,
         window=timedelta(hours=monitoring.window_hours),
         label_delay=timedelta(hours=monitoring.label_delay_hours),
         cooldown_windows=retraining.cooldown_windows,
@@ -57,89 +57,28 @@ class Alarms:
         return tuple(Alarm(self._names[alarm["AlarmName"]], alarm["StateTransitionedTimestamp"]) for alarm in found)
 
 
-class CollectJobs:
-    """Processing jobs `<prefix>-collect-<name>`."""
+class Labels:
+    """Ground truth in the data bucket, by the hour in which it was collected."""
 
-    def __init__(self, sagemaker: Any, s3: Any, config: Config, variables: StartTrainingEnvironment) -> None:
-        self._sagemaker = sagemaker
+    def __init__(self, s3: Any, bucket: str) -> None:
         self._s3 = s3
-        self._config = config
-        self._variables = variables
+        self._bucket = bucket
 
-    def start(self, retraining: Retraining) -> None:
-        """Start the job. One that is there already is the same."""
-        try:
-            self._sagemaker.create_processing_job(**self._request(retraining))
-        except self._sagemaker.exceptions.ResourceInUse:
-            return
+    def windows(self, since: datetime, now: datetime, window: timedelta, most: int) -> int:
+        """In how many windows that have ended labels came after `since`; counts no further than `most`.
 
-    def read(self, name: str) -> Job | None:
-        """A retraining's job, or None when it was not started."""
-        try:
-            found = self._sagemaker.describe_processing_job(ProcessingJobName=self._name(name))
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in {"ValidationException", "ResourceNotFound"}:
-                raise
-            return None
-        status = found["ProcessingJobStatus"]
-        collection = self._collection(name) if status == "Completed" else None
-        return Job(status, found.get("FailureReason") or found.get("ExitMessage", ""), collection)
-
-    def evidence(self, name: str) -> tuple[Evidence, ...]:
-        """collection.json, when it is there."""
-        body = self._body(name)
-        uri = f"s3://{self._variables.data_bucket}/{collection_prefix(name)}{COLLECTION}"
-        return (Evidence(uri=uri, sha256=hashlib.sha256(body).hexdigest()),) if body else ()
-
-    def _collection(self, name: str) -> Collection | None:
-        try:
-            return Collection.from_json(self._body(name) or b"")
-        except ValidationError:
-            return None
-
-    def _body(self, name: str) -> bytes | None:
-        try:
-            found = self._s3.get_object(Bucket=self._variables.data_bucket, Key=collection_prefix(name) + COLLECTION)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchKey":
-                raise
-            return None
-        body: bytes = found["Body"].read()
-        return body
-
-    def _name(self, name: str) -> str:
-        return f"{self._config.prefix}-collect-{name}"
-
-    def _request(self, retraining: Retraining) -> dict[str, Any]:
-        config, variables = self._config, self._variables
-        instance = config.monitoring.instance_type
-        key = {} if has_local_storage(instance) else {"VolumeKmsKeyId": variables.key_arn}
-        return {
-            "ProcessingJobName": self._name(retraining.name),
-            "ProcessingResources": {"ClusterConfig": {"InstanceCount": 1, "InstanceType": instance, "VolumeSizeInGB": VOLUME} | key},
-            "StoppingCondition": {"MaxRuntimeInSeconds": config.monitoring.max_runtime_seconds},
-            "AppSpecification": {
-                "ImageUri": variables.image_uri,
-                "ContainerEntrypoint": ["python", "-m", "training", "collect"],
-                "ContainerArguments": self._arguments(retraining),
-            },
-            "RoleArn": variables.collect_role_arn,
-        }
-
-    def _arguments(self, retraining: Retraining) -> list[str]:
-        variables, config = self._variables, self._config
-        data = f"s3://{variables.data_bucket}"
-        named = {
-            "name": retraining.name,
-            "captures": f"s3://{variables.artifacts_bucket}/{CAPTURE}{variables.endpoint_name}/{VARIANT}",
-            "labels": f"{data}/{GROUND_TRUTH}".rstrip("/"),
-            "start": retraining.start.isoformat(),
-            "end": retraining.end.isoformat(),
-            "parent": f"{data}/{manifest_key(config.data.dataset, retraining.parent)}",
-            "data-bucket": variables.data_bucket,
-            "minimum-labels": str(config.retraining.minimum_labels),
-        }
-        return [text for name, value in named.items() for text in (f"--{name}", value)]
+        S3 lists keys in order, so one request finds the next window with labels, however many labels there are.
+        """
+        found, after = 0, ground_truth_key(since, 0, "~")
+        while found < most:
+            listed = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=GROUND_TRUTH, StartAfter=after, MaxKeys=1).get("Contents")
+            if not listed:
+                break
+            end = window_start(parse_ground_truth_hour(listed[0]["Key"]), window) + window
+            if end > now:
+                break
+            found, after = found + 1, GROUND_TRUTH + hour_prefix(end)
+        return found
 
 
 class AwsAccount:
@@ -147,6 +86,7 @@ class AwsAccount:
 
     def __init__(self, variables: StartTrainingEnvironment, clients: Callable[[str], Any], config: Config, now: datetime) -> None:
         sagemaker, s3 = clients("sagemaker"), clients("s3")
+        self.rules = _rules(config)
         self._variables = variables
         self._config = config
         self._now = now
@@ -154,6 +94,7 @@ class AwsAccount:
         self._alarms = Alarms(clients("cloudwatch"), config.prefix)
         self._live = LiveModel(sagemaker, variables.endpoint_name)
         self._manifests = Manifests(s3)
+        self._labels = Labels(s3, variables.data_bucket)
         self._jobs = CollectJobs(sagemaker, s3, config, variables)
         self._runs = Runs(s3, variables.artifacts_bucket)
         self._pipeline = Pipeline(sagemaker, variables.pipeline_name)
@@ -164,15 +105,18 @@ class AwsAccount:
         lock = self._ledger.open_retraining()
         execution = self._pipeline.execution(lock.execution) if lock and lock.execution else None
         endpoint = self._live.endpoint()
+        champion = self._champion(endpoint) if endpoint else None
+        history = self._ledger.retrainings(self._now - REMEMBERED)
         return Observed(
             now=self._now,
             alarms=self._alarms.read(),
             endpoint_status=endpoint.status if endpoint else None,
-            champion=self._champion(endpoint) if endpoint else None,
+            champion=champion,
             lock=lock,
             job=self._jobs.read(lock.name) if lock and not lock.execution else None,
             run=execution.run if execution else None,
-            history=self._ledger.retrainings(self._now - REMEMBERED),
+            history=history,
+            labelled=self._labelled(champion, history) if champion else 0,
             thrown_back=tuple(item.time for item in self._ledger.quarantines()),
             last_success=self._pipeline.last_success(),
             skipped=self._ledger.skipped() is not None,
@@ -237,6 +181,10 @@ class AwsAccount:
         longest = timedelta(seconds=STEPS_OF_A_RUN * self._config.training.max_runtime_seconds, hours=1)
         for arn in self._pipeline.unsuccessful(self._now - longest):
             self.record_end(arn)
+
+    def _labelled(self, champion: Champion, history: tuple[Retraining, ...]) -> int:
+        needed = windows_needed(history, self.rules)
+        return self._labels.windows(labels_since(champion, history), self._now, self.rules.window, needed)
 
     def _champion(self, endpoint: Endpoint) -> Champion | None:
         metadata = self._live.metadata(endpoint.package_arn) if endpoint.package_arn else None

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from contracts.config import RetrainingTrigger
 from contracts.errors import StateError
 from contracts.evaluation import GateMode
 from contracts.ledger import Outcome, Retraining
@@ -102,7 +103,7 @@ def decide(seen: Observed, rules: Rules) -> Action:
         return Nothing("no model of this project's pipeline is live")
     if seen.is_deploying:
         return Wait(f"the endpoint is {seen.endpoint_status}")
-    why = _asked(seen)
+    why = _asked(seen, seen.champion, rules)
     return _consider(seen, _plan(seen.now, seen.champion, why, rules), rules) if why else Nothing("nothing asks for training")
 
 
@@ -116,9 +117,13 @@ def _consider(seen: Observed, wanted: Retraining, rules: Rules) -> Action:
     return Begin(wanted)
 
 
-def _asked(seen: Observed) -> str | None:
+def _asked(seen: Observed, champion: Champion, rules: Rules) -> str | None:
     """What asks for training, in words that stay the same as long as it does."""
-    return ", ".join(f"{alarm.name} since {_time(alarm.since)}" for alarm in sorted(seen.alarms, key=lambda each: each.name)) or None
+    reasons = [f"{alarm.name} since {_time(alarm.since)}" for alarm in sorted(seen.alarms, key=lambda each: each.name)]
+    needed = windows_needed(seen.history, rules)
+    if rules.trigger is RetrainingTrigger.LABELS and seen.labelled >= needed:
+        reasons.append(f"labels came in {needed} windows since {_time(labels_since(champion, seen.history))}")
+    return ", ".join(reasons) or None
 
 
 def _plan(now: datetime, champion: Champion, why: str, rules: Rules) -> Retraining:
@@ -130,7 +135,7 @@ def _plan(now: datetime, champion: Champion, why: str, rules: Rules) -> Retraini
         champion=champion.arn,
         parent=champion.dataset_version,
         start=champion.seen_until,
-        end=_hour(now - SETTLING) - rules.label_delay,
+        end=window_start(now - SETTLING, HOUR) - rules.label_delay,
     )
 
 
@@ -153,16 +158,36 @@ def _breaker(seen: Observed, wanted: Retraining, rules: Rules) -> Stop | None:
 
 
 def _cooldown(seen: Observed, wanted: Retraining, rules: Rules) -> Skip | None:
-    """Counted in whole windows, so that a decision that comes minutes after a window's end is not put off to the next."""
-    if seen.champion is None:
+    """Time alone teaches nothing: what counts is windows in which labels came, and time only says whether they are late."""
+    needed = windows_needed(seen.history, rules)
+    if seen.champion is None or seen.labelled >= needed:
         return None
-    events = [(seen.champion.since, "the deployment")]
-    events += [(each.ended, "the last retraining") for each in seen.history[-1:] if each.ended is not None]
-    moment, what = max(events)
-    first = (_window(moment, rules) + rules.cooldown_windows) * rules.window + _EPOCH
-    if wanted.asked >= first:
-        return None
-    return Skip(f"{wanted.why}: cooldown of {rules.cooldown_windows} windows after {what} of {_time(moment)}, until {_time(first)}")
+    since = labels_since(seen.champion, seen.history)
+    first = window_start(since, rules.window) + needed * rules.window
+    if wanted.asked < first:
+        return Skip(f"{wanted.why}: cooldown of {needed} windows since the last retraining or deployment at {_time(since)}")
+    return Skip(
+        f"{wanted.why}: labels came in fewer than {needed} windows since {_time(since)}. "
+        "Next: send the labels that are known by now (tide feedback, POST /feedback)",
+        lacks_labels=True,
+    )
+
+
+def labels_since(champion: Champion, history: Sequence[Retraining]) -> datetime:
+    """From when on labels are new: since the last retraining was asked for, or the champion was deployed."""
+    return max([champion.since, *(each.asked for each in history[-1:])])
+
+
+def windows_needed(history: Sequence[Retraining], rules: Rules) -> int:
+    """In how many windows labels must have come. The first retraining borrows a window from the second: a young model gains most by data.
+
+    So there is never more than one retraining to `cooldown_windows` windows with labels, but for the first.
+    """
+    if history and history[-1].outcome is Outcome.TOO_FEW_LABELS:
+        return 1
+    cooldown, trained = rules.cooldown_windows, sum(each.run is not None for each in history)
+    borrowed = 1 if cooldown > 1 else 0
+    return cooldown - borrowed if trained == 0 else cooldown + borrowed if trained == 1 else cooldown
 
 
 def _cap(seen: Observed, wanted: Retraining, rules: Rules) -> Skip | None:
@@ -253,13 +278,9 @@ def outcome_of(run: Run) -> Outcome:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _window(moment: datetime, rules: Rules) -> int:
-    """The number of the window that a moment is in. Windows divide a day, so they begin where monitoring's do."""
-    return (moment - _EPOCH) // rules.window
-
-
-def _hour(moment: datetime) -> datetime:
-    return moment - (moment - _EPOCH) % HOUR
+def window_start(moment: datetime, window: timedelta) -> datetime:
+    """When the window began that a moment is in. Windows divide a day, so they begin where monitoring's do."""
+    return moment - (moment - _EPOCH) % window
 
 
 def _time(moment: datetime) -> str:

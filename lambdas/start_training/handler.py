@@ -16,11 +16,11 @@ from contracts.events import Anything, DetailType, Event, ObjectCreated, Pipelin
 from contracts.ledger import Outcome
 from contracts.monitoring import ENDPOINT_DIMENSION, RETRAINING_STOPPED, TOO_FEW_LABELS
 from lambdas import runtime
-from lambdas.start_training.account import AwsAccount, rules
+from lambdas.start_training.account import AwsAccount
 from lambdas.start_training.guard import retrain
 from lambdas.start_training.logic import Cause
 from lambdas.start_training.starting import Starter
-from lambdas.start_training.states import Action, Settle, Stop
+from lambdas.start_training.states import Action, Settle, Skip, Stop
 
 SERVICE = "start_training"
 logger = Logger(service=SERVICE)
@@ -45,7 +45,7 @@ def handle(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         account.record_end(ended.detail.arn)
     elif cause.detail_type == DetailType.TICK:
         account.record_ends()
-    done = retrain(account, rules(runtime.project()))
+    done = retrain(account, account.rules)
     _tell(cause, done)
     return {"actions": [type(action).__name__ for action in done]}
 
@@ -60,9 +60,12 @@ def _start(created: Event[ObjectCreated], variables: StartTrainingEnvironment) -
     return result
 
 
+def _lacks_labels(action: Action) -> bool:
+    return (isinstance(action, Settle) and action.outcome is Outcome.TOO_FEW_LABELS) or (isinstance(action, Skip) and action.lacks_labels)
+
+
 def _tell(cause: Event[Anything], done: tuple[Action, ...]) -> None:
     """Log what was done, and count what people are to hear of."""
-    too_few = sum(isinstance(action, Settle) and action.outcome is Outcome.TOO_FEW_LABELS for action in done)
-    metrics.add_metric(TOO_FEW_LABELS, MetricUnit.Count, too_few)
+    metrics.add_metric(TOO_FEW_LABELS, MetricUnit.Count, sum(_lacks_labels(action) for action in done))
     metrics.add_metric(RETRAINING_STOPPED, MetricUnit.Count, sum(isinstance(action, Stop) for action in done))
     logger.info("looked at retraining", cause=cause.detail_type, actions=[repr(action) for action in done])

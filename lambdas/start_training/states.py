@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from contracts.collection import Collection
+from contracts.config import RetrainingTrigger
 from contracts.evaluation import GateMode
 from contracts.ledger import Outcome, Retraining
 
@@ -13,6 +14,7 @@ class Rules:
     """When the loop may train by itself: `retraining` and `monitoring` of tidewheel.yaml."""
 
     mode: GateMode
+    trigger: RetrainingTrigger
     window: timedelta
     label_delay: timedelta
     cooldown_windows: int
@@ -59,8 +61,9 @@ class Run:
 class Observed:
     """One look at the account. `lock`: the retraining that goes on, `job` and `run`: what became of it; the rest is what guards go by.
 
-    `thrown_back`: when versions were quarantined; `last_success`: when the newest successful run of the pipeline began; `skipped`: there
-    is a reason not to train that was recorded and may be gone.
+    `labelled`: windows that have ended and in which labels came since the champion or the last retraining; `thrown_back`: when versions
+    were quarantined; `last_success`: when the newest successful run of the pipeline began; `skipped`: there is a reason not to train that
+    was recorded and may be gone.
     """
 
     now: datetime
@@ -71,6 +74,7 @@ class Observed:
     job: Job | None = None
     run: Run | None = None
     history: tuple[Retraining, ...] = ()
+    labelled: int = 0
     thrown_back: tuple[datetime, ...] = ()
     last_success: datetime | None = None
     skipped: bool = False
@@ -122,9 +126,10 @@ class Drop:
 
 @dataclass(frozen=True)
 class Skip:
-    """Something asks for training, and a guard forbids it."""
+    """Something asks for training, and a guard forbids it. `lacks_labels`: because labels do not come, which people must hear of."""
 
     why: str
+    lacks_labels: bool = False
 
 
 @dataclass(frozen=True)
