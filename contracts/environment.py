@@ -71,6 +71,12 @@ class ReconcileEndpointEnvironment(Environment):
     endpoint_name: str
     endpoint_stack: str
     deployment_role_arn: str
+    rollback_alarms: str  # their names, separated by spaces
+
+    @property
+    def alarm_names(self) -> tuple[str, ...]:
+        """The alarms that throw a deployment back."""
+        return tuple(self.rollback_alarms.split())
 
 
 class PredictEnvironment(Environment):

@@ -34,7 +34,7 @@ from stacks.constructs.function_policies import FunctionPolicies
 from stacks.constructs.monitoring import window_alarms, window_ends
 from stacks.constructs.triggers import Tick, Trigger
 from stacks.data import DataStack
-from stacks.names import Arns, collect_jobs, function_name, monitor_jobs, stack_name, window_alarm_names
+from stacks.names import Arns, collect_jobs, function_name, monitor_jobs, rollback_alarm_names, stack_name, window_alarm_names
 from stacks.project import Project
 from stacks.serving import FUNCTIONS as SERVING_FUNCTIONS
 from stacks.serving import ServingStack
@@ -51,7 +51,9 @@ class ControlStack(cdk.Stack):
         self._project, self._data = project, data
         self._dead_letters = DeadLetters(self, data.key)
         self._policies = FunctionPolicies(self, project, data)
-        self._deployment_role = deployment_role(self, project, model_role=training.model_role, key_arn=data.key.key_arn)
+        self._deployment_role = deployment_role(
+            self, project, model_role=training.model_role, monitor_role=training.monitor_role, key_arn=data.key.key_arn
+        )
         self._ingest_dataset()
         self._start_training(training)
         self._start_monitoring(training)
@@ -133,6 +135,7 @@ class ControlStack(cdk.Stack):
             endpoint_name=project.prefix,
             endpoint_stack=stack_name(project, "endpoint"),
             deployment_role_arn=self._deployment_role.role_arn,
+            rollback_alarms=" ".join(rollback_alarm_names(project)),
         )
         statements = self._policies.reconcile_endpoint(self._deployment_role.role_arn)
         function = self._function("reconcile_endpoint", environment, statements, timeout_seconds=120)
@@ -142,6 +145,8 @@ class ControlStack(cdk.Stack):
         self._on_sagemaker("deployment-changed", DetailType.ENDPOINT_DEPLOYMENT, endpoint, function)
         stack = {"stack-id": [{"prefix": f"{Arns(self, project).endpoint_stack}/"}]}
         self._trigger("stack-changed", "aws.cloudformation", DetailType.STACK, stack, function)
+        ended = {"alarmName": rollback_alarm_names(project), "state": {"value": ["OK"]}}
+        self._trigger("rollback-alarm-ended", "aws.cloudwatch", DetailType.ALARM, ended, function)
         self._tick("Tick", "tick", "rate(15 minutes)", "Looks again, whatever event was lost", function)
 
     def _tick(self, id: str, name: str, expression: str, why: str, function: ProjectFunction) -> None:  # noqa: A002 - CDK's name

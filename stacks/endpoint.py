@@ -9,25 +9,30 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-rollback.h
 """
 
 import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from contracts.config import Config
+from contracts.config import Config, MonitoringBackend
 from contracts.instances import has_local_storage
 from stacks.constructs.capture import data_capture
+from stacks.constructs.model_monitor import ModelMonitor
 from stacks.constructs.rollout import deployment_config, rollback_alarms
 from stacks.constructs.scaling import scale, scales
+from stacks.data import DataStack
 from stacks.names import VARIANT, logical_id, rollback_alarm_names, stack_name
 from stacks.project import Project
+from stacks.training import TrainingStack
 
 
 class EndpointStack(cdk.Stack):
-    """Model, EndpointConfig, Endpoint, rollback alarms and scaling; the endpoint is named after the project and environment."""
+    """Model, EndpointConfig, Endpoint, rollback alarms and scaling; the endpoint is named after the project and environment.
 
-    def __init__(self, scope: Construct, project: Project, *, key: kms.IKey, artifacts_bucket: s3.IBucket, model_role: iam.IRole) -> None:
+    With monitoring.backend model_monitor its schedules too, so that they follow the champion.
+    """
+
+    def __init__(self, scope: Construct, project: Project, data: DataStack, training: TrainingStack) -> None:
         super().__init__(
             scope,
             stack_name(project, "endpoint"),
@@ -37,20 +42,21 @@ class EndpointStack(cdk.Stack):
         name, serving = project.prefix, project.config.serving
         package = self._package_parameter(name)
         has_model = cdk.CfnCondition(self, "HasModel", expression=cdk.Fn.condition_not(cdk.Fn.condition_equals(package, "")))
+        guarded = cdk.CfnCondition(self, "Guarded", expression=cdk.Fn.condition_equals(self._guard_parameter(), "on"))
         alarms = rollback_alarms(self, project)
         model = sagemaker.CfnModel(
             self,
             "Model",
-            execution_role_arn=model_role.role_arn,
+            execution_role_arn=training.model_role.role_arn,
             containers=[sagemaker.CfnModel.ContainerDefinitionProperty(model_package_name=package.value_as_string)],
         )
-        config = self._endpoint_config(model, project.config, key, artifacts_bucket)
+        config = self._endpoint_config(model, project.config, data.key, data.artifacts_bucket)
         endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
             endpoint_name=name,
             endpoint_config_name=config.attr_endpoint_config_name,
-            deployment_config=deployment_config(serving.rollout, rollback_alarm_names(project)),
+            deployment_config=deployment_config(serving.rollout, rollback_alarm_names(project), guarded.logical_id),
             # Keeps the capacity that scaling has reached; without scaling, instance_count is what counts.
             retain_all_variant_properties=scales(serving),
         )
@@ -64,6 +70,19 @@ class EndpointStack(cdk.Stack):
         for resource in (model, config, endpoint):
             resource.cfn_options.condition = has_model
         scale(self, endpoint, name, serving, has_model)
+        if project.config.monitoring.backend is MonitoringBackend.MODEL_MONITOR:
+            ModelMonitor(
+                self,
+                project,
+                endpoint=endpoint,
+                package=package,
+                condition=has_model,
+                image_uri=training.image_uri,
+                role_arn=training.monitor_role.role_arn,
+                key_arn=data.key.key_arn,
+                data_bucket=data.data_bucket.bucket_name,
+                artifacts_bucket=data.artifacts_bucket.bucket_name,
+            )
         self._outputs(package, config, has_model, name)
 
     def _package_parameter(self, group: str) -> cdk.CfnParameter:
@@ -74,6 +93,15 @@ class EndpointStack(cdk.Stack):
             default="",
             allowed_pattern=rf"^$|^arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:[0-9]{{12}}:model-package/{group}/[0-9]+$",
             constraint_description=f"must be empty or a model package of the group {group}",
+        )
+
+    def _guard_parameter(self) -> cdk.CfnParameter:
+        return cdk.CfnParameter(
+            self,
+            "RollbackAlarms",
+            description="off: at once and whatever the alarms say, to leave a live version that was rejected while it raises them",
+            default="on",
+            allowed_values=["on", "off"],
         )
 
     def _endpoint_config(

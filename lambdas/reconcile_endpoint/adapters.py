@@ -23,6 +23,7 @@ from lambdas.reconcile_endpoint.logic import UPDATABLE
 from lambdas.reconcile_endpoint.states import Deploy, Drop, Hold, Observed, Package, Quarantine, Settle, Stack
 
 PARAMETER = "ModelPackageArn"
+GUARD = "RollbackAlarms"
 ROLLED_BACK = "UPDATE_ROLLBACK_COMPLETE"
 BY = "reconcile_endpoint"
 
@@ -70,7 +71,7 @@ class EndpointStack:
             reason = self._first_failure() or reason
         return Stack(status, reason, parameters.get(PARAMETER, ""), found.get("LastUpdatedTime"))
 
-    def serve(self, arn: str, token: str) -> bool:
+    def serve(self, arn: str, token: str, guarded: bool = True) -> bool:
         """Ask for an update to another package. False when the stack is being updated already, or serves that package already.
 
         `token` is the cause's: CloudFormation takes one update for it, however often it is asked.
@@ -79,13 +80,14 @@ class EndpointStack:
         kept = [
             {"ParameterKey": item["ParameterKey"], "UsePreviousValue": True}
             for item in found.get("Parameters", [])
-            if item["ParameterKey"] != PARAMETER
+            if item["ParameterKey"] not in {PARAMETER, GUARD}
         ]
+        asked = {PARAMETER: arn, GUARD: "on" if guarded else "off"}
         try:
             self._cloudformation.update_stack(
                 StackName=self._name,
                 UsePreviousTemplate=True,
-                Parameters=[*kept, {"ParameterKey": PARAMETER, "ParameterValue": arn}],
+                Parameters=[*kept, *({"ParameterKey": key, "ParameterValue": value} for key, value in asked.items())],
                 Capabilities=found.get("Capabilities", []),
                 RoleARN=self._role_arn,
                 ClientRequestToken=token,
@@ -126,6 +128,19 @@ class EndpointStack:
         return described
 
 
+class RollbackAlarms:
+    """The alarms that throw a deployment back."""
+
+    def __init__(self, cloudwatch: Any, names: tuple[str, ...]) -> None:
+        self._cloudwatch = cloudwatch
+        self._names = names
+
+    def read(self) -> tuple[str, ...]:
+        """The names of those that are in ALARM."""
+        found = self._cloudwatch.describe_alarms(AlarmNames=list(self._names))["MetricAlarms"]
+        return tuple(alarm["AlarmName"] for alarm in found if alarm["StateValue"] == "ALARM")
+
+
 class AwsAccount:
     """The account as logic.Account. `now` and `cause` are the event's time and id: they make every act repeatable.
 
@@ -133,10 +148,20 @@ class AwsAccount:
     its decision is recorded, so a repetition finds the same time again.
     """
 
-    def __init__(self, registry: Registry, stack: EndpointStack, endpoint: LiveEndpoint, ledger: Ledger, now: datetime, cause: str) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        stack: EndpointStack,
+        endpoint: LiveEndpoint,
+        alarms: RollbackAlarms,
+        ledger: Ledger,
+        now: datetime,
+        cause: str,
+    ) -> None:
         self._registry = registry
         self._stack = stack
         self._endpoint = endpoint
+        self._alarms = alarms
         self._ledger = ledger
         self._now = now
         self._cause = cause
@@ -149,6 +174,7 @@ class AwsAccount:
             Registry(clients("sagemaker"), variables.model_package_group),
             EndpointStack(clients("cloudformation"), variables.endpoint_stack, variables.deployment_role_arn),
             LiveEndpoint(clients("sagemaker"), variables.endpoint_name),
+            RollbackAlarms(clients("cloudwatch"), variables.alarm_names),
             Ledger(clients("dynamodb"), variables.ledger_table),
             now,
             cause,
@@ -161,13 +187,14 @@ class AwsAccount:
         stack = self._stack.read()
         endpoint = self._endpoint.read()
         packages = self._registry.packages()
+        alarms = self._alarms.read()
         moved = self._stack.read() != stack
-        return Observed(packages, stack, endpoint, deployment, quarantined, held is not None, moved)
+        return Observed(packages, stack, endpoint, deployment, quarantined, held is not None, moved, alarms)
 
     def deploy(self, action: Deploy) -> bool:
         """Ask for the update, and then remember that it was asked for."""
         token = f"version-{action.package.version}-{hashlib.sha256(self._cause.encode()).hexdigest()[:32]}"
-        if not self._stack.serve(action.package.arn, token):
+        if not self._stack.serve(action.package.arn, token, action.guarded):
             return False
         asked = self._moment()
         self._ledger.open(Deployment(model_package_arn=action.package.arn, asked=asked))

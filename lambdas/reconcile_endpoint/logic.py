@@ -8,6 +8,10 @@ back silently still shows as a difference between the stack's parameter and what
 tried once more, with a record. The other order would be wrong: a record without an update would condemn a package that was never tried.
 
 A package that failed in production is quarantined; one that a quota, a permission or missing capacity kept out is held until a person acts.
+
+An alarm that is in ALARM already would throw back whatever is deployed next, however good it is. So while the live version is one that
+people want, deployments wait for the alarm to end. A live version that was rejected must go at once, though, and may well be the reason of
+the alarm: it is left for the next one without steps and without alarms.
 """
 
 from collections.abc import Callable
@@ -186,7 +190,10 @@ def _follow_the_registry(seen: Observed) -> Action:
         )
     if desired.arn == parameter == seen.live:
         return Nothing(f"version {desired.version} is live, as it should be")
-    return Deploy(desired, f"version {desired.version} is the highest approved version; {_instead_of(seen, desired)}")
+    if seen.alarms and any(package.arn == seen.live for package in _candidates(seen)):
+        return Wait(f"{', '.join(seen.alarms)} in ALARM would throw back version {desired.version}")
+    why = f"version {desired.version} is the highest approved version; {_instead_of(seen, desired)}"
+    return Deploy(desired, why, guarded=not seen.alarms)
 
 
 def _instead_of(seen: Observed, desired: Package) -> str:
@@ -196,8 +203,11 @@ def _instead_of(seen: Observed, desired: Package) -> str:
 
 
 def _desired(seen: Observed) -> Package | None:
-    candidates = [package for package in seen.packages if package.approved and package.arn not in seen.quarantined]
-    return max(candidates, key=lambda package: package.version, default=None)
+    return max(_candidates(seen), key=lambda package: package.version, default=None)
+
+
+def _candidates(seen: Observed) -> list[Package]:
+    return [package for package in seen.packages if package.approved and package.arn not in seen.quarantined]
 
 
 def _failure(seen: Observed, arn: str) -> str:

@@ -29,7 +29,10 @@ class Stack:
 
 @dataclass(frozen=True)
 class Observed:
-    """One look at the account. `moved`: the stack changed while the rest was read, so the parts do not fit together."""
+    """One look at the account.
+
+    `moved`: the stack changed while the rest was read, so the parts do not fit together. `alarms`: the rollback alarms that are in ALARM.
+    """
 
     packages: tuple[Package, ...]
     stack: Stack | None
@@ -38,6 +41,7 @@ class Observed:
     quarantined: Mapping[str, str]  # model package arn -> why
     held: bool = False
     moved: bool = False
+    alarms: tuple[str, ...] = ()
 
     @property
     def live(self) -> str | None:
@@ -58,10 +62,11 @@ class Wait:
 
 @dataclass(frozen=True)
 class Deploy:
-    """Ask the Endpoint stack to serve a package."""
+    """Ask the Endpoint stack to serve a package: step by step under its rollback alarms, or, not `guarded`, at once whatever they say."""
 
     package: Package
     why: str
+    guarded: bool = True
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from aws_cdk import aws_iam as iam
 from contracts.layout import COLLECTED, DATASETS, FEEDBACK, GROUND_TRUTH, QUARANTINE, RUNS, UPLOADS
 from stacks.constructs.policy import allow, pass_role
 from stacks.data import DataStack
-from stacks.names import Arns, collect_jobs, monitor_jobs, window_alarm_names
+from stacks.names import Arns, collect_jobs, monitor_jobs, rollback_alarm_names, window_alarm_names
 from stacks.project import Project
 
 
@@ -85,6 +85,7 @@ class FunctionPolicies:
             # AWS's tables leave open whether a group's list is the group's or its packages' matter.
             allow(["sagemaker:ListModelPackages"], [self._arns.group, self._arns.packages]),
             *self._live(),
+            allow(["cloudwatch:DescribeAlarms"], [self._arns.alarm(name) for name in rollback_alarm_names(self._project)]),
             allow(["sagemaker:UpdateModelPackage"], [self._arns.packages]),
             allow(["cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents"], [f"{self._arns.endpoint_stack}/*"]),
             # Under the deployment role only: without one CloudFormation would go on with the stack's last role, which may do far more.

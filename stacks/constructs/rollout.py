@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
@@ -17,31 +18,30 @@ _LONGEST_SECONDS = 14_400
 _START_OF_A_FLEET_SECONDS = 1_800
 
 
-def deployment_config(rollout: Rollout, alarm_names: list[str]) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
-    """Blue/green, with automatic rollback on any of these alarms. Raises ConfigError when it cannot end within SageMaker's limit."""
+def deployment_config(rollout: Rollout, alarm_names: list[str], guarded: str) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
+    """Blue/green, with automatic rollback on any of these alarms; all at once and without them where the condition `guarded` is false.
+
+    Raises ConfigError when it cannot end within SageMaker's limit.
+    """
     endpoint = sagemaker.CfnEndpoint
     _check_duration(rollout)
+    alarms = {"Alarms": [{"AlarmName": name} for name in alarm_names]}
+    at_once = {"Type": RolloutType.ALL_AT_ONCE.name, "WaitIntervalInSeconds": rollout.interval_seconds}
     return endpoint.DeploymentConfigProperty(
         blue_green_update_policy=endpoint.BlueGreenUpdatePolicyProperty(
-            traffic_routing_configuration=_routing(rollout),
+            traffic_routing_configuration=cdk.Fn.condition_if(guarded, _routing(rollout), at_once),
             termination_wait_in_seconds=rollout.termination_wait_seconds,
             maximum_execution_timeout_in_seconds=_LONGEST_SECONDS,
         ),
-        auto_rollback_configuration=endpoint.AutoRollbackConfigProperty(
-            alarms=[endpoint.AlarmProperty(alarm_name=name) for name in alarm_names],
-        ),
+        auto_rollback_configuration=cdk.Fn.condition_if(guarded, alarms, cdk.Aws.NO_VALUE),
     )
 
 
-def _routing(rollout: Rollout) -> sagemaker.CfnEndpoint.TrafficRoutingConfigProperty:
-    endpoint = sagemaker.CfnEndpoint
-    step = endpoint.CapacitySizeProperty(type="CAPACITY_PERCENT", value=rollout.step_percent)
-    return endpoint.TrafficRoutingConfigProperty(
-        type=rollout.type.name,
-        wait_interval_in_seconds=rollout.interval_seconds,
-        canary_size=step if rollout.type is RolloutType.CANARY else None,
-        linear_step_size=step if rollout.type is RolloutType.LINEAR else None,
-    )
+def _routing(rollout: Rollout) -> dict[str, Any]:
+    """TrafficRoutingConfiguration in the template's words, which is what goes into an Fn::If."""
+    size = {RolloutType.CANARY: "CanarySize", RolloutType.LINEAR: "LinearStepSize"}.get(rollout.type)
+    step = {size: {"Type": "CAPACITY_PERCENT", "Value": rollout.step_percent}} if size else {}
+    return {"Type": rollout.type.name, "WaitIntervalInSeconds": rollout.interval_seconds} | step
 
 
 def _check_duration(rollout: Rollout) -> None:

@@ -23,7 +23,7 @@ def test_without_a_model_package_there_is_no_endpoint(templates: Mapping[str, Te
 
 def test_the_template_stands_for_itself(templates: Mapping[str, Template], assembly: Path) -> None:
     """The reconciler updates it with nothing but a new parameter, under a role that may read no bootstrap parameter and no asset."""
-    assert templates["endpoint"].body["Parameters"].keys() == {"ModelPackageArn"}
+    assert templates["endpoint"].body["Parameters"].keys() == {"ModelPackageArn", "RollbackAlarms"}
     assert "Rules" not in templates["endpoint"].body
     (only,) = json.loads((assembly / "breast-cancer-dev-endpoint.assets.json").read_text())["files"].values()
     assert only["source"]["path"] == "breast-cancer-dev-endpoint.template.json"
@@ -57,7 +57,11 @@ def test_a_deployment_is_rolled_back_by_alarms_that_exist(templates: Mapping[str
     template = templates["endpoint"]
     alarms = template.of("CloudWatch::Alarm")
     (endpoint,) = template.of("SageMaker::Endpoint").values()
-    watched = [alarm["AlarmName"] for alarm in endpoint["Properties"]["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]]
+    condition, guarded, unguarded = endpoint["Properties"]["DeploymentConfig"]["AutoRollbackConfiguration"]["Fn::If"]
+    assert template.body["Conditions"][condition] == {"Fn::Equals": [{"Ref": "RollbackAlarms"}, "on"]}
+    assert template.body["Parameters"]["RollbackAlarms"]["Default"] == "on"
+    assert unguarded == {"Ref": "AWS::NoValue"}
+    watched = [alarm["AlarmName"] for alarm in guarded["Alarms"]]
     assert sorted(watched) == sorted(alarm["Properties"]["AlarmName"] for alarm in alarms.values())
     assert set(endpoint["DependsOn"]) >= alarms.keys()
     for alarm in alarms.values():

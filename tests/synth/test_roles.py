@@ -46,7 +46,7 @@ EXACTLY = {
     | FAILURES
     | LIVE
     | KEEPS_A_RECORD
-    | {"sagemaker:ListModelPackages", "sagemaker:UpdateModelPackage"}
+    | {"cloudwatch:DescribeAlarms", "sagemaker:ListModelPackages", "sagemaker:UpdateModelPackage"}
     | {"cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents", "cloudformation:UpdateStack", "iam:PassRole"},
     ("control", "TickRole"): {"lambda:InvokeFunction"} | FAILURES,
     ("control", "WindowTickRole"): {"lambda:InvokeFunction"} | FAILURES,

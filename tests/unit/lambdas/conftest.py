@@ -27,6 +27,7 @@ VARIABLES = {
     "ENDPOINT_NAME": GROUP,
     "ENDPOINT_STACK": f"{GROUP}-endpoint",
     "DEPLOYMENT_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/deployment",
+    "ROLLBACK_ALARMS": f"{GROUP}-5xx {GROUP}-latency",
     "GIT_COMMIT": "0123456789abcdef",
     "IMAGE_URI": "image",
     "KEY_ARN": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/key",

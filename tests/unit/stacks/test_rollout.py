@@ -19,24 +19,33 @@ from tests.unit.stacks.test_project import EXAMPLE
 
 def _rendered(rollout: Rollout) -> dict[str, Any]:
     stack = cdk.Stack()
-    found: dict[str, Any] = stack.resolve(deployment_config(rollout, ["a", "b"]))
+    found: dict[str, Any] = stack.resolve(deployment_config(rollout, ["a", "b"], "Guarded"))
     return found
+
+
+def _either(rendered: dict[str, Any]) -> tuple[Any, Any]:
+    """What an Fn::If gives under the guard, and without."""
+    condition, guarded, unguarded = rendered["Fn::If"]
+    assert condition == "Guarded"
+    return guarded, unguarded
 
 
 @pytest.mark.parametrize(
     ("kind", "routing"),
     [
-        (RolloutType.ALL_AT_ONCE, {"type": "ALL_AT_ONCE"}),
-        (RolloutType.CANARY, {"type": "CANARY", "canarySize": {"type": "CAPACITY_PERCENT", "value": 20}}),
-        (RolloutType.LINEAR, {"type": "LINEAR", "linearStepSize": {"type": "CAPACITY_PERCENT", "value": 20}}),
+        (RolloutType.ALL_AT_ONCE, {"Type": "ALL_AT_ONCE"}),
+        (RolloutType.CANARY, {"Type": "CANARY", "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 20}}),
+        (RolloutType.LINEAR, {"Type": "LINEAR", "LinearStepSize": {"Type": "CAPACITY_PERCENT", "Value": 20}}),
     ],
 )
 def test_each_type_says_what_sagemaker_wants_for_it(kind: RolloutType, routing: dict[str, Any]) -> None:
     rendered = _rendered(Rollout(type=kind, step_percent=20, interval_seconds=60, termination_wait_seconds=7))
     policy = rendered["blueGreenUpdatePolicy"]
-    assert policy["trafficRoutingConfiguration"] == routing | {"waitIntervalInSeconds": 60}
+    at_once = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 60}
+    assert _either(policy["trafficRoutingConfiguration"]) == (routing | {"WaitIntervalInSeconds": 60}, at_once)
     assert policy["terminationWaitInSeconds"] == 7
-    assert rendered["autoRollbackConfiguration"] == {"alarms": [{"alarmName": "a"}, {"alarmName": "b"}]}
+    alarms = {"Alarms": [{"AlarmName": "a"}, {"AlarmName": "b"}]}
+    assert _either(rendered["autoRollbackConfiguration"]) == (alarms, {"Ref": "AWS::NoValue"})
 
 
 def test_a_rollout_that_cannot_end_in_time_is_refused() -> None:

@@ -49,7 +49,10 @@ def test_an_update_is_asked_for_with_role_and_token(stack: tuple[EndpointStack, 
     expected = {
         "StackName": "flowers-dev-endpoint",
         "UsePreviousTemplate": True,
-        "Parameters": [{"ParameterKey": "ModelPackageArn", "ParameterValue": ARN}],
+        "Parameters": [
+            {"ParameterKey": "ModelPackageArn", "ParameterValue": ARN},
+            {"ParameterKey": "RollbackAlarms", "ParameterValue": "on"},
+        ],
         "Capabilities": [],
         "RoleARN": "arn:aws:iam::123456789012:role/deployment",
         "ClientRequestToken": "version-2-cause",
@@ -178,15 +181,17 @@ def _observe(*stacks: Stack) -> tuple[Observed, list[str]]:
     endpoint: Any = _Reader(order, "endpoint", Endpoint("InService", "config", ARN))
     registry: Any = _Reader(order, "registry", (Package(ARN, 2, approved=True),))
     stack: Any = _Reader(order, "stack", *stacks)
+    alarms: Any = _Reader(order, "alarms", ("flowers-dev-5xx",))
     ledger: Any = _Ledger(order)
-    return AwsAccount(registry, stack, endpoint, ledger, NOW, "cause").observe(), order
+    return AwsAccount(registry, stack, endpoint, alarms, ledger, NOW, "cause").observe(), order
 
 
 def test_the_order_of_reading_makes_the_parts_fit_together() -> None:
     done = Stack("UPDATE_COMPLETE", "", ARN, NOW)
     seen, order = _observe(done, done)
     assert not seen.moved
-    assert order == ["ledger", "stack", "endpoint", "registry", "stack"]
+    assert seen.alarms == ("flowers-dev-5xx",)
+    assert order == ["ledger", "stack", "endpoint", "registry", "alarms", "stack"]
 
 
 def test_a_stack_that_moves_while_it_is_looked_at_is_noticed() -> None:
@@ -210,7 +215,7 @@ def test_an_endpoint_of_a_model_without_a_package_serves_no_package() -> None:
     )
     stubber.add_client_error("describe_endpoint_config", "ValidationException", http_status_code=400)
     with stubber:
-        assert LiveEndpoint(client, "flowers-dev").read() == Endpoint("InService", "mine", None)
+        assert LiveEndpoint(client, "flowers-dev").read() == Endpoint("InService", "mine", None, created=NOW)
 
 
 class _Busy:

@@ -47,6 +47,11 @@ def refused(*packages: Package, deployment: Deployment | None = OPEN_TWO) -> Obs
     return replace(look, stack=Stack("UPDATE_ROLLBACK_COMPLETE", "limit is 0 Instances (Error Code: ResourceLimitExceeded)", ""))
 
 
+def firing(look: Observed) -> Observed:
+    """The same, with a rollback alarm in ALARM."""
+    return replace(look, alarms=("p-5xx",))
+
+
 CASES: dict[str, tuple[Observed, type[Action]]] = {
     "nothing yet": (replace(seen(REJECTED_ONE, parameter="", live=None)), Nothing),
     "as it should be": (seen(ONE), Nothing),
@@ -54,6 +59,15 @@ CASES: dict[str, tuple[Observed, type[Action]]] = {
     "a higher version": (seen(ONE, TWO), Deploy),
     "the live version is rejected": (seen(ONE, REJECTED_TWO, parameter="arn:2", live="arn:2"), Deploy),
     "every version is rejected": (seen(REJECTED_ONE), Hold),
+    "an alarm fires while a higher version waits": (firing(seen(ONE, TWO)), Wait),
+    "an alarm fires, and nothing is to change": (firing(seen(ONE)), Nothing),
+    "an alarm fires, and the live version is rejected": (firing(seen(ONE, REJECTED_TWO, parameter="arn:2", live="arn:2")), Deploy),
+    "an alarm fires, and the live version is quarantined": (
+        firing(seen(ONE, TWO, parameter="arn:2", live="arn:2", quarantined=("arn:2",))),
+        Deploy,
+    ),
+    "an alarm fires after it threw a version back": (firing(seen(ONE, REJECTED_TWO, parameter="arn:2")), Wait),
+    "an alarm fires before the first version": (firing(seen(ONE, parameter="", live=None)), Deploy),
     "a quarantined version is no candidate": (seen(ONE, REJECTED_TWO, quarantined=("arn:2",)), Nothing),
     "a quarantined version was approved again": (seen(ONE, TWO, quarantined=("arn:2",)), Quarantine),
     "a quarantined version that is live is left, and replaced": (
@@ -105,6 +119,12 @@ def test_the_highest_approved_version_is_deployed() -> None:
     action = decide(seen(TWO, ONE, three))
     assert isinstance(action, Deploy)
     assert action.package == TWO
+
+
+@pytest.mark.parametrize("look", [observed for observed, _ in CASES.values()])
+def test_a_deployment_is_guarded_unless_an_alarm_would_throw_it_back_at_once(look: Observed) -> None:
+    action = decide(look)
+    assert not isinstance(action, Deploy) or action.guarded is not bool(look.alarms)
 
 
 def test_a_quarantine_says_what_failed_and_what_serves_instead() -> None:

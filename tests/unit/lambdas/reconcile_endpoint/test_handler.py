@@ -14,11 +14,15 @@ from tests.unit.lambdas.account import GROUP, decisions, make_client, register, 
 Client = Callable[[str], Any]
 Event = Callable[..., dict[str, Any]]
 TEMPLATE = {
-    "Parameters": {"ModelPackageArn": {"Type": "String", "Default": ""}, "Other": {"Type": "String", "Default": "kept"}},
+    "Parameters": {
+        "ModelPackageArn": {"Type": "String", "Default": ""},
+        "RollbackAlarms": {"Type": "String", "Default": "on"},
+        "Other": {"Type": "String", "Default": "kept"},
+    },
     "Resources": {
         "Shown": {
             "Type": "AWS::SSM::Parameter",
-            "Properties": {"Name": "shown", "Type": "String", "Value": {"Fn::Sub": "${Other}:${ModelPackageArn}"}},
+            "Properties": {"Name": "shown", "Type": "String", "Value": {"Fn::Sub": "${Other}:${ModelPackageArn}:${RollbackAlarms}"}},
         }
     },
 }
@@ -47,7 +51,7 @@ def _status(arn: str) -> tuple[str, str]:
 def test_an_approved_version_is_deployed_and_settled(stack: Client, event: Event, context: Any) -> None:
     arn = register("Approved")
     assert handler.handle(event("model_package_pending"), context) == {"actions": ["Deploy"]}
-    assert _parameters() == {"ModelPackageArn": arn, "Other": "mine"}
+    assert _parameters() == {"ModelPackageArn": arn, "RollbackAlarms": "on", "Other": "mine"}
     serve(arn)
     assert handler.handle(event("endpoint_stack_updated"), context) == {"actions": ["Settle", "Nothing"]}
     assert handler.handle(event("tick"), context) == {"actions": ["Nothing"]}
@@ -74,6 +78,39 @@ def test_a_version_that_was_thrown_back_is_quarantined_and_the_old_one_returns(s
     assert [d.subject for d in decisions() if d.what is What.MODEL_QUARANTINED] == [new]
     at_once = [(d.what, d.subject) for d in decisions() if d.time.replace(microsecond=0) == condemned]
     assert at_once == [(What.MODEL_QUARANTINED, new), (What.DEPLOYMENT_STARTED, old)]
+
+
+def test_an_alarm_keeps_a_new_version_waiting_and_a_rejected_one_from_staying(stack: Client, event: Event, context: Any) -> None:
+    old, live = register("Approved"), register("Approved")
+    handler.handle(event("model_package_pending"), context)
+    serve(live)
+    handler.handle(event("endpoint_stack_updated"), context)
+    cloudwatch = make_client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=f"{GROUP}-5xx",
+        Namespace="n",
+        MetricName="m",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+    )
+    cloudwatch.set_alarm_state(AlarmName=f"{GROUP}-5xx", StateValue="ALARM", StateReason="errors")
+    new = register("Approved")
+    assert handler.handle(event("tick"), context) == {"actions": ["Wait"]}
+    assert _parameters()["ModelPackageArn"] == live
+    for arn in (live, new):
+        make_client("sagemaker").update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected")
+    assert handler.handle(event("tick"), context) == {"actions": ["Deploy"]}
+    assert (_parameters()["ModelPackageArn"], _parameters()["RollbackAlarms"]) == (old, "off")
+    serve(old)
+    handler.handle(event("endpoint_stack_updated"), context)
+    cloudwatch.set_alarm_state(AlarmName=f"{GROUP}-5xx", StateValue="OK", StateReason="quiet")
+    newest = register("Approved")
+    later = {"id": "another", "time": "2026-01-06T10:00:00Z"}
+    assert handler.handle(event("tick") | later, context) == {"actions": ["Deploy"]}
+    assert (_parameters()["ModelPackageArn"], _parameters()["RollbackAlarms"]) == (newest, "on")
 
 
 def test_a_rejected_last_version_holds_the_endpoint_and_says_so_once(stack: Client, event: Event, context: Any) -> None:

@@ -60,6 +60,8 @@ class World:
     held: list[str] = field(default_factory=list)
     stale: bool = False
     full: bool = False  # the account has no quota left
+    alarm: bool = False  # a rollback alarm is in ALARM
+    under_alarm: bool = False  # the update under way began guarded, with the alarm in ALARM
 
     def register(self) -> None:
         version = len(self.quality) + 1
@@ -81,9 +83,9 @@ class World:
         quality = self.quality[_version(arn)]
         if self.full:
             self.stack = Stack("UPDATE_ROLLBACK_COMPLETE", "(Error Code: ResourceLimitExceeded)", self.stack.parameter)
-        elif quality == "good":
+        elif quality == "good" and not (self.under_alarm and self.live is not None):
             self.stack, self.live = Stack("UPDATE_COMPLETE", "", arn), arn
-        elif quality == "silent" and self.live is not None:
+        elif quality in {"good", "silent"} and self.live is not None:
             self.stack = Stack("UPDATE_COMPLETE", "", arn)
         else:
             self.stack = Stack("UPDATE_ROLLBACK_COMPLETE", f"{arn} did not start", self.stack.parameter)
@@ -93,7 +95,8 @@ class World:
         status = "InService" if self.target is None or self.steps > 1 else "Updating"
         endpoint = Endpoint(status, f"config-of-{self.live}", self.live) if self.live else None
         packages = tuple(Package(_arn(version), version, approved) for version, approved in self.approved.items())
-        seen = Observed(packages, stack, endpoint, self.deployment, dict(self.quarantined), bool(self.held))
+        alarms = ("p-5xx",) if self.alarm else ()
+        seen = Observed(packages, stack, endpoint, self.deployment, dict(self.quarantined), bool(self.held), alarms=alarms)
         if self.overlapping == 0 and self.chance.random() < self.overlap:
             self.overlapping += 1
             self.look()
@@ -109,7 +112,7 @@ class World:
         assert arn not in self.quarantined or self.stale, f"{arn} was deployed after its quarantine"
         if self.target is not None or self.stack.parameter == arn:
             return False
-        self.target, self.steps = arn, self.chance.randint(1, 3)
+        self.target, self.steps, self.under_alarm = arn, self.chance.randint(1, 3), self.alarm and action.guarded
         self._may_die()
         asked = START + timedelta(seconds=self.looks)
         if self.deployment is None or self.deployment.asked <= asked:
@@ -169,7 +172,9 @@ def _live_through(seed: int) -> World:
     chance = random.Random(seed)
     world = World(chance, death=chance.choice((0.0, 0.1, 0.4)), overlap=chance.choice((0.0, 0.0, 0.2)))
     for _ in range(chance.randint(5, 60)):
-        match chance.randrange(6):
+        match chance.randrange(7):
+            case 6:
+                world.alarm = not world.alarm
             case 0:
                 world.register()
             case 1 | 2 if world.quality:
@@ -179,6 +184,7 @@ def _live_through(seed: int) -> World:
             case _:
                 world.look()
     world.death = world.overlap = 0.0
+    world.alarm = False
     return world
 
 
