@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -161,11 +162,11 @@ def whole(folder: Path) -> WindowSummary:
 
 
 def comparable(window: WindowSummary) -> dict[str, Any]:
-    """Everything in a summary: counts exactly, sums to nine digits."""
+    """Everything in a summary: counts exactly, sums to eight digits of what went into them."""
     columns = {name: {key: _plain(value) for key, value in vars(summary).items()} for name, summary in window.columns.items()}
     for column in columns.values():
         if "squares" in column:  # what cancels out of a sum is as exact as what went into it
-            column["total"] = round(column["total"] / (1 + column["squares"] ** 0.5), 9)
+            column["total"] = Near(column["total"] / (1 + column["squares"] ** 0.5))
     return {
         "columns": columns,
         "quality": {key: _plain(value) for key, value in vars(window.quality).items()},
@@ -175,7 +176,16 @@ def comparable(window: WindowSummary) -> dict[str, Any]:
     }
 
 
+class Near(float):
+    """A sum, equal to one that was added up in another order. Rounding both would tell apart what lies on either side of a digit."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, float) and math.isclose(self, other, rel_tol=1e-8, abs_tol=1e-8)
+
+    __hash__ = None  # type: ignore[assignment]  # what is nearly equal cannot be hashed
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tolist()
-    return float(f"{value:.9g}") if isinstance(value, float) else value
+    return Near(value) if isinstance(value, float) else value
