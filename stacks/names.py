@@ -13,6 +13,8 @@ LOGS_OF_APIS = "/aws/vendedlogs/apis/"
 SERVING_LOGS = "/aws/sagemaker/Endpoints/"
 JOB_LOGS = ("/aws/sagemaker/ProcessingJobs", "/aws/sagemaker/TrainingJobs")
 
+DATA_QUALITY, MODEL_QUALITY = "DataQuality", "ModelQuality"  # Model Monitor's names
+
 
 def stack_name(project: Project, part: str) -> str:
     """A stack's name."""
@@ -42,6 +44,11 @@ def monitor_jobs(project: Project) -> str:
 def collect_jobs(project: Project) -> str:
     """What start_training's own jobs are called, as a pattern."""
     return f"{project.prefix}-collect-*"
+
+
+def monitoring_schedule_name(project: Project, kind: str) -> str:
+    """Model Monitor's schedule of a kind, and the beginning of its job definitions' names."""
+    return f"{project.prefix}-{'model-quality' if kind == MODEL_QUALITY else 'data-quality'}"
 
 
 def logical_id(prefix: str, part: str) -> str:
@@ -98,6 +105,17 @@ class Arns:
         """Models and endpoint configurations of the Endpoint stack, which CloudFormation names (see `logical_id`)."""
         own = [self.sagemaker("model", f"{logical_id(self._prefix, 'model')}-*")]
         return [*own, self.sagemaker("endpoint-config", f"{logical_id(self._prefix, 'config')}-*")]
+
+    @property
+    def job_definitions(self) -> tuple[str, str]:
+        """Model Monitor's definitions of this endpoint: of data quality, of model quality."""
+        data = self.sagemaker("data-quality-job-definition", f"{self._prefix}-data-quality-*")
+        return data, self.sagemaker("model-quality-job-definition", f"{self._prefix}-model-quality-*")
+
+    @property
+    def monitoring_schedules(self) -> list[str]:
+        """Model Monitor's schedules of this endpoint."""
+        return [self.sagemaker("monitoring-schedule", f"{self._prefix}-{kind}-quality") for kind in ("data", "model")]
 
     @property
     def endpoint_stack(self) -> str:

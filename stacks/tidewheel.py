@@ -27,7 +27,7 @@ def add_stacks(app: cdk.App, project: Project) -> None:
     """Adds `<prefix>-data`, -training, -endpoint, -serving and -control. Raises ConfigError for what AWS would refuse."""
     data = DataStack(app, project)
     training = TrainingStack(app, project, data)
-    endpoint = EndpointStack(app, project, key=data.key, artifacts_bucket=data.artifacts_bucket, model_role=training.model_role)
+    endpoint = EndpointStack(app, project, data, training)
     serving = ServingStack(app, project, data)
     control = ControlStack(app, project, data, training, serving)
     # By name only, so CDK cannot know: serving calls the endpoint, control updates its stack and watches predict.

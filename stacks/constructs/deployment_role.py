@@ -4,6 +4,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from contracts.config import MonitoringBackend
 from stacks.constructs.job_roles import SAGEMAKER
 from stacks.constructs.policy import allow, pass_role, service_role
 from stacks.names import VARIANT, Arns
@@ -13,7 +14,7 @@ _SCALING_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
 _SCALING_ROLE = f"aws-service-role/{_SCALING_SERVICE}/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
 
 
-def deployment_role(scope: Construct, project: Project, *, model_role: iam.IRole, key_arn: str) -> iam.Role:
+def deployment_role(scope: Construct, project: Project, *, model_role: iam.IRole, monitor_role: iam.IRole, key_arn: str) -> iam.Role:
     """reconcile_endpoint passes it to CloudFormation, so that the function itself may not touch the endpoint."""
     arns = Arns(cdk.Stack.of(scope), project)
     statements = [
@@ -22,6 +23,8 @@ def deployment_role(scope: Construct, project: Project, *, model_role: iam.IRole
         *_alarms(arns, project),
         *_scaling(cdk.Stack.of(scope), arns),
     ]
+    if project.config.monitoring.backend is MonitoringBackend.MODEL_MONITOR:
+        statements += _model_monitor(arns, monitor_role)
     return service_role(scope, "DeploymentRole", "cloudformation.amazonaws.com", f"Updates {project.prefix}-endpoint", statements)
 
 
@@ -36,6 +39,18 @@ def _endpoint(arns: Arns, model_role: iam.IRole) -> list[iam.PolicyStatement]:
         allow(["sagemaker:AddTags", "sagemaker:ListTags"], [models, configs, arns.endpoint]),
         allow(["sagemaker:DescribeModelPackage"], [arns.packages]),
         pass_role(model_role.role_arn, SAGEMAKER),
+    ]
+
+
+def _model_monitor(arns: Arns, monitor_role: iam.IRole) -> list[iam.PolicyStatement]:
+    data, model = arns.job_definitions
+    schedules = arns.monitoring_schedules
+    return [
+        allow([f"sagemaker:{verb}DataQualityJobDefinition" for verb in ("Create", "Describe", "Delete")], [data]),
+        allow([f"sagemaker:{verb}ModelQualityJobDefinition" for verb in ("Create", "Describe", "Delete")], [model]),
+        allow([f"sagemaker:{verb}MonitoringSchedule" for verb in ("Create", "Describe", "Update", "Delete")], schedules),
+        allow(["sagemaker:AddTags", "sagemaker:ListTags"], [data, model, *schedules]),
+        pass_role(monitor_role.role_arn, SAGEMAKER),
     ]
 
 

@@ -8,6 +8,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from contracts.config import MonitoringBackend
 from contracts.layout import CAPTURE, COLLECTED, DATASETS, GROUND_TRUTH, MONITORING, RUNS, UPLOADS
 from contracts.monitoring import NAMESPACE
 from stacks.constructs.policy import allow, pass_role, service_role
@@ -94,6 +95,19 @@ class ModelRoles(Construct):
             *self._volumes(),
             *self._logs(JOB_LOGS[0]),
             *self._metrics("/aws/sagemaker/*", NAMESPACE),
+            *self._model_monitor(),
+        ]
+
+    def _model_monitor(self) -> list[iam.PolicyStatement]:
+        """What Model Monitor does in the name of the role: it merges labels, publishes metrics, and its jobs find their baseline."""
+        if self._project.config.monitoring.backend is not MonitoringBackend.MODEL_MONITOR:
+            return []
+        artifacts = self._data.artifacts_bucket_arn
+        return [
+            allow(["sagemaker:DescribeModelPackage"], [self._arns.packages]),
+            allow(["s3:GetObject"], [f"{artifacts}/{MONITORING}*"]),
+            allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": f"{MONITORING}*"}}),
+            *self._metrics("aws/sagemaker/*"),
         ]
 
     def _collect_statements(self) -> list[iam.PolicyStatement]:
