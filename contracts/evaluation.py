@@ -1,7 +1,8 @@
 """Problems, metrics, the gate, and the evaluation report (evaluation.json) that the gate and the approval policy read."""
 
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -47,6 +48,12 @@ METRICS: dict[Problem, tuple[Metric, ...]] = {
 }
 
 
+def compared_metrics(problem: Problem, metric: Metric, fresh: bool) -> tuple[Metric, ...]:
+    """In what challenger and champion are compared: the deciding metric; on fresh rows also how often, or how far, they are wrong."""
+    plain = Metric.RMSE if problem is Problem.REGRESSION else Metric.ACCURACY
+    return (metric, plain) if fresh and metric is not plain else (metric,)
+
+
 def default_metric(problem: Problem) -> Metric:
     """The metric that decides when the configuration names none: the first of its problem."""
     return METRICS[problem][0]
@@ -62,6 +69,9 @@ class GateMode(StrEnum):
 
 CHANCE = 1.645
 """Standard errors that chance exceeds once in twenty, on one side."""
+
+FRESH_CHANCE = 1.0
+"""Standard errors by which a challenger may seem worse on fresh rows: it goes live fitted on those too, which the champion has not seen."""
 
 
 class _Report(BaseModel):
@@ -79,13 +89,13 @@ class Gate(_Report):
 class Champion(_Report):
     """The model in production, scored on the challenger's holdout.
 
-    `gain_error` is the standard error of the challenger's gain over it in the deciding metric: what a holdout of this size cannot
-    tell apart.
+    `gain_errors` are the standard errors of the challenger's gains over it in the metrics that the gate compares: what a holdout of this
+    size cannot tell apart.
     """
 
     model_package_arn: str
     metrics: dict[Metric, float]
-    gain_error: float = Field(ge=0)
+    gain_errors: dict[Metric, Annotated[float, Field(ge=0)]]
 
 
 class Evaluation(_Report):
@@ -99,6 +109,7 @@ class Evaluation(_Report):
     gate: Gate
     dataset_version: str
     rows: int = Field(gt=0, description="rows of the holdout")
+    fresh: bool = Field(default=False, description="the holdout is of live traffic that the champion has not seen")
     artifact_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     notes: tuple[str, ...] = Field(default=(), description="what a reader should know, such as a champion that cannot be compared")
 
@@ -133,30 +144,37 @@ class GateRules(BaseModel):
     mode: GateMode = GateMode.ENABLED
     minimum: float | None = Field(default=None, description="the deciding metric's worst acceptable value")
     tolerance: float = Field(
-        default=0.02, ge=0, description="how much worse than the champion, relative to it, is still accepted on the same holdout"
+        default=0.02, ge=0, description="how much worse than the champion, relative to it, is still accepted on the dataset's holdout"
     )
 
-    def decide(self, metric: Metric, challenger: float, baseline: float, champion: Champion | None) -> Gate:
-        """The verdict: better than the baseline, not below the minimum, and not shown to be worse than the champion.
-
-        Shown to be worse: by more than the tolerance, and by more than chance explains at 95 %, one-sided. Of two models that the holdout
-        cannot tell apart, the one on newer data is taken.
-        """
+    def decide(
+        self, metric: Metric, challenger: Mapping[Metric, float], baseline: Mapping[Metric, float], champion: Champion | None, fresh: bool
+    ) -> Gate:
+        """The verdict: better than the baseline, not below the minimum, and not shown to be worse than the champion."""
         if self.mode is GateMode.DISABLED:
             return Gate(passed=True, mode=self.mode)
+        score, known = challenger[metric], baseline[metric]
         reasons = []
-        if metric.gain(challenger, baseline) <= 0:
-            reasons.append(f"{metric} {challenger:.4f} is not better than {baseline:.4f}, which a model that ignores the features reaches")
-        if self.minimum is not None and metric.gain(challenger, self.minimum) < 0:
-            reasons.append(f"{metric} {challenger:.4f} is worse than the minimum of {self.minimum:.4f}")
+        if metric.gain(score, known) <= 0:
+            reasons.append(f"{metric} {score:.4f} is not better than {known:.4f}, which a model that ignores the features reaches")
+        if self.minimum is not None and metric.gain(score, self.minimum) < 0:
+            reasons.append(f"{metric} {score:.4f} is worse than the minimum of {self.minimum:.4f}")
         if champion is not None:
-            before = champion.metrics[metric]
-            allowed = max(self.tolerance * abs(before), CHANCE * champion.gain_error)
-            if metric.gain(challenger, before) < -allowed:
-                reasons.append(
-                    f"{metric} {challenger:.4f} is worse than the champion's {before:.4f} on the same holdout, by more than {allowed:.4f}"
-                )
+            reasons += self._worse(challenger, champion, fresh)
         return Gate(passed=not reasons or self.mode is GateMode.DRY_RUN, mode=self.mode, reasons=tuple(reasons))
+
+    def _worse(self, challenger: Mapping[Metric, float], champion: Champion, fresh: bool) -> Iterator[str]:
+        """In what the challenger is shown to be worse.
+
+        On the dataset's own holdout: by more than the tolerance, and by more than chance explains at 95 %, one-sided. On fresh rows: by
+        more than FRESH_CHANCE. Of two models that the holdout cannot tell apart, the one on newer data is taken.
+        """
+        rows = "fresh rows" if fresh else "holdout"
+        for metric, error in champion.gain_errors.items():
+            before, after = champion.metrics[metric], challenger[metric]
+            allowed = FRESH_CHANCE * error if fresh else max(self.tolerance * abs(before), CHANCE * error)
+            if metric.gain(after, before) < -allowed:
+                yield f"{metric} {after:.4f} is worse than the champion's {before:.4f} on the same {rows}, by more than {allowed:.4f}"
 
     def hyperparameters(self) -> dict[str, str]:
         """As the strings in which SageMaker hands settings to a job."""

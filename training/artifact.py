@@ -2,6 +2,7 @@
 
     model.skops         the fitted scikit-learn Pipeline      signature.json     what the model takes and gives
     training.json       how it came about                     statistics.json, constraints.json     the baseline
+    judged.skops        with fresh rows: the same, fitted without the held out rows, for the evaluation
 
 The digest covers every file's path and content, and nothing else (no times, no owners), so it survives model.tar.gz and back.
 """
@@ -20,6 +21,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from contracts.errors import ArtifactError
 
 MODEL_FILE = "model.skops"
+JUDGED_FILE = "judged.skops"
 # What our pipelines hold beyond the types that skops trusts by itself.
 TRUSTED = ["numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can name

@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -23,7 +25,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from contracts.columns import ColumnKind
 from contracts.evaluation import Problem
-from training.frame import number_names, text_names
+from contracts.signature import Signature
+from training.frame import Column, number_names, text_names
 
 RARE = 5  # rows; a category seen less often shares a column with the other rare ones
 CATEGORIES = 64  # columns a categorical feature may take
@@ -95,6 +98,14 @@ def build(candidate: Candidate, problem: Problem, features: Mapping[str, ColumnK
     parts = [("numbers", numbers, number_names(features)), ("categories", categories, text_names(features))]
     encode = ColumnTransformer([part for part in parts if part[2]], sparse_threshold=0)
     return Pipeline([("encode", encode), ("estimate", _estimator(candidate, problem, seed))])
+
+
+def fit(
+    candidate: Candidate, signature: Signature, frame: pd.DataFrame, target: Column, seed: int, weights: NDArray[np.float64] | None = None
+) -> Pipeline:
+    """The candidate's pipeline, fitted on rows of these weights."""
+    pipeline = build(candidate, signature.problem, signature.features, seed)
+    return pipeline.fit(frame, target) if weights is None else pipeline.fit(frame, target, estimate__sample_weight=weights)
 
 
 def _estimator(candidate: Candidate, problem: Problem, seed: int) -> Any:

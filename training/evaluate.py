@@ -6,24 +6,29 @@ model's baseline and signature for the registry and for monitoring.
 
 A champion that cannot be scored on this holdout, because columns or classes have changed since, is noted in the report and the
 challenger is judged without it. A champion whose digest is not the registered one stops the job: somebody changed it.
+
+When the holdout is of fresh rows, the challenger is the model that was fitted without them; what goes live is the same, fitted again on
+those too (train.py), and the report says so.
 """
 
 import argparse
 import logging
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
 from contracts import evaluation, layout
 from contracts.errors import ArtifactError, DataError
-from contracts.evaluation import Evaluation, GateRules, Metric, Outcome, Problem, Verdict
+from contracts.evaluation import Evaluation, GateRules, Metric, Outcome, Problem, Verdict, compared_metrics
 from contracts.metadata import ChampionReference
 from contracts.signature import SIGNATURE, Signature
-from training.artifact import artifact_digest, unpack
+from training.artifact import JUDGED_FILE, MODEL_FILE, artifact_digest, unpack
 from training.frame import Column, parse_table
 from training.paths import Paths
 from training.predictor import PipelinePredictor, Predictor, verify
@@ -42,26 +47,45 @@ def main(paths: Paths, options: list[str]) -> None:
     parser.add_argument("--metric", type=Metric, required=True)
     parser.add_argument("--gate", required=True, help="the gate's rules, as JSON")
     given = parser.parse_args(options)
-    holdout = paths.processing_input(layout.HOLDOUT_CHANNEL)
-    schema = Schema.read(holdout)
-    table = read_table(holdout / HOLDOUT_TABLE, HOLDOUT_TABLE, [*schema.contract.features, schema.contract.target])
     output = paths.processing_output(layout.EVALUATION_CHANNEL)
     with tempfile.TemporaryDirectory() as temporary:
         model = Path(temporary) / "model"
         unpack(paths.processing_input(layout.MODEL_CHANNEL) / layout.MODEL_ARCHIVE, model)
-        challenger = PipelinePredictor.load(model)
         record = TrainingRecord.read(model)
-        target = parse_target(challenger.signature, table[schema.contract.target])
+        challenger = PipelinePredictor.load(model, JUDGED_FILE if record.refit else MODEL_FILE)
+        holdout = Holdout.read(paths.processing_input(layout.HOLDOUT_CHANNEL), challenger.signature)
         champion, note = ask_champion(
-            paths.processing_input(layout.CHAMPION_CHANNEL), Path(temporary) / "champion", challenger.signature, table
+            paths.processing_input(layout.CHAMPION_CHANNEL), Path(temporary) / "champion", challenger.signature, holdout.table
         )
         for name in (layout.STATISTICS, layout.CONSTRAINTS, SIGNATURE):
             shutil.copyfile(model / name, output / name)
-        notes = (*filter(None, [note]), *schema.notes)
-        report = judge(given.metric, GateRules.model_validate_json(given.gate), challenger, record, champion, notes, table, target, model)
+        notes = (*filter(None, [note]), *holdout.schema.notes, *(record.refit.notes if record.refit else ()))
+        rules = GateRules.model_validate_json(given.gate)
+        report = judge(given.metric, rules, challenger, record, champion, holdout, notes, artifact_digest(model))
     (output / layout.EVALUATION).write_text(report.model_dump_json(indent=2))
     (output / layout.OUTCOME).write_text(outcome(report, record).model_dump_json(indent=2))
     log.info("%s %.4f on %d rows; gate: %s", report.metric, report.score, report.rows, "; ".join(report.gate.reasons) or "passed")
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """The rows to judge by: texts, the target parsed."""
+
+    schema: Schema
+    table: pd.DataFrame
+    target: Column
+
+    @classmethod
+    def read(cls, folder: Path, signature: Signature) -> Self:
+        """From the channel. Raises DataError."""
+        schema = Schema.read(folder)
+        table = read_table(folder / HOLDOUT_TABLE, HOLDOUT_TABLE, [*schema.contract.features, schema.contract.target])
+        return cls(schema, table, parse_target(signature, table[schema.contract.target]))
+
+    @property
+    def fresh(self) -> bool:
+        """Whether they are of live traffic."""
+        return self.schema.fresh_rows is not None
 
 
 def judge(
@@ -70,16 +94,16 @@ def judge(
     challenger: Predictor,
     record: TrainingRecord,
     champion: "Answers | None",
+    holdout: Holdout,
     notes: tuple[str, ...],
-    table: pd.DataFrame,
-    target: Column,
-    model: Path,
+    digest: str,
 ) -> Evaluation:
     """Score the challenger and the baseline, and ask the gate."""
-    signature = challenger.signature
-    said = challenger.predict(parse_table(signature.features, table))
+    signature, target = challenger.signature, holdout.target
+    said = challenger.predict(parse_table(signature.features, holdout.table))
     scores = measure(signature.problem, target, said)
-    compared = compare(metric, signature.problem, target, said, champion, record.seed) if champion else None
+    names = compared_metrics(signature.problem, metric, holdout.fresh)
+    compared = compare(names, signature.problem, target, said, champion, record.seed) if champion else None
     baseline = measure(signature.problem, target, without_features(record.prior, len(target)))
     return Evaluation(
         problem=signature.problem,
@@ -87,10 +111,11 @@ def judge(
         metrics=scores,
         baseline=baseline,
         champion=compared,
-        gate=rules.decide(metric, scores[metric], baseline[metric], compared),
+        gate=rules.decide(metric, scores, baseline, compared, holdout.fresh),
         dataset_version=record.dataset_version,
         rows=len(target),
-        artifact_sha256=artifact_digest(model),
+        fresh=holdout.fresh,
+        artifact_sha256=digest,
         notes=notes,
     )
 
@@ -111,11 +136,13 @@ class Answers:
     predictions: Predictions
 
 
-def compare(metric: Metric, problem: Problem, target: Column, challenger: Predictions, champion: Answers, seed: int) -> evaluation.Champion:
-    """Score the champion, and say how well this holdout can tell the two apart."""
-    error = gain_error(problem, metric, target, challenger, champion.predictions, seed)
+def compare(
+    names: Sequence[Metric], problem: Problem, target: Column, challenger: Predictions, champion: Answers, seed: int
+) -> evaluation.Champion:
+    """Score the champion, and say how well this holdout can tell the two apart in the metrics `names`."""
+    errors = {name: gain_error(problem, name, target, challenger, champion.predictions, seed) for name in names}
     scores = measure(problem, target, champion.predictions)
-    return evaluation.Champion(model_package_arn=champion.model_package_arn, metrics=scores, gain_error=error)
+    return evaluation.Champion(model_package_arn=champion.model_package_arn, metrics=scores, gain_errors=errors)
 
 
 def ask_champion(folder: Path, workspace: Path, signature: Signature, table: pd.DataFrame) -> tuple[Answers | None, str | None]:

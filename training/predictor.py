@@ -29,13 +29,13 @@ class PipelinePredictor:
         self._signature = signature
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """From a model's folder, whose digest the caller has checked. Raises ArtifactError."""
+    def load(cls, folder: Path, name: str = MODEL_FILE) -> Self:
+        """A pipeline from a model's folder, whose digest the caller has checked. Raises ArtifactError."""
         try:
             signature = Signature.model_validate_json((folder / SIGNATURE).read_bytes())
         except (OSError, ValueError) as error:
             raise ArtifactError(f"{SIGNATURE} cannot be read: {error}") from error
-        return cls(load_pipeline(folder / MODEL_FILE), signature)
+        return cls(load_pipeline(folder / name), signature)
 
     @property
     def signature(self) -> Signature:

@@ -6,9 +6,9 @@ and the evaluation name them. Rows that repeat another one cell by cell are drop
 delivered twice) and kept when it has none (two different things may look alike); either way they lie on one side of the split.
 Outputs `train` and `holdout` hold the table's texts as they came, in the manifest's order, beside schema.json.
 
-Of a version with fresh rows the newest of those are held out, and all the others are to train on, in order of their time. A row to train
-on that has the id of a held out one is dropped. The target of a binary problem has the two classes that the other rows have: fresh rows
-with another label are dropped.
+Of a version with fresh rows the newest of those are held out, and all the others are to train on, in order of their time; beside them lies
+newest.csv with the held out rows, for the last fit. A row to train on that has the id of a held out one is dropped. The target of a binary
+problem has the two classes that the older rows have: fresh rows with another label are dropped.
 
 The whole table is held in memory, as text: choose an instance type with some five times its size.
 """
@@ -34,7 +34,7 @@ from contracts.manifest import DataFile, Manifest
 from training.frame import parse_table
 from training.freshness import HOLDOUT_ROWS_OF_A_CLASS
 from training.paths import Paths
-from training.schema import HOLDOUT_TABLE, TRAIN_TABLE, Schema
+from training.schema import HOLDOUT_TABLE, NEWEST_TABLE, TRAIN_TABLE, Schema
 from training.split import (
     Mask,
     by_time,
@@ -67,9 +67,12 @@ def main(paths: Paths, options: list[str]) -> None:
     parts = [fetch(s3, file, manifest.contract) for file in manifest.files]
     fresh = np.concatenate([np.full(len(part), manifest.fresh is not None and part is parts[-1]) for part in parts])
     found = divide(manifest, pd.concat(parts, ignore_index=True), fresh, given.holdout, given.folds, given.seed)
-    write(paths.processing_output(TRAIN_CHANNEL), TRAIN_TABLE, found.train, found.schema)
-    write(paths.processing_output(HOLDOUT_CHANNEL), HOLDOUT_TABLE, found.holdout, found.schema)
     schema = found.schema
+    for channel, name, rows in ((TRAIN_CHANNEL, TRAIN_TABLE, found.train), (HOLDOUT_CHANNEL, HOLDOUT_TABLE, found.holdout)):
+        write(paths.processing_output(channel) / name, rows)
+        schema.write(paths.processing_output(channel))
+    if manifest.fresh:
+        write(paths.processing_output(TRAIN_CHANNEL) / NEWEST_TABLE, found.holdout)
     for note in schema.notes:
         log.warning("%s", note)
     log.info("dataset version %s: %d rows to train on, %d held out", schema.dataset_version, schema.train_rows, schema.holdout_rows)
@@ -101,9 +104,11 @@ def divide(manifest: Manifest, raw: pd.DataFrame, fresh: Mask, share: float, fol
         table, mask, fresh = table[common], mask[common], fresh[common]
     else:
         rare = {}  # what is left is nothing to learn: the check names every class
-    train, holdout, fresh_rows = order(contract, table, mask, fresh)
+    holdout = table[mask]
+    train, fresh_rows = table[~mask], None
     if manifest.fresh:
         check_fresh(contract, holdout[contract.target])
+        train, fresh_rows = in_order(contract, table, mask, fresh)
     check_split(contract, train[contract.target], holdout[contract.target], folds, judged)
     schema = Schema(
         dataset_version=manifest.version,
@@ -119,15 +124,12 @@ def divide(manifest: Manifest, raw: pd.DataFrame, fresh: Mask, share: float, fol
     return Divided(train, holdout, schema)
 
 
-def order(contract: Data, table: pd.DataFrame, mask: Mask, fresh: Mask) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-    """(the rows to train on, those held out, how many of the former are fresh); with fresh rows in order of their time."""
-    holdout = table[mask]
-    if not fresh.any():
-        return table[~mask], holdout, 0
+def in_order(contract: Data, table: pd.DataFrame, mask: Mask, fresh: Mask) -> tuple[pd.DataFrame, int]:
+    """(the rows to train on in order of their time, how many of them are fresh)."""
     learn = ~mask & ~known_again(contract, table, mask)
     fresh_rows = int((learn & fresh).sum())
     train = table[learn]
-    return train.iloc[by_time(contract, train, fresh_rows)], holdout, fresh_rows
+    return train.iloc[by_time(contract, train, fresh_rows)], fresh_rows
 
 
 def fetch(s3: Any, file: DataFile, contract: Data) -> pd.DataFrame:
@@ -161,7 +163,6 @@ def curate(contract: Data, table: pd.DataFrame) -> tuple[Mask, int, int]:
     return keep.to_numpy(), int(missing.sum()), int(repeats.sum())
 
 
-def write(folder: Path, name: str, rows: pd.DataFrame, schema: Schema) -> None:
-    """A channel's files."""
-    rows.to_csv(folder / name, index=False, lineterminator="\n")
-    schema.write(folder)
+def write(path: Path, rows: pd.DataFrame) -> None:
+    """A table of texts."""
+    rows.to_csv(path, index=False, lineterminator="\n")

@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.evaluation import Metric, Problem
+from training.aging import Aged
 from training.search import Trial
 
 RECORD = "training.json"
@@ -23,8 +24,28 @@ class Prior(BaseModel):
     mean: float | None = None
 
 
+class Refit(BaseModel):
+    """With fresh rows: how much older rows count, and that the model was fitted again, as it was judged, on the held out rows too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    held_out: int = Field(gt=0, description="rows that the judged model has not seen")
+    half_life: float | None
+    tried: tuple[Aged, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """In words."""
+        counted = "all rows count alike" if self.half_life is None else f"a row's weight halves with every {self.half_life:.1%} of the rows"
+        losses = ", ".join(f"{aged.loss:.4f} {'alike' if aged.half_life is None else f'{aged.half_life:.1%}'}" for aged in self.tried)
+        return (
+            f"{counted}, the newest the most (losses when newer rows were predicted: {losses})",
+            f"scored before it was fitted again, in the same way, on the {self.held_out} held out rows too",
+        )
+
+
 class TrainingRecord(BaseModel):
-    """What was tried on which data with which tools, and what was chosen."""
+    """What was tried on which data with which tools, and what was chosen. `rows`: of the model that was judged."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,6 +58,7 @@ class TrainingRecord(BaseModel):
     chosen: Trial
     trials: tuple[Trial, ...]
     prior: Prior
+    refit: Refit | None = None
     libraries: dict[str, str]
 
     def write(self, folder: Path) -> None:

@@ -10,12 +10,14 @@ from contracts.config import Data
 SCHEMA = "schema.json"
 TRAIN_TABLE = "train.csv"
 HOLDOUT_TABLE = "holdout.csv"
+NEWEST_TABLE = "newest.csv"  # with fresh rows, beside train.csv: what is held out, for the last fit
 
 
 class Schema(BaseModel):
     """Which rows these are. The counts are of the whole dataset version; `repeated` rows with an id were dropped, without one kept.
 
-    `rare_classes` were left out, with so many rows, and so were rows of `unknown_classes`. The last `fresh_rows` to train on are fresh.
+    `rare_classes` were left out, with so many rows, and so were rows of `unknown_classes`. The last `fresh_rows` to train on are fresh;
+    None: the version has none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,7 +29,7 @@ class Schema(BaseModel):
     without_target: int = Field(ge=0)
     repeated: int = Field(ge=0)
     rare_classes: dict[str, int] = {}
-    fresh_rows: int = Field(default=0, ge=0)
+    fresh_rows: int | None = Field(default=None, ge=0)
     unknown_classes: int = Field(default=0, ge=0)
 
     @property

@@ -31,6 +31,12 @@ class Predictions:
         """The predictions of some rows."""
         return Predictions(self.values[rows], None if self.probabilities is None else self.probabilities[rows])
 
+    def and_then(self, others: "Predictions") -> "Predictions":
+        """These, and then the others."""
+        if self.probabilities is None or others.probabilities is None:
+            return Predictions(np.concatenate([self.values, others.values]))
+        return Predictions.of_probabilities(np.concatenate([self.probabilities, others.probabilities]))
+
 
 def predict(pipeline: Any, problem: Problem, frame: pd.DataFrame) -> Predictions:
     """What a fitted pipeline says. Its classes are the numbers 0 to n-1, all of which it saw when it was fitted."""

@@ -17,7 +17,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 
 from contracts.evaluation import Metric
 from contracts.signature import Signature
-from training.candidates import Candidate, build
+from training.candidates import Candidate, fit
 from training.frame import Column
 from training.scoring import Predictions, measure, predict
 
@@ -74,8 +74,7 @@ def _try(
     scores = []
     splitter = (StratifiedKFold if signature.classes else KFold)(folds, shuffle=True, random_state=seed)
     for learn, judge in splitter.split(frame, target):
-        pipeline = build(candidate, signature.problem, signature.features, seed)
-        pipeline.fit(frame.iloc[learn], target[learn])
+        pipeline = fit(candidate, signature, frame.iloc[learn], target[learn], seed)
         said = predict(pipeline, signature.problem, frame.iloc[judge])
         scores.append(measure(signature.problem, target[judge], said)[metric])
         values[judge] = said.values

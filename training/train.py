@@ -3,12 +3,20 @@
 Reads hyperparameters.json and channel `train`; searches with cross-validation; fits the best candidate on every training row; fills the
 model's folder (see artifact.py). The baseline describes the training rows, and the predictions that cross-validation made for them: those
 were made on unseen rows, as production's are.
+
+With fresh rows, older ones may count less (aging.py), and two models are fitted: the one that is judged, and in the same way one on the
+held out rows too, which is the one that goes live. What drifts, drifts in the newest rows, and to leave them out costs more than any choice
+that is made here; what is said of the model's quality is said of the judged one. The baseline is then of the fresh rows: a window that
+looks like them is what this model was made for.
 """
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.baseline import PREDICTION, PROBABILITY
@@ -16,17 +24,20 @@ from contracts.columns import ColumnKind
 from contracts.evaluation import Metric, Problem
 from contracts.layout import CONSTRAINTS, STATISTICS, TRAIN_CHANNEL
 from contracts.signature import SIGNATURE, Signature
-from training.artifact import MODEL_FILE, artifact_digest, save_pipeline
+from training.aging import best, try_half_lives, weigh
+from training.artifact import JUDGED_FILE, MODEL_FILE, artifact_digest, save_pipeline
 from training.baseline import constrain, describe
-from training.candidates import build, propose
+from training.candidates import fit, propose
 from training.frame import Column, Columns, parse_table, to_frame
 from training.paths import Paths
-from training.record import Prior, TrainingRecord, libraries
-from training.schema import TRAIN_TABLE, Schema
-from training.scoring import Predictions
-from training.search import search
+from training.record import Prior, Refit, TrainingRecord, libraries
+from training.schema import NEWEST_TABLE, TRAIN_TABLE, Schema
+from training.scoring import Predictions, predict
+from training.search import Found, search
 from training.target import find_classes, parse_target
 from training.text import read_table
+
+BASELINE_ROWS = 100  # fewer fresh rows than this are too few for a baseline of their own
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +57,32 @@ class Hyperparameters(BaseModel):
         return {name: str(value) for name, value in self.model_dump(mode="json").items()}
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Rows as arrays, as the estimator's frame, and their target."""
+
+    columns: Columns
+    frame: pd.DataFrame
+    target: Column
+
+    @classmethod
+    def read(cls, path: Path, signature: Signature) -> Self:
+        """A table of texts."""
+        return cls.parse(read_table(path, path.name, [*signature.features, signature.target]), signature)
+
+    @classmethod
+    def parse(cls, table: pd.DataFrame, signature: Signature) -> Self:
+        """A table's rows. Raises DataError."""
+        columns = parse_table(signature.features, table)
+        return cls(columns, to_frame(signature.features, columns), parse_target(signature, table[signature.target]))
+
+    def behind(self, older: "Rows") -> "Rows":
+        """The older rows, and these."""
+        columns = {name: np.concatenate([older.columns[name], column]) for name, column in self.columns.items()}
+        frame = pd.concat([older.frame, self.frame], ignore_index=True)
+        return Rows(columns, frame, np.concatenate([older.target, self.target]))
+
+
 def main(paths: Paths, options: list[str]) -> None:
     """Run the job. SageMaker passes no options to a training job. Raises DataError."""
     if options:
@@ -56,34 +93,54 @@ def main(paths: Paths, options: list[str]) -> None:
     contract = schema.contract
     table = read_table(channel / TRAIN_TABLE, TRAIN_TABLE, [*contract.features, contract.target])
     signature = Signature.of(contract, find_classes(contract, table[contract.target]))
-    columns = parse_table(signature.features, table)
-    target = parse_target(signature, table[contract.target])
-    frame = to_frame(signature.features, columns)
-
+    rows = Rows.parse(table, signature)
     candidates = propose(signature.problem, settings.candidates, settings.seed)
-    found = search(candidates, signature, frame, target, settings.metric, settings.folds, settings.seed)
-    pipeline = build(found.best.candidate, signature.problem, signature.features, settings.seed).fit(frame, target)
+    found = search(candidates, signature, rows.frame, rows.target, settings.metric, settings.folds, settings.seed)
 
     folder = paths.model
     folder.mkdir(parents=True, exist_ok=True)
-    save_pipeline(pipeline, folder / MODEL_FILE)
     (folder / SIGNATURE).write_text(signature.model_dump_json(indent=2))
-    write_baseline(folder, signature, columns, found.predictions)
+    refit = None
+    if schema.fresh_rows is None:
+        save_pipeline(fit(found.best.candidate, signature, rows.frame, rows.target, settings.seed), folder / MODEL_FILE)
+        write_baseline(folder, signature, rows.columns, found.predictions)
+    else:
+        refit = fit_twice(folder, signature, found, rows, Rows.read(channel / NEWEST_TABLE, signature), schema.fresh_rows, settings.seed)
     TrainingRecord(
         dataset_version=schema.dataset_version,
-        rows=len(target),
+        rows=len(rows.target),
         problem=signature.problem,
         metric=settings.metric,
         seed=settings.seed,
         folds=settings.folds,
         chosen=found.best,
         trials=found.trials,
-        prior=prior(signature, target),
+        prior=prior(signature, rows.target),
+        refit=refit,
         libraries=libraries(),
     ).write(folder)
     for trial in found.trials:
         log.info("%s %.4f  %s %s", settings.metric, trial.score, trial.candidate.family, trial.candidate.parameters)
+    for note in refit.notes if refit else ():
+        log.info("%s", note)
     log.info("chosen: %s %.4f; artifact %s", found.best.candidate.family, found.best.score, artifact_digest(folder))
+
+
+def fit_twice(folder: Path, signature: Signature, found: Found, rows: Rows, newest: Rows, fresh_rows: int, seed: int) -> Refit:
+    """Write the judged model, the one that goes live, and their baseline; how they were fitted."""
+    candidate = found.best.candidate
+    tried = try_half_lives(candidate, signature, rows.frame, rows.target, seed)
+    half_life = best(tried).half_life
+    judged = fit(candidate, signature, rows.frame, rows.target, seed, weigh(len(rows.target), half_life))
+    every = newest.behind(rows)
+    live = fit(candidate, signature, every.frame, every.target, seed, weigh(len(every.target), half_life))
+    save_pipeline(judged, folder / JUDGED_FILE)
+    save_pipeline(live, folder / MODEL_FILE)
+    unseen = found.predictions.and_then(predict(judged, signature.problem, newest.frame))
+    fresh = fresh_rows + len(newest.target)
+    described = np.arange(len(every.target))[-fresh if fresh >= BASELINE_ROWS else 0 :]
+    write_baseline(folder, signature, {name: column[described] for name, column in every.columns.items()}, unseen.at(described))
+    return Refit(held_out=len(newest.target), half_life=half_life, tried=tried)
 
 
 def prior(signature: Signature, target: Column) -> Prior:

@@ -1,21 +1,26 @@
 """The gate: better than the baseline, not below the minimum, not clearly worse than the champion."""
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from contracts.evaluation import METRICS, Champion, GateMode, GateRules, Metric, Problem, default_metric
+from contracts.evaluation import METRICS, Champion, Gate, GateMode, GateRules, Metric, Problem, compared_metrics, default_metric
 
 scores = st.floats(0.01, 1, allow_nan=False)
 
 
 def scored(metric: Metric, score: float | None, gain_error: float = 0) -> Champion | None:
     """A champion with one score."""
-    return None if score is None else Champion(model_package_arn="arn", metrics={metric: score}, gain_error=gain_error)
+    return None if score is None else Champion(model_package_arn="arn", metrics={metric: score}, gain_errors={metric: gain_error})
+
+
+def decide(rules: GateRules, metric: Metric, challenger: float, baseline: float, champion: Champion | None, fresh: bool = False) -> Gate:
+    """What the gate says about these scores."""
+    return rules.decide(metric, {metric: challenger}, {metric: baseline}, champion, fresh)
 
 
 def test_a_good_first_model_passes() -> None:
-    assert GateRules().decide(Metric.ROC_AUC, challenger=0.8, baseline=0.5, champion=None).passed
+    assert decide(GateRules(), Metric.ROC_AUC, challenger=0.8, baseline=0.5, champion=None).passed
 
 
 @pytest.mark.parametrize(
@@ -30,13 +35,13 @@ def test_a_good_first_model_passes() -> None:
 )
 def test_each_rule_says_why(metric: Metric, challenger: float, baseline: float, champion: float | None, word: str) -> None:
     minimum = 0.7 if metric.higher_is_better else None
-    gate = GateRules(minimum=minimum).decide(metric, challenger, baseline, scored(metric, champion))
+    gate = decide(GateRules(minimum=minimum), metric, challenger, baseline, scored(metric, champion))
     assert not gate.passed
     assert any(word in reason for reason in gate.reasons)
 
 
 def test_a_dry_run_reports_and_passes() -> None:
-    gate = GateRules(mode=GateMode.DRY_RUN).decide(Metric.ACCURACY, 0.1, 0.5, scored(Metric.ACCURACY, 0.9))
+    gate = decide(GateRules(mode=GateMode.DRY_RUN), Metric.ACCURACY, 0.1, 0.5, scored(Metric.ACCURACY, 0.9))
     assert gate.passed
     assert len(gate.reasons) == 2
 
@@ -44,13 +49,39 @@ def test_a_dry_run_reports_and_passes() -> None:
 @given(metric=st.sampled_from(list(Metric)), champion=scores, tolerance=st.floats(0, 0.5))
 def test_the_champion_itself_is_never_worse_than_the_champion(metric: Metric, champion: float, tolerance: float) -> None:
     worst = 0.0 if metric.higher_is_better else 2.0
-    assert GateRules(tolerance=tolerance).decide(metric, champion, worst, scored(metric, champion)).passed
+    assert decide(GateRules(tolerance=tolerance), metric, champion, worst, scored(metric, champion)).passed
 
 
 def test_what_chance_explains_is_not_worse() -> None:
     rules = GateRules(tolerance=0.02)
-    assert rules.decide(Metric.ROC_AUC, 0.54, 0.5, scored(Metric.ROC_AUC, 0.58, gain_error=0.05)).passed
-    assert not rules.decide(Metric.ROC_AUC, 0.54, 0.5, scored(Metric.ROC_AUC, 0.58, gain_error=0.01)).passed
+    assert decide(rules, Metric.ROC_AUC, 0.54, 0.5, scored(Metric.ROC_AUC, 0.58, gain_error=0.05)).passed
+    assert not decide(rules, Metric.ROC_AUC, 0.54, 0.5, scored(Metric.ROC_AUC, 0.58, gain_error=0.01)).passed
+
+
+@given(metric=st.sampled_from(list(Metric)), before=scores, error=st.floats(0, 0.2), behind=st.floats(0, 3))
+def test_on_fresh_rows_a_challenger_may_seem_one_standard_error_worse(metric: Metric, before: float, error: float, behind: float) -> None:
+    assume(abs(behind - 1) > 1e-6 and error > 1e-6)
+    after = before - behind * error if metric.higher_is_better else before + behind * error
+    worst = -10.0 if metric.higher_is_better else 10.0
+    gate = decide(GateRules(tolerance=0.5), metric, after, worst, scored(metric, before, error), fresh=True)
+    assert gate.passed == (behind < 1)
+
+
+def test_on_fresh_rows_a_better_order_does_not_make_up_for_more_mistakes() -> None:
+    champion = Champion(
+        model_package_arn="arn",
+        metrics={Metric.ROC_AUC: 0.8, Metric.ACCURACY: 0.75},
+        gain_errors=dict.fromkeys(compared_metrics(Problem.BINARY, Metric.ROC_AUC, fresh=True), 0.01),
+    )
+    scores = {Metric.ROC_AUC: 0.85, Metric.ACCURACY: 0.72}
+    gate = GateRules().decide(Metric.ROC_AUC, scores, {Metric.ROC_AUC: 0.5}, champion, fresh=True)
+    assert gate.reasons == ("accuracy 0.7200 is worse than the champion's 0.7500 on the same fresh rows, by more than 0.0100",)
+
+
+def test_what_is_compared() -> None:
+    assert compared_metrics(Problem.BINARY, Metric.ROC_AUC, fresh=False) == (Metric.ROC_AUC,)
+    assert compared_metrics(Problem.MULTICLASS, Metric.ACCURACY, fresh=True) == (Metric.ACCURACY,)
+    assert compared_metrics(Problem.REGRESSION, Metric.MAE, fresh=True) == (Metric.MAE, Metric.RMSE)
 
 
 @given(metric=st.sampled_from(list(Metric)), one=scores, other=scores)

@@ -15,14 +15,25 @@ from moto import mock_aws
 from contracts.columns import ColumnKind
 from contracts.config import Data, Training
 from contracts.evaluation import Metric
-from contracts.layout import CHAMPION, CHAMPION_CHANNEL, DATASET_CHANNEL, HOLDOUT_CHANNEL, MANIFEST, MODEL_CHANNEL, TRAIN_CHANNEL
+from contracts.layout import (
+    CHAMPION,
+    CHAMPION_CHANNEL,
+    DATASET_CHANNEL,
+    HOLDOUT_CHANNEL,
+    MANIFEST,
+    MODEL_ARCHIVE,
+    MODEL_CHANNEL,
+    TRAIN_CHANNEL,
+)
 from contracts.manifest import DataFile, Fresh, Manifest
 from training.__main__ import main
+from training.artifact import artifact_digest
 from training.paths import Paths
 from training.train import Hyperparameters
 
 BUCKET, KEY = "data-bucket", "uploads/demo/table.csv"
 SETTINGS = Training(seed=7, holdout=0.25, folds=2, candidates=2)
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/demo/1"
 METRIC = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "rmse"}
 FEATURES = {
     "size": ColumnKind.NUMERIC,
@@ -81,10 +92,13 @@ def upload(body: bytes, data: Data, rows: int = 1) -> Manifest:
     s3 = boto3.client("s3", region_name="us-east-1")
     s3.create_bucket(Bucket=BUCKET)
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    version = s3.put_object(Bucket=BUCKET, Key=KEY, Body=body)["VersionId"]
-    digest = hashlib.sha256(body).hexdigest()
-    file = DataFile(bucket=BUCKET, key=KEY, version_id=version, size=len(body), sha256=digest, rows=rows)
-    return Manifest(dataset="demo", files=(file,), columns=(), contract=data)
+    return Manifest(dataset="demo", files=(upload_more(body, KEY, rows),), columns=(), contract=data)
+
+
+def upload_more(body: bytes, key: str, rows: int) -> DataFile:
+    """Another file in the bucket."""
+    version = boto3.client("s3", region_name="us-east-1").put_object(Bucket=BUCKET, Key=key, Body=body)["VersionId"]
+    return DataFile(bucket=BUCKET, key=key, version_id=version, size=len(body), sha256=hashlib.sha256(body).hexdigest(), rows=rows)
 
 
 def prepare(paths: Paths, manifest: Manifest, version: str | None = None, settings: Training = SETTINGS) -> int:
@@ -101,21 +115,39 @@ def prepared(root: Path, text: str, data: Data, settings: Training = SETTINGS) -
     paths = Paths(root)
     with mock_aws():
         assert prepare(paths, upload(text.encode(), data), settings=settings) == 0, paths.message.read_text()
+    hand_over(paths, data, settings)
+    return paths
+
+
+def hand_over(paths: Paths, data: Data, settings: Training = SETTINGS) -> None:
+    """Give prepare's output to train and evaluate, and train its settings."""
     shutil.copytree(paths.processing_output(TRAIN_CHANNEL), paths.training_input(TRAIN_CHANNEL))
     shutil.copytree(paths.processing_output(HOLDOUT_CHANNEL), paths.processing_input(HOLDOUT_CHANNEL))
     paths.hyperparameters.parent.mkdir(parents=True)
     given = Hyperparameters(seed=settings.seed, folds=settings.folds, candidates=settings.candidates, metric=Metric(METRIC[data.problem]))
     paths.hyperparameters.write_text(json.dumps(given.strings()))
-    return paths
 
 
 def trained(root: Path, text: str, data: Data, settings: Training = SETTINGS) -> Paths:
     """The same after train, with the model's archive and no champion where evaluate looks for them."""
     paths = prepared(root, text, data, settings)
     assert main(["train"], paths) == 0, paths.failure.read_text()
+    pack(paths)
+    return paths
+
+
+def pack(paths: Paths) -> None:
+    """Give train's output to evaluate, without a champion."""
     model, champion = (paths.processing_input(channel) for channel in (MODEL_CHANNEL, CHAMPION_CHANNEL))
     model.mkdir()
     shutil.make_archive(str(model / "model"), "gztar", paths.model)
     champion.mkdir()
     (champion / CHAMPION).write_text("{}")
-    return paths
+
+
+def enthrone(paths: Paths, champion: Paths, digest: str | None = None) -> None:
+    """Make another model the champion of this run."""
+    folder = paths.processing_input(CHAMPION_CHANNEL)
+    shutil.copyfile(champion.processing_input(MODEL_CHANNEL) / MODEL_ARCHIVE, folder / MODEL_ARCHIVE)
+    reference = {"model_package_arn": ARN, "artifact_sha256": digest or artifact_digest(champion.model)}
+    (folder / CHAMPION).write_text(json.dumps(reference))

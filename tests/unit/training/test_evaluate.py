@@ -18,13 +18,11 @@ from contracts.layout import (
     CONSTRAINTS,
     EVALUATION,
     EVALUATION_CHANNEL,
-    MODEL_ARCHIVE,
-    MODEL_CHANNEL,
     OUTCOME,
     STATISTICS,
 )
 from contracts.signature import Signature
-from tests.unit.training.tables import FEATURES, METRIC, contract, table, trained
+from tests.unit.training.tables import ARN, FEATURES, METRIC, contract, enthrone, table, trained
 from training.__main__ import main
 from training.artifact import artifact_digest
 from training.evaluate import in_order_of, without_features
@@ -33,7 +31,6 @@ from training.record import Prior
 from training.scoring import Predictions, measure
 
 Model = Callable[[str], Paths]
-ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/demo/1"
 
 
 def evaluate(paths: Paths, problem: str, rules: GateRules | None = None, status: int = 0) -> Path:
@@ -45,14 +42,6 @@ def evaluate(paths: Paths, problem: str, rules: GateRules | None = None, status:
 
 def report_of(folder: Path) -> Evaluation:
     return Evaluation.model_validate_json((folder / EVALUATION).read_bytes())
-
-
-def enthrone(paths: Paths, champion: Paths, digest: str | None = None) -> None:
-    """Make another model the champion of this run."""
-    folder = paths.processing_input(CHAMPION_CHANNEL)
-    shutil.copyfile(champion.processing_input(MODEL_CHANNEL) / MODEL_ARCHIVE, folder / MODEL_ARCHIVE)
-    reference = {"model_package_arn": ARN, "artifact_sha256": digest or artifact_digest(champion.model)}
-    (folder / CHAMPION).write_text(json.dumps(reference))
 
 
 @pytest.mark.parametrize("problem", ["binary", "multiclass", "regression"])

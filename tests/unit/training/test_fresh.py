@@ -1,17 +1,46 @@
 """Fresh rows: the newest are held out, the others are to train on, in order; nothing held out is trained on."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from moto import mock_aws
 
+from contracts.baseline import Statistics
 from contracts.config import Data
 from contracts.errors import DataError
+from contracts.evaluation import Evaluation, GateRules, Metric, Problem
+from contracts.layout import EVALUATION, EVALUATION_CHANNEL, HOLDOUT_CHANNEL, STATISTICS
 from contracts.manifest import DataFile, Manifest
-from tests.unit.training.tables import contract, stretch
+from tests.unit.training.tables import (
+    METRIC,
+    contract,
+    enthrone,
+    hand_over,
+    pack,
+    prepare,
+    stretch,
+    table,
+    trained,
+    upload,
+    upload_more,
+)
+from training.__main__ import main
+from training.artifact import JUDGED_FILE, MODEL_FILE
+from training.frame import parse_table
 from training.freshness import FRESH_HOLDOUT, held_out, too_few
+from training.paths import Paths
+from training.predictor import PipelinePredictor
 from training.prepare import Divided, divide
+from training.record import TrainingRecord
+from training.schema import HOLDOUT_TABLE
+from training.scoring import measure
+from training.target import parse_target
+from training.text import read_table
 
 FILE = DataFile(bucket="b", key="k", version_id="1", size=1, sha256="0" * 64, rows=1)
 
@@ -107,3 +136,56 @@ def test_what_collect_lets_through_prepare_can_divide(answers: list[str], minimu
 
 def test_the_share_is_of_the_fresh_rows() -> None:
     assert held_out(100) == 100 * FRESH_HOLDOUT
+
+
+def evolved(root: Path, problem: str, turned: bool) -> tuple[Paths, Evaluation]:
+    """A container after prepare, train and evaluate: 160 older rows, 160 fresh ones, in which the concept may have turned over."""
+    older, fresh = table(problem), table(problem, seed=2).replace("row-", "new-")
+    if turned:
+        swap = {"yes": "no", "no": "yes"}
+        lines = fresh.splitlines()
+        fresh = "\n".join([lines[0], *(re.sub(",(yes|no),seen$", lambda found: f",{swap[found[1]]},seen", line) for line in lines[1:])])
+    paths = Paths(root)
+    data = contract(problem)
+    with mock_aws():
+        manifest = upload(older.encode(), data, rows=160)
+        behind = upload_more(fresh.encode(), "collected/r1/labelled.csv", rows=160)
+        whole = manifest.model_copy(update={"files": (*manifest.files, behind), "parents": (manifest.version,), "fresh": stretch(160)})
+        assert prepare(paths, whole) == 0, paths.message.read_text()
+    hand_over(paths, data)
+    assert main(["train"], paths) == 0, paths.failure.read_text()
+    pack(paths)
+    enthrone(paths, trained(root / "champion", older, data))
+    assert main(["evaluate", "--metric", METRIC[problem], "--gate", GateRules().model_dump_json()], paths) == 0, paths.message.read_text()
+    return paths, Evaluation.model_validate_json((paths.processing_output(EVALUATION_CHANNEL) / EVALUATION).read_bytes())
+
+
+def test_after_a_change_the_challenger_wins_and_goes_live_with_the_held_out_rows(tmp_path: Path) -> None:
+    paths, report = evolved(tmp_path, "binary", turned=True)
+    assert report.fresh
+    assert report.rows == 80
+    assert report.champion is not None
+    assert report.gate.passed
+    assert report.metrics[Metric.ACCURACY] > report.champion.metrics[Metric.ACCURACY] + 0.2
+    assert set(report.champion.gain_errors) == {Metric.ROC_AUC, Metric.ACCURACY}
+    assert "weight halves with every" in report.notes[0]
+    assert "fitted again, in the same way, on the 80 held out rows too" in report.notes[1]
+    record = TrainingRecord.read(paths.model)
+    assert record.refit is not None
+    assert (record.rows, record.refit.held_out) == (240, 80)
+    live, judged = (PipelinePredictor.load(paths.model, name) for name in (MODEL_FILE, JUDGED_FILE))
+    rows = read_table(paths.processing_output(HOLDOUT_CHANNEL) / HOLDOUT_TABLE, "holdout", [*live.signature.features, "answer"])
+    columns, truth = parse_table(live.signature.features, rows), parse_target(live.signature, rows["answer"])
+    seen, unseen = (measure(Problem.BINARY, truth, model.predict(columns)) for model in (live, judged))
+    assert unseen == report.metrics
+    assert seen[Metric.LOG_LOSS] < unseen[Metric.LOG_LOSS]
+    statistics = Statistics.model_validate_json((paths.model / STATISTICS).read_bytes())
+    assert statistics.dataset.item_count == 160
+
+
+@pytest.mark.parametrize("problem", ["multiclass", "regression"])
+def test_without_a_change_a_challenger_of_any_problem_is_compared_on_the_fresh_rows(tmp_path: Path, problem: str) -> None:
+    _, report = evolved(tmp_path, problem, turned=False)
+    assert (report.fresh, report.rows) == (True, 80)
+    assert report.champion is not None
+    assert report.champion.metrics.keys() == report.metrics.keys()
