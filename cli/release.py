@@ -76,9 +76,10 @@ class EndpointState:
 def endpoint_state(app: App) -> EndpointState:
     """One look at the endpoint, its stack and the registry. Raises StateError when the stack is not there.
 
-    At rest: the stack and the endpoint are done, no deployment is open, and what is live is what the registry asks for. With every version
-    rejected the endpoint keeps what it serves, and that is rest too. The registry is read last: a version that fails in production is
-    rejected before its deployment is closed, so a closed deployment is never seen beside an approval that is about to go.
+    At rest: the stack and the endpoint are done, no deployment is open, and both serve what the registry asks for. (After a canary was
+    thrown back the stack still names its version, until it is told again what is live.) With every version rejected the endpoint keeps what
+    it serves, and that is rest too. The registry is read last: a version that fails in production is rejected before its deployment is
+    closed, so a closed deployment is never seen beside an approval that is about to go.
     """
     stack = find_stack(app.cloudformation, f"{app.prefix}-endpoint")
     if stack is None:
@@ -87,13 +88,15 @@ def endpoint_state(app: App) -> EndpointState:
     deploying = app.ledger.open_deployment() is not None
     wanted = highest_approved(app)
     live = version_number(endpoint.live) if endpoint else None
+    told = {parameter["ParameterKey"]: parameter.get("ParameterValue", "") for parameter in stack.get("Parameters", [])}
+    served = {live, version_number(told.get("ModelPackageArn"))}
     moving = (
         deploying
         or stack["StackStatus"].endswith("_IN_PROGRESS")
         or (endpoint is not None and endpoint.status != "InService")
-        or wanted not in {None, live}
+        or (wanted is not None and served != {wanted})
     )
-    return EndpointState(moving, live, wanted, _in_words(app, stack["StackStatus"], endpoint, moving and wanted != live))
+    return EndpointState(moving, live, wanted, _in_words(app, stack["StackStatus"], endpoint, moving))
 
 
 def highest_approved(app: App) -> int | None:
