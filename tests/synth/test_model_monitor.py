@@ -104,9 +104,9 @@ def test_an_hourly_execution_ends_before_the_next_and_a_changed_definition_has_a
     hourly = read(synthesise(flags, tmp_path / "cdk.out", window_hours=1, max_runtime_seconds=7200))["endpoint"]
     limits = [_properties(hourly, kind)["StoppingCondition"]["MaxRuntimeInSeconds"] for kind in KINDS]
     assert limits == [3600, 1800]
-    for kind in KINDS:
-        before, after = (_properties(template, kind)["JobDefinitionName"] for template in (monitored["endpoint"], hourly))
-        assert before != after
+    before, after = ([_properties(template, kind)["JobDefinitionName"] for kind in KINDS] for template in (monitored["endpoint"], hourly))
+    assert before[0] == after[0]
+    assert before[1] != after[1]
 
 
 def test_start_monitoring_is_left_to_people(templates: Mapping[str, Template], monitored: Mapping[str, Template]) -> None:
@@ -150,9 +150,12 @@ def test_keys_are_named_where_the_instance_takes_one(monitored: Mapping[str, Tem
 
 
 def test_cfn_lint_finds_nothing(monitor_assembly: Path) -> None:
+    # W3005: as in test_assembly.py.
     cfn_lint = Path(sys.executable).with_name("cfn-lint")
     paths = [str(monitor_assembly / f"breast-cancer-dev-{part}.template.json") for part in ("endpoint", "training", "control")]
-    done = subprocess.run([cfn_lint, "--regions", "us-east-1", "--", *paths], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [cfn_lint, "--regions", "us-east-1", "--ignore-checks", "W3005", "--", *paths], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
 
 
