@@ -118,7 +118,7 @@ class ControlStack(cdk.Stack):
         )
         statements = self._policies.start_monitoring(training.monitor_role.role_arn)
         function = self._function("start_monitoring", environment, statements)
-        if monitoring.backend is MonitoringBackend.PROCESSING_JOB:
+        if monitoring.backend is MonitoringBackend.PROCESSING_JOB and monitoring.capture_percent:
             self._tick("WindowTick", "window", window_ends(monitoring.window_hours), "A window of traffic has ended", function)
 
     def _approve_model(self) -> None:

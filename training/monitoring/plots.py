@@ -18,7 +18,7 @@ WIDTH, HEIGHT = 320, 132
 FLOOR = 112  # where the bars stand; the axis' numbers are below
 EDGE = 8  # width of the two bars for what is beyond the baseline's range
 SHOWN = 6  # categories
-ROW = 18
+ROW, TALL_ROW = 18, 34  # the height of a category: of many and of few
 
 
 def plot(feature: FeatureStatistics, summary: Summary, kind: ColumnKind | None) -> Markup:
@@ -91,15 +91,21 @@ def _categories(names: list[str], before: Counts, now: Counts) -> Markup:
     rows += [("new values", 0.0, float(now[-1]))] if now[-1] else []
     scale = (WIDTH - 150) / max(1e-300, *(max(row[1:]) for row in rows)) if rows else 0
     body = []
-    margin = max(2, (HEIGHT - len(rows) * ROW) // 2)
+    pitch = min(TALL_ROW, max(ROW, HEIGHT // max(1, len(rows))))
+    bar, margin = pitch * 0.39, max(2, (HEIGHT - len(rows) * pitch) // 2)
     for place, (name, old, new) in enumerate(rows):
-        top = place * ROW + margin
+        top = place * pitch + margin
+        middle = top + bar + 4
         label = name if len(name) <= 15 else name[:14] + "…"
-        body.append(Markup('<text x="92" y="{}" text-anchor="end">{}<title>{}</title></text>').format(top + 11, label, name))
-        body.append(Markup('<rect class="base" x="98" y="{}" width="{}" height="7"/>').format(top, f"{old * scale:.1f}"))
-        body.append(Markup('<rect class="live" x="98" y="{}" width="{}" height="7"/>').format(top + 7, f"{new * scale:.1f}"))
-        body.append(Markup('<text x="{}" y="{}">{}</text>').format(f"{102 + max(old, new) * scale:.1f}", top + 11, f"{new:.1%}"))
-    return _svg(max(HEIGHT, len(rows) * ROW + 4), body)
+        body.append(Markup('<text x="92" y="{}" text-anchor="end">{}<title>{}</title></text>').format(f"{middle:.1f}", label, name))
+        body += [_bar("base", top, old * scale, bar), _bar("live", top + bar, new * scale, bar)]
+        end = f"{102 + max(old, new) * scale:.1f}"
+        body.append(Markup('<text x="{}" y="{}">{}</text>').format(end, f"{middle:.1f}", f"{new:.1%}"))
+    return _svg(max(HEIGHT, len(rows) * pitch + 4), body)
+
+
+def _bar(name: str, top: float, width: float, height: float) -> Markup:
+    return Markup('<rect class="{}" x="98" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(name, top, width, height)
 
 
 def _svg(height: int, body: list[Markup]) -> Markup:

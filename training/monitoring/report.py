@@ -16,6 +16,7 @@ from contracts.monitoring import (
     QualityVerdict,
     Violations,
 )
+from training.monitoring.judge import ANSWERS
 from training.monitoring.plots import plot
 from training.monitoring.scan import WindowSummary
 
@@ -60,8 +61,17 @@ def render(
         answers=[panel(found) for found in verdict.predictions],
         features=[panel(found) for found in verdict.features],
         rows=f"{verdict.counts.rows:,}",
+        labelled=_labelled(verdict),
         baseline_rows=f"{baseline.dataset.item_count:,}",
     )
+
+
+def _labelled(verdict: MonitoringVerdict) -> str:
+    """The window of the labelled answers, where it is another one."""
+    quality = verdict.quality
+    if quality.start is None or quality.end is None or quality.start == verdict.window.start:
+        return ""
+    return f"{quality.start:%Y-%m-%d %H:%M} to {quality.end:%Y-%m-%d %H:%M} UTC"
 
 
 def _state(verdict: MonitoringVerdict) -> str:
@@ -76,7 +86,8 @@ def headline(verdict: MonitoringVerdict) -> str:
     fell = verdict.quality.verdict is QualityVerdict.FELL
     match verdict.drift:
         case DriftVerdict.DRIFT:
-            return "Drift, and the model got worse" if fell else "Drift: the traffic has changed"
+            what = "the traffic has changed" if any(name not in ANSWERS for name in verdict.drifted) else "the model's answers have moved"
+            return "Drift, and the model got worse" if fell else f"Drift: {what}"
         case DriftVerdict.NO_DRIFT:
             return "The model got worse" if fell else "No drift"
         case DriftVerdict.NOT_COMPARED:
@@ -98,10 +109,11 @@ def _about_drift(verdict: MonitoringVerdict) -> str:
         return f"{rows:,} rows say nothing about drift; at least {limits.minimum_rows:,} are needed."
     moved = [feature.name for feature in verdict.features if feature.verdict is DriftVerdict.DRIFT]
     answers = [feature.name for feature in verdict.predictions if feature.verdict is DriftVerdict.DRIFT]
-    if not moved and not answers:
-        return f"All {len(verdict.features)} features and the model's answers look as they did in training."
+    if not moved:
+        alike = f"All {len(verdict.features)} features look as they did in training"
+        return f"{alike}, but the model's answers have moved." if answers else f"{alike}, and so do the model's answers."
     text = f"{len(moved)} of {len(verdict.features)} features differ from what the model was trained on"
-    text += f", most of all {_listed(moved[:3])}" if moved else ""
+    text += f", most of all {_listed(moved[:3])}"
     return text + ("; the model's answers have moved too." if answers else "; the model's answers have not moved.")
 
 
@@ -128,6 +140,7 @@ def troubles(verdict: MonitoringVerdict) -> list[tuple[str, str]]:
         "lines that are no capture record": counts.unreadable_lines,
         "records without a readable request": counts.unreadable_requests,
         "records without a prediction": counts.unreadable_answers,
+        "predictions of another model": counts.other_models,
         "labels that cannot be read": counts.unreadable_labels,
         "labels that a later one replaced": counts.repeated_labels,
         "events that came again": counts.duplicates,

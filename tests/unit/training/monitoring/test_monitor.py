@@ -218,3 +218,20 @@ def test_quality_is_judged_over_its_own_window_because_labels_come_late(tmp_path
     assert (str(verdict.quality.start), str(verdict.quality.end)) == ("2026-11-20 10:00:00+00:00", "2026-11-20 12:00:00+00:00")
     verdict, _ = run(tmp_path, **windows)
     assert (verdict.drift, verdict.quality.verdict, verdict.quality.labels) == (DriftVerdict.DRIFT, QualityVerdict.NOT_ENOUGH_DATA, 0)
+
+
+def test_what_another_model_answered_does_not_count_against_the_champion(tmp_path: Path) -> None:
+    captures(tmp_path)  # these answers do not say which model they are from
+    own, other = ({"artifact_sha256": digit * 64} for digit in "01")
+    lines = []
+    for number, row in enumerate(traffic.rows(200, 3)):
+        said = json.dumps({"predictions": [{"prediction": "yes", "probability": 0.99}] * 2, "model": own if number < 20 else other})
+        lines.append(traffic.line([row, row], 1000 + number, minute=70, output=said))
+    traffic.write(tmp_path / "processing" / "input" / "captures", lines, hour=11)
+    labels = [traffic.truth(f"inference-{1000 + number}-{row}", "no") for number in range(200) for row in (1, 2)]
+    traffic.write(tmp_path / "processing" / "input" / "truth", labels, hour=12)
+    verdict, _ = run(tmp_path)
+    counts = verdict.counts
+    assert (counts.rows, counts.predictions, counts.other_models, counts.labels) == (700, 340, 360, 340)
+    assert (counts.unreadable_answers, verdict.quality.labels) == (0, 340)
+    assert "predictions of another model" in (tmp_path / "processing" / "output" / "report" / "report.html").read_text()
