@@ -20,8 +20,9 @@ def window_ends(hours: int) -> str:
 def window_alarms(scope: Construct, project: Project, topic: sns.ITopic) -> list[cloudwatch.CfnAlarm]:
     """`<prefix>-drift` and `<prefix>-quality`: M of the last N windows were bad; people hear of it.
 
-    A window that could not be judged has no metric. It is missing: neither bad nor good. The period is the window, at most a day, and
-    N of them are at most a week, which are CloudWatch's limits.
+    A window that could not be judged has no metric, and changes no alarm: hence `ignore`. With `missing` a first, bad window alone would
+    raise the alarm: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html, "premature".
+    The period is the window, at most a day, and N of them are at most a week, which are CloudWatch's limits.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
     """
     drift, quality = window_alarm_names(project)
@@ -56,6 +57,6 @@ def _alarm(
         datapoints_to_alarm=needed,
         threshold=1,
         comparison_operator="GreaterThanOrEqualToThreshold",
-        treat_missing_data="missing",
+        treat_missing_data="ignore",
         alarm_actions=[topic.topic_arn],
     )
