@@ -77,6 +77,8 @@ def overridden(config: Config, plan: Plan, trained_rows: int) -> dict[str, Any]:
         "capture_percent": 100,
         "backend": str(MonitoringBackend.PROCESSING_JOB),
     }
-    if not plan.retrain:
-        values["retraining"] = values.get("retraining", {}) | {"mode": str(GateMode.DISABLED)}
+    # An hour stands for a window of the project's, and the cap is to be the same for as many windows.
+    cap = config.retraining.monthly_cap * config.monitoring.window_hours
+    mode = config.retraining.mode if plan.retrain else GateMode.DISABLED
+    values["retraining"] = values.get("retraining", {}) | {"mode": str(mode), "monthly_cap": cap}
     return values

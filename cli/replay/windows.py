@@ -20,7 +20,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli.observe import App
-from cli.release import endpoint_state
 from cli.replay.client import Client, answered_rows, batches
 from cli.replay.plan import WINDOW_HOURS, Plan
 from cli.replay.score import ScoreMetric, Tally, tally
@@ -43,8 +42,10 @@ REQUESTS = 8
 """About so many a window, so that its captures have different times."""
 ALARM_LOOKS = 2
 ALARM_MINUTE = 70.0
-BAKE_STEP = 60.0
+BAKE_STEP = timedelta(minutes=1)
 LOOK_EVERY = 0.1
+REST_EVERY = 0.3
+"""A look at everything costs the twin as much work as the loop's own, so it is not taken more often."""
 CAPTURE_LIMIT = 30.0
 MONITORING_LIMIT = 120.0
 REST_LIMIT = 1800.0
@@ -194,18 +195,28 @@ class Windows:
             raise StateError(f"{name} failed: {result.get('errorType')}: {result.get('errorMessage')}")
 
     def _rest(self, latest: datetime, show: Callable[[str], None]) -> None:
-        """Until nothing moves. While the endpoint moves, its baking time is not waited for, but the hour is never left."""
+        """Until nothing moves. Baking time is not waited for, but the hour is never left for its sake."""
         seen = ""
 
         def look() -> bool | None:
             nonlocal seen
             seen = what_moves(self._app)
             show(seen)
-            if seen and endpoint_state(self._app).moving and self._clock.now() + timedelta(seconds=BAKE_STEP) < latest:
-                self._clock.advance(BAKE_STEP)
+            while seen and self._bakes() and self._clock.now() + BAKE_STEP < latest:
+                self._clock.advance(BAKE_STEP.total_seconds())
+                time.sleep(LOOK_EVERY)
             return None if seen else True
 
-        wait_for("the loop to come to rest", look, REST_LIMIT, interval=LOOK_EVERY, seen=lambda: seen)
+        wait_for("the loop to come to rest", look, REST_LIMIT, interval=REST_EVERY, seen=lambda: seen)
+
+    def _bakes(self) -> bool:
+        """Whether a new fleet has traffic, and only time passes until it has more, or the old one goes.
+
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProductionVariantStatus.html
+        """
+        pending = self._sagemaker.describe_endpoint(EndpointName=self._app.prefix).get("PendingDeploymentSummary", {})
+        states = [state["Status"] for variant in pending.get("ProductionVariants", []) for state in variant.get("VariantStatus", [])]
+        return bool(states) and all(state == "Baking" for state in states)
 
     def _scored(self, rows: range) -> list[tuple[str | float, str]]:
         answers, table = self._client.answers, self._client.rows

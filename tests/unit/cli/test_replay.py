@@ -109,7 +109,9 @@ def test_the_deployed_configuration_differs_only_where_it_must() -> None:
     assert (replayed.monitoring.window_hours, replayed.monitoring.label_delay_hours, replayed.monitoring.alarm.needed) == (1, 3, 1)
     assert replayed.data.quality.minimum_rows == 40
     assert (replayed.training, replayed.serving, replayed.prefix) == (config.training, config.serving, config.prefix)
-    assert Config.model_validate(overridden(config, Plan(900, 10, 0), 900)).retraining == config.retraining
+    # As many retrainings for as many windows: 31 in 30 days of daily windows, 744 in 30 days of hourly ones.
+    retraining = Config.model_validate(overridden(config, Plan(900, 10, 0), 900)).retraining
+    assert retraining == config.retraining.model_copy(update={"monthly_cap": 31 * 24})
 
 
 def test_scores() -> None:
