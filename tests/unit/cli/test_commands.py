@@ -55,6 +55,7 @@ def tide_process(folder: Path, *arguments: str) -> subprocess.CompletedProcess[s
         "rollback",
         "predict",
         "feedback",
+        "monitor",
         "data",
         "data push",
     ],
