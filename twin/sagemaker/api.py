@@ -6,6 +6,7 @@ Errors are AWS's: code and message as boto3 shows them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -52,6 +53,11 @@ def in_use(message: str) -> SagemakerClientError:
 def conflict(message: str) -> SagemakerClientError:
     """SageMaker's ConflictException."""
     return SagemakerClientError("ConflictException", message)
+
+
+def moment(value: datetime | None) -> datetime | None:
+    """A request's time: moto's parser gives it in UTC, and does not say so."""
+    return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def refuse_unknown(request: Mapping[str, Any], understood: Iterable[str], operation: str) -> None:

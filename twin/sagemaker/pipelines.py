@@ -35,6 +35,7 @@ _SUMMARY = (
     "LastModifiedTime",
     "LastExecutionTime",
 )
+_LIST_EXECUTIONS = ("PipelineName", "CreatedAfter", "SortBy", "SortOrder", "NextToken", "MaxResults")
 _EXECUTION_SUMMARY = {
     "PipelineExecutionArn": "PipelineExecutionArn",
     "StartTime": "CreationTime",
@@ -176,9 +177,11 @@ class Pipelines:
         return dict(self._execution(request).record)
 
     def list_executions(self, request: api.Request) -> api.Reply:
-        """ListPipelineExecutions, the newest first."""
-        arn = self._find(request["PipelineName"])["PipelineArn"]
+        """ListPipelineExecutions, the newest first, by the time of their creation."""
+        api.refuse_unknown(request, _LIST_EXECUTIONS, "ListPipelineExecutions")
+        arn, after = self._find(request["PipelineName"])["PipelineArn"], api.moment(request.get("CreatedAfter"))
         records = [each.record for each in list(self._executions.values()) if each.pipeline["PipelineArn"] == arn]
+        records = [record for record in records if after is None or record["CreationTime"] > after]
         found = [{shown: record[key] for shown, key in _EXECUTION_SUMMARY.items() if key in record} for record in records]
         return api.page(request, "PipelineExecutionSummaries", api.ordered({"SortOrder": request.get("SortOrder")}, found, by="StartTime"))
 

@@ -1,6 +1,7 @@
 """Pipelines: the stored definition runs, under the pipeline's role; and is refused by name where it cannot."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -140,6 +141,9 @@ def test_a_token_starts_once_and_executions_are_listed(account: Account) -> None
     assert len(arns) == 1
     (listed,) = account.sagemaker.list_pipeline_executions(PipelineName="p")["PipelineExecutionSummaries"]
     assert listed["PipelineExecutionArn"] in arns
+    for hours, count in ((-1, 1), (1, 0)):
+        after = listed["StartTime"] + timedelta(hours=hours)
+        assert len(account.sagemaker.list_pipeline_executions(PipelineName="p", CreatedAfter=after)["PipelineExecutionSummaries"]) == count
     parameters = account.sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=arns.pop())["PipelineParameters"]
     assert parameters == [{"Name": "Says", "Value": "x"}, {"Name": "Least", "Value": "0.5"}]
 
