@@ -4,7 +4,8 @@ A weight halves with every `half_life` of the rows (a share of them, so that not
 counts half as much as the newest, with 0.25 a sixteenth. What was true when the oldest rows were made may be wrong by now, and may as well
 be what a model needs most; so the half-life is tried out on the newer half of the rows: each of BLOCKS blocks is predicted by a model of
 the rows before it, as production will be, and the half-life with the least loss is taken. The loss is a proper score, because whether a
-class was hit is too coarse to choose by.
+class was hit is too coarse to choose by. It is chosen by the default candidate of the family that won the search, with few bins: what old
+rows are worth is a question about the data, and a quick model answers it as well.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,12 +19,13 @@ from pydantic import BaseModel, ConfigDict
 
 from contracts.evaluation import Problem
 from contracts.signature import Signature
-from training.candidates import Candidate, fit
+from training.candidates import Candidate, Family, default, fit
 from training.frame import Column
 
 HALF_LIVES: tuple[float | None, ...] = (None, 0.5, 0.25, 0.125)
 BLOCKS = 4
 JUDGED = 0.5  # share of the rows, the newest
+BINS = 63  # scikit-learn finds the borders of weighted bins one by one
 LEAST_CHANCE = 1e-6  # of a class; nobody can be infinitely wrong
 
 
@@ -44,8 +46,11 @@ def weigh(rows: int, half_life: float | None) -> NDArray[np.float64] | None:
     return np.asarray(weights / weights.mean())
 
 
-def try_half_lives(candidate: Candidate, signature: Signature, frame: pd.DataFrame, target: Column, seed: int) -> tuple[Aged, ...]:
-    """Every half-life, tried with one candidate. Rows are in order of their time."""
+def try_half_lives(family: Family, signature: Signature, frame: pd.DataFrame, target: Column, seed: int) -> tuple[Aged, ...]:
+    """Every half-life. Rows are in order of their time."""
+    candidate = default(signature.problem, family)
+    if family is Family.BOOSTING:
+        candidate = candidate.model_copy(update={"parameters": candidate.parameters | {"max_bins": BINS}})
     return tuple(Aged(half_life=half_life, loss=_try(half_life, candidate, signature, frame, target, seed)) for half_life in HALF_LIVES)
 
 

@@ -51,28 +51,25 @@ class Candidate(BaseModel):
 def propose(problem: Problem, count: int, seed: int) -> list[Candidate]:
     """`count` configurations, the families in turn. A longer list starts with the shorter one of the same seed."""
     generator = np.random.default_rng(seed)
-    proposals = []
-    for number in range(count):
-        family = (Family.LINEAR, Family.BOOSTING)[number % 2]
-        default = number < 2
-        proposals.append(_linear(problem, generator, default) if family is Family.LINEAR else _boosting(generator, default))
-    return proposals
+    families = [(Family.LINEAR, Family.BOOSTING)[number % 2] for number in range(count)]
+    return [default(problem, family) if number < 2 else _draw(problem, family, generator) for number, family in enumerate(families)]
 
 
-def _linear(problem: Problem, generator: np.random.Generator, default: bool) -> Candidate:
-    strength = 1.0 if default else _rounded(10 ** generator.uniform(-2.5, 1.5))
-    name = "alpha" if problem is Problem.REGRESSION else "C"
-    return Candidate(family=Family.LINEAR, parameters={name: strength})
-
-
-def _boosting(generator: np.random.Generator, default: bool) -> Candidate:
-    if default:
-        return Candidate(
-            family=Family.BOOSTING,
-            parameters={"learning_rate": 0.05, "max_iter": 150, "max_leaf_nodes": 6, "min_samples_leaf": 20, "l2_regularization": 1.0},
-        )
+def default(problem: Problem, family: Family) -> Candidate:
+    """A family's sound default."""
+    if family is Family.LINEAR:
+        return Candidate(family=family, parameters={_strength(problem): 1.0})
     return Candidate(
-        family=Family.BOOSTING,
+        family=family,
+        parameters={"learning_rate": 0.05, "max_iter": 150, "max_leaf_nodes": 6, "min_samples_leaf": 20, "l2_regularization": 1.0},
+    )
+
+
+def _draw(problem: Problem, family: Family, generator: np.random.Generator) -> Candidate:
+    if family is Family.LINEAR:
+        return Candidate(family=family, parameters={_strength(problem): _rounded(10 ** generator.uniform(-2.5, 1.5))})
+    return Candidate(
+        family=family,
         parameters={
             "learning_rate": _rounded(10 ** generator.uniform(-1.7, -0.9)),
             "max_iter": int(generator.integers(80, 251)),
@@ -81,6 +78,10 @@ def _boosting(generator: np.random.Generator, default: bool) -> Candidate:
             "l2_regularization": _rounded(10 ** generator.uniform(-1, 1)),
         },
     )
+
+
+def _strength(problem: Problem) -> str:
+    return "alpha" if problem is Problem.REGRESSION else "C"
 
 
 def _rounded(value: float) -> float:

@@ -36,10 +36,10 @@ class Refit(BaseModel):
     @property
     def notes(self) -> tuple[str, ...]:
         """In words."""
-        counted = "all rows count alike" if self.half_life is None else f"a row's weight halves with every {self.half_life:.1%} of the rows"
-        losses = ", ".join(f"{aged.loss:.4f} {'alike' if aged.half_life is None else f'{aged.half_life:.1%}'}" for aged in self.tried)
+        counted = "all rows count alike" if self.half_life is None else f"weights halve with every {self.half_life:.1%} of the rows"
+        losses = ", ".join(f"{'alike' if aged.half_life is None else f'{aged.half_life:.1%}'} {aged.loss:.4f}" for aged in self.tried)
         return (
-            f"{counted}, the newest the most (losses when newer rows were predicted: {losses})",
+            f"{counted}, as what came later was predicted best (losses: {losses})",
             f"scored before it was fitted again, in the same way, on the {self.held_out} held out rows too",
         )
 

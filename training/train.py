@@ -129,7 +129,7 @@ def main(paths: Paths, options: list[str]) -> None:
 def fit_twice(folder: Path, signature: Signature, found: Found, rows: Rows, newest: Rows, fresh_rows: int, seed: int) -> Refit:
     """Write the judged model, the one that goes live, and their baseline; how they were fitted."""
     candidate = found.best.candidate
-    tried = try_half_lives(candidate, signature, rows.frame, rows.target, seed)
+    tried = try_half_lives(candidate.family, signature, rows.frame, rows.target, seed)
     half_life = best(tried).half_life
     judged = fit(candidate, signature, rows.frame, rows.target, seed, weigh(len(rows.target), half_life))
     every = newest.behind(rows)

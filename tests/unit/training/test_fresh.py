@@ -168,7 +168,7 @@ def test_after_a_change_the_challenger_wins_and_goes_live_with_the_held_out_rows
     assert report.gate.passed
     assert report.metrics[Metric.ACCURACY] > report.champion.metrics[Metric.ACCURACY] + 0.2
     assert set(report.champion.gain_errors) == {Metric.ROC_AUC, Metric.ACCURACY}
-    assert "weight halves with every" in report.notes[0]
+    assert "weights halve with every" in report.notes[0]
     assert "fitted again, in the same way, on the 80 held out rows too" in report.notes[1]
     record = TrainingRecord.read(paths.model)
     assert record.refit is not None
