@@ -31,7 +31,7 @@ from stacks.constructs.alerts import Alerts, DeadLetters
 from stacks.constructs.deployment_role import deployment_role
 from stacks.constructs.function import ProjectFunction
 from stacks.constructs.function_policies import FunctionPolicies
-from stacks.constructs.monitoring import window_alarms, window_ends
+from stacks.constructs.monitoring import tell_of_failed_windows, window_alarms, window_ends
 from stacks.constructs.triggers import Tick, Trigger
 from stacks.data import DataStack
 from stacks.names import Arns, collect_jobs, function_name, monitor_jobs, rollback_alarm_names, stack_name, window_alarm_names
@@ -63,6 +63,7 @@ class ControlStack(cdk.Stack):
         dead_letters = {"dead-letters": self._dead_letters, "feedback-dead-letters": serving.dead_letters}
         alerts = Alerts(self, project, data.key, dead_letters, names)
         window_alarms(self, project, alerts.topic)
+        tell_of_failed_windows(self, project, alerts.topic, self._dead_letters)
         cdk.CfnOutput(self, "AlertsTopicArn", value=alerts.topic.topic_arn)
         cdk.CfnOutput(self, "DeadLettersUrl", value=self._dead_letters.queue_url)
 

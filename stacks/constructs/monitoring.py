@@ -1,12 +1,16 @@
-"""monitoring in tidewheel.yaml -> when windows are looked at, and the alarms over what was found in them."""
+"""monitoring in tidewheel.yaml -> when windows are looked at, and the alarms over what was found in them, or that nobody looked."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from contracts.events import DetailType
 from contracts.monitoring import DRIFT_ALARM, ENDPOINT_DIMENSION, NAMESPACE, QUALITY_ALARM
-from stacks.names import window_alarm_names
+from stacks.constructs.triggers import Notice
+from stacks.names import monitor_jobs, window_alarm_names
 from stacks.project import Project
 
 _MINUTES_AFTER = 10  # data capture writes its files some minutes late
@@ -30,6 +34,22 @@ def window_alarms(scope: Construct, project: Project, topic: sns.ITopic) -> list
         _alarm(scope, "DriftAlarm", project, topic, drift, DRIFT_ALARM, "The traffic differs from what the model was trained on"),
         _alarm(scope, "QualityAlarm", project, topic, quality, QUALITY_ALARM, "By its labels, the model is worse than on its holdout"),
     ]
+
+
+def tell_of_failed_windows(scope: Construct, project: Project, topic: sns.ITopic, dead_letters: sqs.IQueue) -> None:
+    """People hear of a monitoring job that failed: a window that nobody looked at raises no alarm by itself."""
+    job, why = (events.EventField.from_path(f"$.detail.{name}") for name in ("ProcessingJobName", "FailureReason"))
+    Notice(
+        scope,
+        project.prefix,
+        "window-failed",
+        source="aws.sagemaker",
+        detail_type=DetailType.PROCESSING_JOB,
+        detail={"ProcessingJobName": [{"wildcard": monitor_jobs(project)}], "ProcessingJobStatus": ["Failed"]},
+        text=f"{job} failed, so its window has no verdict: {why}. Its log in /aws/sagemaker/ProcessingJobs says more",
+        topic=topic,
+        dead_letters=dead_letters,
+    )
 
 
 def _alarm(

@@ -9,6 +9,7 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -40,6 +41,35 @@ class Trigger(events.Rule):
         self.add_target(
             targets.LambdaFunction(
                 function,
+                dead_letter_queue=dead_letters,
+                retry_attempts=_RETRIES,
+                max_event_age=cdk.Duration.hours(_OLDEST_HOURS),
+            )
+        )
+
+
+class Notice(events.Rule):
+    """`<prefix>-<name>`: an event of an AWS service -> a sentence to people; `text` may hold fields of the event."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        prefix: str,
+        name: str,
+        *,
+        source: str,
+        detail_type: DetailType,
+        detail: dict[str, Any],
+        text: str,
+        topic: sns.ITopic,
+        dead_letters: sqs.IQueue,
+    ) -> None:
+        pattern = events.EventPattern(source=[source], detail_type=[detail_type.value], detail=detail)
+        super().__init__(scope, name, rule_name=f"{prefix}-{name}", event_pattern=pattern)
+        self.add_target(
+            targets.SnsTopic(
+                topic,
+                message=events.RuleTargetInput.from_text(text),
                 dead_letter_queue=dead_letters,
                 retry_attempts=_RETRIES,
                 max_event_age=cdk.Duration.hours(_OLDEST_HOURS),

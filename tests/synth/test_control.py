@@ -10,6 +10,7 @@ import pytest
 from contracts.events import Anything, DetailType, Event
 from tests.synth.templates import Template, text
 from twin.events.pattern import matches
+from twin.events.transform import target_input
 
 EVENTS = Path(__file__).parents[1] / "events"
 
@@ -33,11 +34,16 @@ def _golden(name: str) -> dict[str, Any]:
     return event
 
 
+def _functions(rule: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The targets of a rule that are functions; the others are people."""
+    return [target for target in rule["Properties"]["Targets"] if "Fn::GetAtt" in target["Arn"]]
+
+
 def _woken(template: Template, event: Mapping[str, Any]) -> set[str]:
     names: set[str] = set()
     for rule in template.of("Events::Rule").values():
         if matches(_literal(rule["Properties"]["EventPattern"]), event):
-            for target in rule["Properties"]["Targets"]:
+            for target in _functions(rule):
                 function = template.resources[target["Arn"]["Fn::GetAtt"][0]]
                 names.add(function["Properties"]["Handler"].split(".")[1])
     return names
@@ -138,7 +144,7 @@ def test_a_rule_may_invoke_its_function_and_no_other(templates: Mapping[str, Tem
     wired = {
         (text(target["Arn"]), text({"Fn::GetAtt": [name, "Arn"]}))
         for name, rule in template.of("Events::Rule").items()
-        for target in rule["Properties"]["Targets"]
+        for target in _functions(rule)
     }
     assert allowed == wired
 
@@ -152,6 +158,21 @@ def test_the_tick_is_an_event_at_the_time_it_was_due(templates: Mapping[str, Tem
     )
     event = Event[Anything].model_validate_json(filled)
     assert (event.detail_type, event.time.isoformat()) == (DetailType.TICK, "2026-01-05T09:30:00+00:00")
+
+
+def test_operators_hear_of_windows_that_nobody_looked_at(templates: Mapping[str, Template]) -> None:
+    template = templates["control"]
+    (topic,) = template.of("SNS::Topic")
+    (rule,) = (rule["Properties"] for rule in template.of("Events::Rule").values() if not _functions(rule))
+    (target,) = rule["Targets"]
+    assert target["Arn"] == {"Ref": topic}
+    job = _changed(_golden("job_ended"), ProcessingJobName="breast-cancer-dev-monitor-202601091200", ProcessingJobStatus="Failed")
+    job = _changed(job, FailureReason='AlgorithmError: "no" baseline')
+    assert matches(_literal(rule["EventPattern"]), job)
+    assert not matches(_literal(rule["EventPattern"]), _changed(job, ProcessingJobStatus="Completed"))
+    assert not matches(_literal(rule["EventPattern"]), _changed(job, ProcessingJobName="breast-cancer-dev-collect-1"))
+    told = json.loads(target_input(target, job, "arn", "name"))
+    assert told.startswith('breast-cancer-dev-monitor-202601091200 failed, so its window has no verdict: AlgorithmError: "no" baseline.')
 
 
 def test_operators_hear_of_dead_letters_and_of_failing_functions(templates: Mapping[str, Template]) -> None:
