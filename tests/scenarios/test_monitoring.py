@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from cli.api import PredictionApi
 from cli.assembly import synthesise
 from cli.main import application
 from contracts import layout
+from contracts.errors import StateError
 from contracts.events import DetailType
 from contracts.monitoring import DRIFT_ALARM, NAMESPACE, QUALITY_ALARM, ROWS, DriftVerdict, MonitoringVerdict, QualityVerdict
 from tests.scenarios.loop import CONFIG, Loop, table, write_project
@@ -101,10 +102,14 @@ class Watched(Loop):
         result: dict[str, Any] = json.loads(reply["Payload"].read())
         return result
 
+    def run_tide(self, *arguments: str) -> Result:
+        """A command, on this app."""
+        place = ["--config", str(self.app.project.config_path), "--dir", str(self.twin.cloud.folder), "--json"]
+        return CliRunner().invoke(application, [*arguments, *place])
+
     def tide(self, *arguments: str) -> dict[str, Any]:
         """What a command answers to machines."""
-        place = ["--config", str(self.app.project.config_path), "--dir", str(self.twin.cloud.folder), "--json"]
-        done = CliRunner().invoke(application, [*arguments, *place])
+        done = self.run_tide(*arguments)
         assert done.exit_code == 0, done.output
         found: dict[str, Any] = json.loads(done.stdout)
         return found
@@ -202,3 +207,25 @@ def test_a_person_sees_the_last_verdict_and_has_any_window_looked_at(watched: Wa
     # It moved no alarm, and the schedule's verdict is still the last one.
     assert (watched.alarm("drift"), watched.measured(DRIFT_ALARM, start + HOUR)) == (alarms, before)
     assert watched.tide("monitor") == last
+
+
+def test_a_job_that_fails_says_why_and_people_hear_of_it(watched: Watched) -> None:
+    account = watched.app.account
+    sns, sqs = account.client("sns"), account.client("sqs")
+    queue = sqs.create_queue(QueueName="people")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=watched.app.output("control", "AlertsTopicArn"), Protocol="sqs", Endpoint=arn)
+    metadata = watched.app.version(1).metadata
+    assert metadata is not None
+    key = f"{layout.run_prefix(metadata.run)}{layout.EVALUATION_CHANNEL}/{layout.STATISTICS}"
+    watched.app.s3.put_object(Bucket=watched.app.artifacts_bucket, Key=key, Body=b"{}")
+    done = watched.run_tide("monitor", "--now")
+    assert isinstance(done.exception, StateError)
+    assert "statistics.json is not what it should be" in str(done.exception)
+
+    def heard() -> str | None:
+        found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", ())
+        texts = [json.loads(message["Body"])["Message"] for message in found]
+        return next((text for text in texts if "its window has no verdict" in text), None)
+
+    assert "statistics.json is not what it should be" in watched.until("people to hear of it", heard, 30)
