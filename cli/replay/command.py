@@ -69,25 +69,25 @@ def replay(
     project = load_project(config, environment)
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise StateError(f"--json {json_file}: there is no folder {json_file.parent}. Next: make it")
-    contract = project.config.data
-    table = read_table(data, contract, order_by, project.config_path)
-    plan = make_plan(len(table.rows), train_rows, window_rows, label_delay, not no_retrain)
-    report = Report(metric_of(contract.problem), plan, table.order, project.config.monitoring.alarm)
+    report = Report(metric_of(project.config.data.problem), alarm=project.config.monitoring.alarm)
     folder = (project.state / "replay").resolve()
     began = time.monotonic()
     with only_one(folder):
         try:
+            table = read_table(data, project.config.data, order_by, project.config_path)
+            plan = make_plan(len(table.rows), train_rows, window_rows, label_delay, not no_retrain)
+            report.order_by, report.plan = table.order, plan
             _run(project, folder, table, plan, output, report)
+        except DataError as error:
+            report.reason = str(error)
+            raise
         except TidewheelError as error:
             # Its twin is gone by the time that anybody reads this.
             report.reason = str(error).removesuffix(". Next: tide status")
         except (BotoCoreError, ClientError) as error:
             report.reason = str(error) if running_twin(folder) is not None else f"the twin ended before its time ({error})"
-        except KeyboardInterrupt:
-            report.reason = "interrupted"
-            raise
         except BaseException as error:
-            report.reason = repr(error)
+            report.reason = "interrupted" if isinstance(error, KeyboardInterrupt) else repr(error)
             raise
         finally:
             report.seconds = time.monotonic() - began
@@ -95,7 +95,7 @@ def replay(
             end_leftovers(folder)
             if json_file is not None:
                 json_file.write_text(json.dumps(report.document(), indent=2) + "\n", encoding="utf-8")
-    show_report(output, report)
+            show_report(output, report)
     if not report.ok:
         reason = report.reason or f"{len(report.failures)} of {report.requests} requests failed"
         raise StateError(f"the replay failed: {reason}\nlogs are in {folder}; the first to look at is {LOG}")

@@ -4,10 +4,11 @@ Keys of the JSON that stay: ok, metric, score, rows, requests, failed_requests, 
 version, decision}]. `start` and `end` are the window's hour on the twin's clock; `first_row` and `last_row` count from 1 in the replay's
 order. Scores are over rows with a label.
 
-In hindsight, when every label is known, a window's quality had fallen when the version that answered scored worse on it than on its own
-holdout, by more than monitoring tolerates and chance explains. A false alarm is an alarm that began while neither its window nor any of
-those that alarms look back at had fallen. The detection delay is the number of windows from the first that had fallen to the first alarm
-at or after it: 0 when that very window raised it, None when nothing fell or nothing was raised.
+In hindsight, when every label is known, a window is bad when the version that answered scored worse on it than on its own holdout, by
+more than monitoring tolerates and chance explains; the quality had fallen in the bad windows that are not alone (as many as an alarm
+needs, among as many as it looks at). A false alarm is an alarm that began while in neither its window nor any that it looks back at the
+quality had fallen. The detection delay is the number of windows from the first fall to the first alarm at or after it: 0 when that very
+window raised it, None when nothing fell or nothing was raised.
 """
 
 from collections.abc import Iterable
@@ -118,6 +119,13 @@ class Report:
         }
 
 
+def lasting(bad: list[bool], alarm: WindowAlarm) -> list[bool]:
+    """The bad windows that are not alone: of as many windows around it as an alarm looks at, as many are bad as it needs."""
+    stretches = [range(start, start + alarm.windows) for start in range(1 - alarm.windows, len(bad))]
+    enough = [stretch for stretch in stretches if sum(bad[number] for number in stretch if 0 <= number < len(bad)) >= alarm.needed]
+    return [is_bad and any(number in stretch for stretch in enough) for number, is_bad in enumerate(bad)]
+
+
 def false_alarms(fell: list[bool], onsets: Iterable[int], looked_back: int) -> int:
     """How many alarms began without reason (see above)."""
     return sum(not any(fell[max(0, number - looked_back) : number + 1]) for number in onsets)
@@ -149,9 +157,9 @@ def window_line(report: Report, window: Window) -> str:
 
 
 def show_report(output: Output, report: Report) -> None:
-    """The summary for people."""
-    output.say()
+    """The summary for people; nothing when no window was replayed."""
     if report.windows:
+        output.say()
         output.table(
             ("window", "rows", str(report.metric), "first model", "drift", "alarms", "version", "decided", "why"),
             [_table_row(report, number) for number in range(len(report.windows))],

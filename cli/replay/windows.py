@@ -9,6 +9,7 @@ The windows follow each other without a gap as long as all that fits into an hou
 """
 
 import json
+import math
 import time
 import uuid
 from collections import Counter
@@ -26,6 +27,7 @@ from cli.replay.score import ScoreMetric, Tally, tally
 from cli.rest import what_moves
 from cli.twin_clock import TwinClock
 from cli.waiting import wait_for
+from contracts.config import Rollout, RolloutType
 from contracts.errors import StateError
 from contracts.events import DetailType
 from contracts.layout import CAPTURE, VARIANT, VERDICT, capture_prefix, monitoring_prefix
@@ -92,6 +94,7 @@ class Windows:
         self._start = full_hour(clock.now())
         self._known: set[str] = {_key(decision) for decision in app.ledger.decisions()}
         self._numbers: dict[str, int] = {}
+        self._baking = baking_time(app.project.config.serving.rollout)
 
     def turn(self, rows: range, show: Callable[[str], None]) -> Window:
         """One window, from its first row to the loop's rest."""
@@ -195,15 +198,18 @@ class Windows:
             raise StateError(f"{name} failed: {result.get('errorType')}: {result.get('errorMessage')}")
 
     def _rest(self, latest: datetime, show: Callable[[str], None]) -> None:
-        """Until nothing moves. Baking time is not waited for, but the hour is never left for its sake."""
+        """Until nothing moves. A deployment's baking time is not waited for, but the hour is never left for its sake."""
         seen = ""
+        skipped = timedelta(0)
 
         def look() -> bool | None:
-            nonlocal seen
+            nonlocal seen, skipped
             seen = what_moves(self._app)
             show(seen)
-            while seen and self._bakes() and self._clock.now() + BAKE_STEP < latest:
+            # When all of it has passed, the old fleet is what takes time, and it takes its own.
+            while seen and skipped < self._baking and self._bakes() and self._clock.now() + BAKE_STEP < latest:
                 self._clock.advance(BAKE_STEP.total_seconds())
+                skipped += BAKE_STEP
                 time.sleep(LOOK_EVERY)
             return None if seen else True
 
@@ -241,6 +247,13 @@ class Windows:
     def _read(self, key: str) -> bytes:
         content: bytes = self._app.s3.get_object(Bucket=self._app.artifacts_bucket, Key=key)["Body"].read()
         return content
+
+
+def baking_time(rollout: Rollout) -> timedelta:
+    """How long a deployment only waits and watches, in full minutes."""
+    steps = {RolloutType.ALL_AT_ONCE: 0, RolloutType.CANARY: 1, RolloutType.LINEAR: math.ceil(100 / rollout.step_percent) - 1}
+    seconds = steps[rollout.type] * rollout.interval_seconds + rollout.termination_wait_seconds
+    return timedelta(minutes=math.ceil(seconds / 60))
 
 
 def full_hour(moment: datetime) -> datetime:

@@ -20,9 +20,9 @@ from cli.replay.client import Client, batches
 from cli.replay.plan import Plan, make_plan, overridden
 from cli.replay.score import ScoreMetric, tally, together
 from cli.replay.table import ReplayTable, read_table, write_rows
-from cli.replay.windows import full_hour
+from cli.replay.windows import baking_time, full_hour
 from contracts.columns import ColumnKind
-from contracts.config import Config, Data, parse_config
+from contracts.config import Config, Data, Rollout, RolloutType, parse_config
 from contracts.errors import DataError
 from contracts.evaluation import Problem
 from tests.unit.cli.conftest import Tide, Write
@@ -223,6 +223,18 @@ def test_windows_begin_at_full_hours(seconds: float) -> None:
     found = full_hour(moment)
     assert (found.minute, found.second, found.microsecond) == (0, 0, 0)
     assert timedelta(0) <= found - moment < timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("rollout", "minutes"),
+    [
+        (Rollout(type=RolloutType.ALL_AT_ONCE, termination_wait_seconds=30), 1),
+        (Rollout(type=RolloutType.CANARY, interval_seconds=300, termination_wait_seconds=120), 7),
+        (Rollout(type=RolloutType.LINEAR, step_percent=25, interval_seconds=60, termination_wait_seconds=0), 3),
+    ],
+)
+def test_baking_time_is_the_rollouts(rollout: Rollout, minutes: int) -> None:
+    assert baking_time(rollout) == timedelta(minutes=minutes)
 
 
 def test_wrong_arguments_are_said_before_anything_starts(tide: Tide, churn: Path) -> None:

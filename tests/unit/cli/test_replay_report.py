@@ -9,9 +9,10 @@ from rich.console import Console
 from cli.observe import Version
 from cli.output import Output
 from cli.replay.plan import Plan
-from cli.replay.report import Report, chart, detection_delay, false_alarms, headline, show_report, summary
+from cli.replay.report import Report, chart, detection_delay, false_alarms, headline, lasting, show_report, summary
 from cli.replay.score import ScoreMetric, Tally
 from cli.replay.windows import Window
+from contracts.config import WindowAlarm
 from contracts.ledger import Decision, What
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -85,6 +86,14 @@ def test_a_failure_an_interruption_or_no_window_is_not_ok() -> None:
 )
 def test_an_alarm_is_false_when_no_window_that_it_looks_at_had_fallen(fell: list[bool], onsets: list[int], count: int) -> None:
     assert false_alarms(fell, onsets, 2) == count
+
+
+@pytest.mark.parametrize(
+    ("bad", "fell"),
+    [("..B..", "....."), (".BB..", ".FF.."), ("B.B..", "F.F.."), ("B..BB", "...FF"), ("B..B.", "....."), ("....B", ".....")],
+)
+def test_one_bad_window_is_chance(bad: str, fell: str) -> None:
+    assert lasting([mark == "B" for mark in bad], WindowAlarm(needed=2, windows=3)) == [mark == "F" for mark in fell]
 
 
 @pytest.mark.parametrize(

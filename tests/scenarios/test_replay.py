@@ -1,0 +1,107 @@
+"""`tide replay`, as a user runs it: a table with a planted change, in a project folder of its own."""
+
+import json
+import random
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.twin_process import running_twin
+from cli.waiting import wait_for
+from tests.scenarios.tide import start_tide, tide
+
+pytestmark = pytest.mark.timeout(290)
+
+TRAIN, WINDOW, STEADY, CHANGED = 400, 200, 2, 4
+"""Rows of the first model and of a window; windows before and after the change."""
+
+CONFIG = """
+project: tides
+data:
+  dataset: tides
+  target: swims
+  problem: binary
+  positive: "yes"
+  features: {height: numeric, wind: numeric, moon: categorical}
+training: {candidates: 1, folds: 2}
+retraining: {trigger: alarms, cooldown_windows: 2}
+serving: {rollout: {interval_seconds: 60, termination_wait_seconds: 0}}
+"""
+
+
+def write_table(path: Path) -> None:
+    """Rows in time order, but for the file, which is shuffled: at the change the gauge is moved, and the wind means the opposite."""
+    generator = random.Random(1)
+    lines = []
+    for number in range(TRAIN + WINDOW * (STEADY + CHANGED)):
+        changed = number >= TRAIN + WINDOW * STEADY
+        height, wind, moon = generator.gauss(4 if changed else 0, 1), generator.gauss(0, 1), generator.choice(["new", "half", "full"])
+        score = (height - 4) + 2 * wind if changed else height - 2 * wind
+        swims = score + (0.5 if moon == "full" else 0) + generator.gauss(0, 0.3) > 0
+        lines.append(f"{number},{height:.4f},{wind:.4f},{moon},{'yes' if swims else 'no'}")
+    generator.shuffle(lines)
+    path.write_text("\n".join(["minute,height,wind,moon,swims", *lines]) + "\n")
+
+
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    """One replay for all tests: what it said, and its JSON."""
+    folder = tmp_path_factory.mktemp("replay")
+    (folder / "tidewheel.yaml").write_text(CONFIG)
+    write_table(folder / "tides.csv")
+    sizes = ["--train-rows", str(TRAIN), "--window-rows", str(WINDOW)]
+    done = tide(folder, "replay", "--data", "tides.csv", "--order-by", "minute", *sizes, "--json", "replay.json")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert running_twin(folder / ".tidewheel" / "replay") is None
+    return done, json.loads((folder / "replay.json").read_text())
+
+
+Replayed = tuple[subprocess.CompletedProcess[str], dict[str, Any]]
+
+
+def test_every_row_is_answered_and_scored(replayed: Replayed) -> None:
+    report = replayed[1]
+    assert (report["ok"], report["failed_requests"], report["metric"]) == (True, 0, "accuracy")
+    assert report["rows"] == report["scored_rows"] == WINDOW * (STEADY + CHANGED)
+    assert [window["rows"] for window in report["windows"]] == [WINDOW] * (STEADY + CHANGED)
+    # Hour by hour, without a gap; every label but those of the last window has come.
+    assert [window["start"] for window in report["windows"][1:]] == [window["end"] for window in report["windows"][:-1]]
+    assert report["labels"] == WINDOW * (STEADY + CHANGED - 1)
+
+
+def test_before_the_change_there_is_no_alarm_and_after_it_one_within_two_windows(replayed: Replayed) -> None:
+    windows = replayed[1]["windows"]
+    assert [window["alarms"] for window in windows[:STEADY]] == [[]] * STEADY
+    assert windows[STEADY]["drift"] == "drift"
+    assert "height" in windows[STEADY]["drifted"]
+    assert "drift" in windows[STEADY + 1]["alarms"]
+    assert (replayed[1]["false_alarms"], replayed[1]["detection_delay"]) == (0, 1)
+
+
+def test_retraining_beats_not_retraining(replayed: Replayed) -> None:
+    done, report = replayed
+    windows = report["windows"]
+    assert report["retrainings"] >= 1
+    assert {window["version"] for window in windows[: STEADY + 2]} == {1}
+    assert windows[-1]["version"] > 1
+    assert windows[-1]["score"] > windows[-1]["score_without_retraining"] + 0.1
+    assert report["score"] > report["score_without_retraining"]
+    assert "retraining gained +" in done.stdout
+    what = [decision["what"] for window in windows for decision in window["decisions"]]
+    assert what.index("retraining_started") < what.index("model_approved") < what.index("deployment_finished")
+
+
+def test_an_interrupted_replay_ends_its_twin_and_says_so(tmp_path: Path) -> None:
+    write_table(tmp_path / "tides.csv")
+    (tmp_path / "tidewheel.yaml").write_text(CONFIG)
+    replay = start_tide(tmp_path, "replay", "--data", "tides.csv", "--json", "replay.json")
+    folder = tmp_path / ".tidewheel" / "replay"
+    wait_for("its twin", lambda: running_twin(folder), 120)
+    replay.send_signal(signal.SIGINT)
+    assert replay.wait(60) == 130
+    assert running_twin(folder) is None
+    report = json.loads((tmp_path / "replay.json").read_text())
+    assert (report["ok"], report["reason"], report["windows"]) == (False, "interrupted", [])
