@@ -40,6 +40,8 @@ _ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
     ("iam", "PolicyNameWithPath"): ("PolicyName",),
     ("cloudwatch", "AlarmName"): ("AlarmName",),
     ("cloudformation", "StackName"): ("StackName",),
+    ("sagemaker", "DataQualityJobDefinitionName"): ("JobDefinitionName",),
+    ("sagemaker", "ModelQualityJobDefinitionName"): ("JobDefinitionName",),
 }
 """Parameters that fill a variable of an ARN, where they have another name."""
 
