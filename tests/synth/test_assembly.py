@@ -20,6 +20,7 @@ from contracts.environment import (
     PredictEnvironment,
     ReconcileEndpointEnvironment,
     RecordFeedbackEnvironment,
+    StartMonitoringEnvironment,
     StartTrainingEnvironment,
 )
 from stacks.project import read_project
@@ -56,7 +57,7 @@ def test_the_longest_names_still_fit(flags: Mapping[str, Any], tmp_path: Path) -
     control = Template(json.loads((tmp_path / "cdk.out" / f"{'a' * 24}-producti-control.template.json").read_text()))
     names = [function["Properties"]["FunctionName"] for function in control.of("Lambda::Function").values()]
     names += [rule["Properties"]["Name"] for rule in control.of("Events::Rule").values()]
-    names.append(control.only("Scheduler::Schedule")["Name"])
+    names += [schedule["Properties"]["Name"] for schedule in control.of("Scheduler::Schedule").values()]
     assert max(map(len, names)) <= 64
 
 
@@ -104,6 +105,7 @@ def _asset(assembly: Path, function: Mapping[str, Any]) -> Path:
 FUNCTIONS: dict[str, type[Environment]] = {
     "ingest_dataset": IngestDatasetEnvironment,
     "start_training": StartTrainingEnvironment,
+    "start_monitoring": StartMonitoringEnvironment,
     "approve_model": ApproveModelEnvironment,
     "reconcile_endpoint": ReconcileEndpointEnvironment,
     "predict": PredictEnvironment,
