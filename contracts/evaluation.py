@@ -49,7 +49,7 @@ METRICS: dict[Problem, tuple[Metric, ...]] = {
 
 
 def compared_metrics(problem: Problem, metric: Metric, fresh: bool) -> tuple[Metric, ...]:
-    """In what challenger and champion are compared: the deciding metric; on fresh rows also how often, or how far, they are wrong."""
+    """In what challenger and champion are compared: the deciding metric; on fresh rows, as a guard, how often or how far they are wrong."""
     plain = Metric.RMSE if problem is Problem.REGRESSION else Metric.ACCURACY
     return (metric, plain) if fresh and metric is not plain else (metric,)
 
@@ -70,8 +70,11 @@ class GateMode(StrEnum):
 CHANCE = 1.645
 """Standard errors that chance exceeds once in twenty, on one side."""
 
-FRESH_CHANCE = 1.0
+FRESH_CHANCE = 0.5
 """Standard errors by which a challenger may seem worse on fresh rows: it goes live fitted on those too, which the champion has not seen."""
+
+GUARD_CHANCE = 1.0
+"""The same for the metric that only guards."""
 
 
 class _Report(BaseModel):
@@ -160,21 +163,24 @@ class GateRules(BaseModel):
         if self.minimum is not None and metric.gain(score, self.minimum) < 0:
             reasons.append(f"{metric} {score:.4f} is worse than the minimum of {self.minimum:.4f}")
         if champion is not None:
-            reasons += self._worse(challenger, champion, fresh)
+            reasons += self._worse(metric, challenger, champion, fresh)
         return Gate(passed=not reasons or self.mode is GateMode.DRY_RUN, mode=self.mode, reasons=tuple(reasons))
 
-    def _worse(self, challenger: Mapping[Metric, float], champion: Champion, fresh: bool) -> Iterator[str]:
+    def _worse(self, metric: Metric, challenger: Mapping[Metric, float], champion: Champion, fresh: bool) -> Iterator[str]:
         """In what the challenger is shown to be worse.
 
         On the dataset's own holdout: by more than the tolerance, and by more than chance explains at 95 %, one-sided. On fresh rows: by
-        more than FRESH_CHANCE. Of two models that the holdout cannot tell apart, the one on newer data is taken.
+        more than FRESH_CHANCE or GUARD_CHANCE. Of two models that the holdout cannot tell apart, the one on newer data is taken.
         """
         rows = "fresh rows" if fresh else "holdout"
-        for metric, error in champion.gain_errors.items():
-            before, after = champion.metrics[metric], challenger[metric]
-            allowed = FRESH_CHANCE * error if fresh else max(self.tolerance * abs(before), CHANCE * error)
-            if metric.gain(after, before) < -allowed:
-                yield f"{metric} {after:.4f} is worse than the champion's {before:.4f} on the same {rows}, by more than {allowed:.4f}"
+        for name, error in champion.gain_errors.items():
+            before, after = champion.metrics[name], challenger[name]
+            if fresh:
+                allowed = (FRESH_CHANCE if name is metric else GUARD_CHANCE) * error
+            else:
+                allowed = max(self.tolerance * abs(before), CHANCE * error)
+            if name.gain(after, before) < -allowed:
+                yield f"{name} {after:.4f} is worse than the champion's {before:.4f} on the same {rows}, by more than {allowed:.4f}"
 
     def hyperparameters(self) -> dict[str, str]:
         """As the strings in which SageMaker hands settings to a job."""

@@ -140,7 +140,7 @@ def store(bucket: Bucket, name: str, parent: Manifest, table: Table, start: date
     body = table.path.read_bytes()
     version_id = bucket.put_same(prefix + LABELLED, body)
     rows = len(table.targets)
-    why = too_few(parent.contract, table.targets, minimum)
+    why = too_few(parent.contract, table.targets, parent.rows, minimum)
     found = Collection(name=name, start=start, end=end, rows=rows, unlabelled=table.unlabelled, unreadable=table.unreadable, why=why)
     if not why:
         file = DataFile(bucket=bucket.name, key=prefix + LABELLED, version_id=version_id, size=len(body), sha256=table.sha256, rows=rows)

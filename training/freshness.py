@@ -9,21 +9,25 @@ from collections.abc import Sequence
 from contracts.config import Data
 from contracts.evaluation import Problem
 
-FRESH_HOLDOUT = 0.5  # share of the fresh rows
+FRESH_SHARE = 0.5  # of the fresh rows are held out,
+WHOLE_SHARE = 0.125  # and at most this share of all rows: when most rows are fresh, fewer judge as well, and the judged model sees more
 SMALLEST_HOLDOUT = 10  # rows
 HOLDOUT_ROWS_OF_A_CLASS = 2
 
 
-def held_out(rows: int) -> int:
-    """How many of so many fresh rows are held out: the newest."""
-    return round(rows * FRESH_HOLDOUT)
+def held_out(fresh: int, rows: int) -> int:
+    """How many of so many fresh rows, among `rows` in all, are held out: the newest."""
+    return max(min(round(fresh * FRESH_SHARE), SMALLEST_HOLDOUT), min(round(fresh * FRESH_SHARE), round(rows * WHOLE_SHARE)))
 
 
-def too_few(contract: Data, targets: Sequence[str], minimum: int) -> str:
-    """Why fresh rows with these targets, in order of their time, cannot be split into rows to learn from and to judge by; else ""."""
+def too_few(contract: Data, targets: Sequence[str], older: int, minimum: int) -> str:
+    """Why fresh rows with these targets, in order of their time, cannot be split into rows to learn from and to judge by; else "".
+
+    `older`: how many rows there are besides.
+    """
     if len(targets) < minimum:
         return f"{len(targets)} rows have a label, and {minimum} are needed"
-    return cannot_judge(contract, targets[len(targets) - held_out(len(targets)) :])
+    return cannot_judge(contract, targets[len(targets) - held_out(len(targets), older + len(targets)) :])
 
 
 def cannot_judge(contract: Data, newest: Sequence[str]) -> str:

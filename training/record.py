@@ -3,6 +3,7 @@
 import platform
 from importlib.metadata import version
 from pathlib import Path
+from statistics import fmean
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -36,10 +37,14 @@ class Refit(BaseModel):
     @property
     def notes(self) -> tuple[str, ...]:
         """In words."""
-        counted = "all rows count alike" if self.half_life is None else f"weights halve with every {self.half_life:.1%} of the rows"
-        losses = ", ".join(f"{'alike' if aged.half_life is None else f'{aged.half_life:.1%}'} {aged.loss:.4f}" for aged in self.tried)
+        counted = "all rows count alike" if self.half_life is None else f"weights halve with every {self.half_life:.0%} of the rows"
+        scores = ", ".join(
+            f"{'alike' if aged.half_life is None else f'{aged.half_life:.0%}'} {fmean(aged.scores):.4f}"
+            for aged in self.tried
+            if aged.scores
+        )
         return (
-            f"{counted}, as what came later was predicted best (losses: {losses})",
+            f"{counted}: so what came later was predicted best, or as well as best ({scores or 'too few rows to try'})",
             f"scored before it was fitted again, in the same way, on the {self.held_out} held out rows too",
         )
 

@@ -51,18 +51,18 @@ def search(
     """Try every candidate, and choose."""
     results = [_try(candidate, signature, frame, target, metric, folds, seed) for candidate in candidates]
     trials = tuple(trial for trial, _ in results)
-    chosen = choose(trials, metric)
+    chosen = choose([trial.scores for trial in trials], metric)
     return Found(trials[chosen], trials, results[chosen][1])
 
 
-def choose(trials: Sequence[Trial], metric: Metric) -> int:
-    """The place of the earliest trial within one standard error of the best mean."""
-    best = max(trials, key=lambda trial: metric.gain(trial.score, 0.0))
-    return next(number for number, trial in enumerate(trials) if _is_as_good(trial, best, metric))
+def choose(scores: Sequence[Sequence[float]], metric: Metric) -> int:
+    """The place of the earliest scores within one standard error of those with the best mean. Each has at least two, on the same parts."""
+    best = max(scores, key=lambda each: metric.gain(fmean(each), 0.0))
+    return next(number for number, each in enumerate(scores) if _is_as_good(each, best, metric))
 
 
-def _is_as_good(trial: Trial, best: Trial, metric: Metric) -> bool:
-    behind = [metric.gain(mine, theirs) for mine, theirs in zip(best.scores, trial.scores, strict=True)]
+def _is_as_good(scores: Sequence[float], best: Sequence[float], metric: Metric) -> bool:
+    behind = [metric.gain(mine, theirs) for mine, theirs in zip(best, scores, strict=True)]
     return fmean(behind) <= stdev(behind) / sqrt(len(behind))
 
 

@@ -37,7 +37,7 @@ def fresh_mask(fresh: Mask) -> Mask:
     """True for the newest of the fresh rows, which `fresh` names and which are in order of their time."""
     rows = np.flatnonzero(fresh)
     mask = np.zeros(len(fresh), dtype=bool)
-    mask[rows[len(rows) - held_out(len(rows)) :]] = True
+    mask[rows[len(rows) - held_out(len(rows), len(fresh)) :]] = True
     return mask
 
 

@@ -105,7 +105,7 @@ def main(paths: Paths, options: list[str]) -> None:
         save_pipeline(fit(found.best.candidate, signature, rows.frame, rows.target, settings.seed), folder / MODEL_FILE)
         write_baseline(folder, signature, rows.columns, found.predictions)
     else:
-        refit = fit_twice(folder, signature, found, rows, Rows.read(channel / NEWEST_TABLE, signature), schema.fresh_rows, settings.seed)
+        refit = fit_twice(folder, signature, found, rows, Rows.read(channel / NEWEST_TABLE, signature), schema.fresh_rows, settings)
     TrainingRecord(
         dataset_version=schema.dataset_version,
         rows=len(rows.target),
@@ -126,11 +126,13 @@ def main(paths: Paths, options: list[str]) -> None:
     log.info("chosen: %s %.4f; artifact %s", found.best.candidate.family, found.best.score, artifact_digest(folder))
 
 
-def fit_twice(folder: Path, signature: Signature, found: Found, rows: Rows, newest: Rows, fresh_rows: int, seed: int) -> Refit:
+def fit_twice(
+    folder: Path, signature: Signature, found: Found, rows: Rows, newest: Rows, fresh_rows: int, settings: Hyperparameters
+) -> Refit:
     """Write the judged model, the one that goes live, and their baseline; how they were fitted."""
-    candidate = found.best.candidate
-    tried = try_half_lives(candidate.family, signature, rows.frame, rows.target, seed)
-    half_life = best(tried).half_life
+    candidate, metric, seed = found.best.candidate, settings.metric, settings.seed
+    tried = try_half_lives(candidate.family, signature, rows.frame, rows.target, metric, seed)
+    half_life = best(tried, metric)
     judged = fit(candidate, signature, rows.frame, rows.target, seed, weigh(len(rows.target), half_life))
     every = newest.behind(rows)
     live = fit(candidate, signature, every.frame, every.target, seed, weigh(len(every.target), half_life))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.columns import ColumnKind
-from contracts.evaluation import Problem
+from contracts.evaluation import Metric, Problem
 from contracts.signature import Signature
 from training.aging import HALF_LIVES, Aged, best, try_half_lives, weigh
 from training.candidates import Family
@@ -39,24 +39,33 @@ def drawn(rows: int, change: float, problem: Problem, seed: int) -> tuple[pd.Dat
     return frame, said if problem is Problem.REGRESSION else (said > 0).astype(int)
 
 
-@pytest.mark.parametrize("signature", [BINARY, REGRESSION], ids=["binary", "regression"])
+@pytest.mark.parametrize(("signature", "metric"), [(BINARY, Metric.ROC_AUC), (REGRESSION, Metric.RMSE)], ids=["binary", "regression"])
 @pytest.mark.parametrize("family", list(Family))
-def test_after_a_change_the_newest_rows_count_most_and_without_one_hardly_more(signature: Signature, family: Family) -> None:
-    changed, steady = (try_half_lives(family, signature, *drawn(800, change, signature.problem, 1), seed=1) for change in (0.6, 1.0))
-    assert best(changed).half_life == 0.125
-    losses = {aged.half_life: aged.loss for aged in steady}
-    assert losses[None] <= min(losses.values()) * 1.03
+def test_after_a_change_the_newest_rows_count_most_and_without_one_all_count_alike(
+    signature: Signature, metric: Metric, family: Family
+) -> None:
+    changed, steady = (
+        try_half_lives(family, signature, *drawn(800, change, signature.problem, 1), metric=metric, seed=1) for change in (0.6, 1.0)
+    )
+    assert best(changed, metric) == HALF_LIVES[-1]
+    assert best(steady, metric) is None
+    assert all(len(aged.scores) == 4 for aged in (*changed, *steady))
 
 
-def test_of_equals_all_rows_alike_win() -> None:
-    assert best([Aged(half_life=half_life, loss=0.5) for half_life in HALF_LIVES]).half_life is None
+def test_of_those_that_the_blocks_cannot_tell_apart_the_mildest_is_taken() -> None:
+    scores = [(0.80, 0.82, 0.78, 0.80), (0.81, 0.79, 0.83, 0.78), (0.84, 0.86, 0.82, 0.84)]
+    tried = [Aged(half_life=half_life, scores=each) for half_life, each in zip(HALF_LIVES, scores, strict=True)]
+    assert best(tried[:2], Metric.ACCURACY) is None
+    assert best(tried, Metric.ACCURACY) == 0.25
+    assert best(tried, Metric.RMSE) is None
 
 
 def test_earlier_rows_may_lack_classes() -> None:
     frame, _ = drawn(200, 1.0, Problem.BINARY, 0)
     for border in (40, 120, 190):
-        tried = try_half_lives(Family.LINEAR, BINARY, frame, (np.arange(200) >= border).astype(int), seed=1)
-        assert all(np.isfinite(aged.loss) for aged in tried)
+        tried = try_half_lives(Family.LINEAR, BINARY, frame, (np.arange(200) >= border).astype(int), Metric.ROC_AUC, seed=1)
+        assert [aged.scores for aged in tried] == [()] * len(HALF_LIVES)
+        assert best(tried, Metric.ROC_AUC) is None
     three = BINARY.model_copy(update={"problem": Problem.MULTICLASS, "classes": ("a", "b", "c")})
-    tried = try_half_lives(Family.LINEAR, three, frame, np.where(np.arange(200) < 150, np.arange(200) % 2, 2), seed=1)
-    assert all(0 < aged.loss < 14 for aged in tried)
+    tried = try_half_lives(Family.LINEAR, three, frame, np.where(np.arange(200) < 150, np.arange(200) % 2, 2), Metric.ACCURACY, seed=1)
+    assert all(len(aged.scores) == 2 for aged in tried)

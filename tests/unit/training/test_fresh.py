@@ -32,7 +32,7 @@ from tests.unit.training.tables import (
 from training.__main__ import main
 from training.artifact import JUDGED_FILE, MODEL_FILE
 from training.frame import parse_table
-from training.freshness import FRESH_HOLDOUT, held_out, too_few
+from training.freshness import SMALLEST_HOLDOUT, held_out, too_few
 from training.paths import Paths
 from training.predictor import PipelinePredictor
 from training.prepare import Divided, divide
@@ -73,11 +73,12 @@ def divided(contract: Data, older: pd.DataFrame, fresh: pd.DataFrame) -> Divided
 def test_the_newest_fresh_rows_are_held_out_and_all_others_are_to_train_on_in_order(older: int, fresh: int, id_column: str | None) -> None:
     answers = [str(number) for number in range(older + fresh)]
     found = divided(data("regression", id=id_column), rows(answers[:older]), rows(answers[older:], older))
-    border = older + fresh - held_out(fresh)
+    held = held_out(fresh, older + fresh)
+    border = older + fresh - held
     assert found.train["answer"].tolist() == answers[:border]
     assert found.holdout["answer"].tolist() == answers[border:]
-    assert (found.schema.train_rows, found.schema.holdout_rows) == (border, held_out(fresh))
-    assert found.schema.fresh_rows == fresh - held_out(fresh)
+    assert (found.schema.train_rows, found.schema.holdout_rows) == (border, held)
+    assert found.schema.fresh_rows == fresh - held
 
 
 def test_older_rows_are_put_in_order_of_the_time_column_before_the_fresh_ones() -> None:
@@ -85,7 +86,7 @@ def test_older_rows_are_put_in_order_of_the_time_column_before_the_fresh_ones() 
     older = rows(answers[:30]).iloc[::-1]
     older.loc[26, "when"] = ""  # no time: the earliest
     found = divided(data("regression", time="when"), older, rows(answers[30:], 30))
-    assert found.train["answer"].tolist() == ["26", *answers[:26], *answers[27 : 60 - held_out(30)]]
+    assert found.train["answer"].tolist() == ["26", *answers[:26], *answers[27 : 60 - held_out(30, 60)]]
 
 
 def test_a_row_to_train_on_with_the_id_of_a_held_out_one_is_dropped() -> None:
@@ -95,7 +96,7 @@ def test_a_row_to_train_on_with_the_id_of_a_held_out_one_is_dropped() -> None:
     found = divided(data("regression"), older, fresh)
     assert "4" not in set(found.train["answer"])
     assert not set(found.train["id"]) & set(found.holdout["id"])
-    assert found.schema.fresh_rows == 30 - held_out(30) - 1
+    assert found.schema.fresh_rows == 30 - held_out(30, 60) - 1
 
 
 def test_a_label_that_is_neither_class_is_left_out_and_said() -> None:
@@ -127,15 +128,19 @@ def test_fresh_rows_that_cannot_judge_stop_the_run_and_say_why() -> None:
 @given(answers=st.lists(st.sampled_from(["yes", "no"]), max_size=60), minimum=st.integers(10, 40))
 def test_what_collect_lets_through_prepare_can_divide(answers: list[str], minimum: int) -> None:
     contract = data("binary")
-    if too_few(contract, answers, minimum):
+    if too_few(contract, answers, 30, minimum):
         return
     found = divided(contract, rows(["yes", "no"] * 15), rows(answers, 30))
-    assert found.schema.holdout_rows == held_out(len(answers))
+    assert found.schema.holdout_rows == held_out(len(answers), 30 + len(answers))
     assert len(answers) >= minimum
 
 
-def test_the_share_is_of_the_fresh_rows() -> None:
-    assert held_out(100) == 100 * FRESH_HOLDOUT
+@given(fresh=st.integers(0, 3000), older=st.integers(10, 10_000))
+def test_at_most_half_of_the_fresh_and_an_eighth_of_all_rows_are_held_out_but_ten(fresh: int, older: int) -> None:
+    held = held_out(fresh, older + fresh)
+    assert held <= round(fresh / 2)
+    assert held <= max(SMALLEST_HOLDOUT, round((older + fresh) / 8))
+    assert held >= min(SMALLEST_HOLDOUT, round(fresh / 2))
 
 
 def evolved(root: Path, problem: str, turned: bool) -> tuple[Paths, Evaluation]:
@@ -163,16 +168,16 @@ def evolved(root: Path, problem: str, turned: bool) -> tuple[Paths, Evaluation]:
 def test_after_a_change_the_challenger_wins_and_goes_live_with_the_held_out_rows(tmp_path: Path) -> None:
     paths, report = evolved(tmp_path, "binary", turned=True)
     assert report.fresh
-    assert report.rows == 80
+    assert report.rows == 40
     assert report.champion is not None
     assert report.gate.passed
     assert report.metrics[Metric.ACCURACY] > report.champion.metrics[Metric.ACCURACY] + 0.2
     assert set(report.champion.gain_errors) == {Metric.ROC_AUC, Metric.ACCURACY}
     assert "weights halve with every" in report.notes[0]
-    assert "fitted again, in the same way, on the 80 held out rows too" in report.notes[1]
+    assert "fitted again, in the same way, on the 40 held out rows too" in report.notes[1]
     record = TrainingRecord.read(paths.model)
     assert record.refit is not None
-    assert (record.rows, record.refit.held_out) == (240, 80)
+    assert (record.rows, record.refit.held_out) == (280, 40)
     live, judged = (PipelinePredictor.load(paths.model, name) for name in (MODEL_FILE, JUDGED_FILE))
     rows = read_table(paths.processing_output(HOLDOUT_CHANNEL) / HOLDOUT_TABLE, "holdout", [*live.signature.features, "answer"])
     columns, truth = parse_table(live.signature.features, rows), parse_target(live.signature, rows["answer"])
@@ -186,6 +191,6 @@ def test_after_a_change_the_challenger_wins_and_goes_live_with_the_held_out_rows
 @pytest.mark.parametrize("problem", ["multiclass", "regression"])
 def test_without_a_change_a_challenger_of_any_problem_is_compared_on_the_fresh_rows(tmp_path: Path, problem: str) -> None:
     _, report = evolved(tmp_path, problem, turned=False)
-    assert (report.fresh, report.rows) == (True, 80)
+    assert (report.fresh, report.rows) == (True, 40)
     assert report.champion is not None
     assert report.champion.metrics.keys() == report.metrics.keys()
