@@ -7,6 +7,7 @@ tables.py        CSV files                             inspection.py  a project'
 assembly.py      app.py -> cdk.out                     assets.py, deploy.py   cdk.out -> stacks, by plain AWS calls
 twin_process.py  the twin in the background            observe.py     the deployed app, read
 waiting.py       waits that end                        api.py         signed requests to the prediction API
+functions.py     functions, asked by a person           verdict.py     what monitoring found, in words
 
-and one file a command: init, doctor, synth, up, down, data, train, status, approve (and reject), predict, demo/.
+and one file a command: init, doctor, synth, up, down, data, train, status, monitor, approve (and reject), predict, demo/.
 """

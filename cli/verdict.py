@@ -10,7 +10,8 @@ from contracts.layout import MONITORING, REPORT, VERDICT
 from contracts.monitoring import DriftVerdict, FeatureVerdict, MetricVerdict, MonitoringVerdict, QualityVerdict
 
 REPORTS = "monitoring"
-SHOWN = 10
+SHOWN = 10  # columns in the table
+NAMED = 5  # in the sentence
 _LEVELS = 4  # year, month, day and hour
 _DRIFT = {
     DriftVerdict.DRIFT: ("drift", "red"),
@@ -65,8 +66,10 @@ def show_verdict(output: Output, verdict: MonitoringVerdict) -> None:
 def _details(verdict: MonitoringVerdict) -> str:
     if verdict.drift is DriftVerdict.NOT_ENOUGH_DATA:
         return f": at least {verdict.thresholds.minimum_rows:,} rows are needed to say something about drift"
-    found = f" in {', '.join(verdict.drifted)}" if verdict.drifted else ""
-    return f"{found}; {verdict.violations} violations of the baseline's constraints" if verdict.violations else found
+    names, more = verdict.drifted[:NAMED], len(verdict.drifted) - NAMED
+    found = (f" in {', '.join(names)}" if names else "") + (f" and {more} more" if more > 0 else "")
+    plural = "s" if verdict.violations > 1 else ""
+    return f"{found}; {verdict.violations} violation{plural} of the baseline's constraints" if verdict.violations else found
 
 
 def _furthest(verdict: MonitoringVerdict) -> list[FeatureVerdict]:

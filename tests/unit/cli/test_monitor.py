@@ -57,7 +57,8 @@ def _said(verdict: MonitoringVerdict, capsys: pytest.CaptureFixture[str]) -> str
 
 def test_every_column_that_drifted_is_shown_and_some_of_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     said = _said(_verdict(12, 30), capsys)
-    assert said.count("moved_11") == 2  # in the sentence and in the table
+    assert "drift in moved_0, moved_1, moved_2, moved_3, moved_4 and 7 more" in said
+    assert "moved_11" in said
     assert "still_0" not in said
     assert "prediction" in said
     said = _said(_verdict(1, 30), capsys)
