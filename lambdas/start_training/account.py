@@ -54,7 +54,9 @@ class Alarms:
     def read(self) -> tuple[Alarm, ...]:
         """Those in ALARM."""
         found = self._cloudwatch.describe_alarms(AlarmNames=list(self._names), StateValue="ALARM")["MetricAlarms"]
-        return tuple(Alarm(self._names[alarm["AlarmName"]], alarm["StateTransitionedTimestamp"]) for alarm in found)
+        # Both are optional in the reply; the second moves with every evaluation that tells a new reason.
+        since = ("StateTransitionedTimestamp", "StateUpdatedTimestamp")
+        return tuple(Alarm(self._names[alarm["AlarmName"]], next(alarm[key] for key in since if key in alarm)) for alarm in found)
 
 
 class Labels:
@@ -127,11 +129,11 @@ class AwsAccount:
         return self._ledger.begin(action.retraining)
 
     def collect(self, action: Collect) -> None:
-        """Start the job, and then record that the retraining began."""
+        """Record that the retraining begins, and start its job. In this order, because a job that is there is not started again."""
         retraining = action.retraining
-        self._jobs.start(retraining)
         why = f"{retraining.why}; labelled traffic from {retraining.start:%Y-%m-%dT%H:%M:%SZ} to {retraining.end:%Y-%m-%dT%H:%M:%SZ}"
         self._record(retraining.asked, What.RETRAINING_STARTED, retraining.name, why)
+        self._jobs.start(retraining)
 
     def start_run(self, action: StartRun) -> None:
         """Start the run as the manifest's event would."""
@@ -152,7 +154,8 @@ class AwsAccount:
         self._ledger.free(kept.name)
 
     def drop(self, action: Drop) -> None:
-        """Give the lock back."""
+        """Give the lock back, with the reason."""
+        self._record(action.retraining.asked, What.RETRAINING_SKIPPED, action.retraining.name, action.why)
         self._ledger.free(action.retraining.name)
 
     def skip(self, action: Skip | Stop) -> None:
