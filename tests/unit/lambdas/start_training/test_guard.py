@@ -12,6 +12,7 @@ from contracts.evaluation import GateMode
 from contracts.ledger import Outcome, Retraining
 from lambdas.start_training.guard import decide, failures_in_a_row, labels_since, windows_needed
 from lambdas.start_training.states import (
+    Action,
     Alarm,
     Begin,
     Champion,
@@ -44,7 +45,7 @@ SCHEDULED = replace(RULES, trigger=RetrainingTrigger.LABELS)
 CHAMPION = Champion("arn:aws:sagemaker:us-east-1:123456789012:model-package/p/3", NOON - 30 * HOUR, "0123456789abcdef", NOON - 30 * HOUR)
 DRIFT = Alarm("drift", NOON - HOUR)
 SEEN = Observed(now=NOON, alarms=(DRIFT,), endpoint_status="InService", champion=CHAMPION, labelled=3)
-MEAN = SEEN.champion and Retraining(
+PLANNED = Retraining(
     name="20260109122000",
     asked=NOON,
     why="drift since 2026-01-09T11:20:00Z",
@@ -53,19 +54,17 @@ MEAN = SEEN.champion and Retraining(
     start=CHAMPION.seen_until,
     end=NOON.replace(minute=0),
 )
-assert MEAN is not None
 
 
 def past(days: float, outcome: Outcome = Outcome.LOST, **changes: Any) -> Retraining:
     """A retraining that ended so many days ago."""
     asked = NOON - timedelta(days=days)
     values = {"asked": asked, "end": asked - HOUR, "ended": asked + HOUR / 2, "outcome": outcome, "run": "run", "name": f"p{days}"}
-    assert MEAN is not None
-    return MEAN.model_copy(update=values | changes)
+    return PLANNED.model_copy(update=values | changes)
 
 
 def test_an_alarm_begins_a_retraining_on_what_the_champion_has_not_seen() -> None:
-    assert decide(SEEN, RULES) == Begin(MEAN)
+    assert decide(SEEN, RULES) == Begin(PLANNED)
 
 
 def test_two_alarms_are_one_reason() -> None:
@@ -123,7 +122,7 @@ def test_a_guard_says_why_not(case: str) -> None:
 @pytest.mark.parametrize("case", sorted(NOT_NOW.keys() - {"no alarm", "all seen"}))
 def test_a_guard_that_forbids_after_the_lock_was_taken_gives_it_back(case: str) -> None:
     seen, rules, kind, _words = NOT_NOW[case]
-    action = decide(replace(seen, lock=MEAN), rules)
+    action = decide(replace(seen, lock=PLANNED), rules)
     assert isinstance(action, Wait if kind is Wait else Drop)
 
 
@@ -192,26 +191,26 @@ def collected(**values: Any) -> Job:
     return Job("Completed", collection=Collection.model_validate(content))
 
 
-TRAINED = MEAN.model_copy(update={"run": "flowers-1", "execution": "arn:execution", "trained": NOON})
-GOES_ON = {
-    "no job yet": ({"lock": MEAN}, Collect(MEAN)),
-    "another champion": ({"lock": MEAN, "champion": replace(CHAMPION, arn="other")}, Drop(MEAN, "another model is live by now")),
-    "collects": ({"lock": MEAN, "job": Job("InProgress")}, Wait("retraining 20260109122000 collects labelled rows")),
+TRAINED = PLANNED.model_copy(update={"run": "flowers-1", "execution": "arn:execution", "trained": NOON})
+GOES_ON: dict[str, tuple[dict[str, Any], Action]] = {
+    "no job yet": ({"lock": PLANNED}, Collect(PLANNED)),
+    "another champion": ({"lock": PLANNED, "champion": replace(CHAMPION, arn="other")}, Drop(PLANNED, "another model is live by now")),
+    "collects": ({"lock": PLANNED, "job": Job("InProgress")}, Wait("retraining 20260109122000 collects labelled rows")),
     "job failed": (
-        {"lock": MEAN, "job": Job("Failed", "AlgorithmError: no captures")},
-        Settle(MEAN, Outcome.FAILED, "the collect job is Failed: AlgorithmError: no captures"),
+        {"lock": PLANNED, "job": Job("Failed", "AlgorithmError: no captures")},
+        Settle(PLANNED, Outcome.FAILED, "the collect job is Failed: AlgorithmError: no captures"),
     ),
     "job wrote nothing": (
-        {"lock": MEAN, "job": Job("Completed")},
-        Settle(MEAN, Outcome.FAILED, "the collect job completed, but wrote no collection.json that can be read"),
+        {"lock": PLANNED, "job": Job("Completed")},
+        Settle(PLANNED, Outcome.FAILED, "the collect job completed, but wrote no collection.json that can be read"),
     ),
     "too few": (
-        {"lock": MEAN, "job": collected(why="12 labelled rows, and 100 are needed")},
-        Settle(MEAN, Outcome.TOO_FEW_LABELS, "12 labelled rows, and 100 are needed"),
+        {"lock": PLANNED, "job": collected(why="12 labelled rows, and 100 are needed")},
+        Settle(PLANNED, Outcome.TOO_FEW_LABELS, "12 labelled rows, and 100 are needed"),
     ),
     "collected": (
-        {"lock": MEAN, "job": collected(manifest_key="datasets/flowers/1/manifest.json")},
-        StartRun(MEAN, "datasets/flowers/1/manifest.json"),
+        {"lock": PLANNED, "job": collected(manifest_key="datasets/flowers/1/manifest.json")},
+        StartRun(PLANNED, "datasets/flowers/1/manifest.json"),
     ),
     "runs": ({"lock": TRAINED, "run": Run("Executing")}, Wait("run flowers-1 of retraining 20260109122000 goes on")),
     "better": ({"lock": TRAINED, "run": Run("Succeeded")}, Settle(TRAINED, Outcome.BETTER, "run flowers-1 registered its model")),
