@@ -80,14 +80,13 @@ class AnswerReader:
     def read(self, records: Sequence[Record]) -> Answers:
         """All predictions of these records."""
         said = self._bodies(records)
-        own = [None if body is None else body[1] if self._counts(body[0]) else [] for body in said]
+        known = [body for body in said if body is not None]
+        foreign = {artifact for artifact, _ in known} - {"", self._artifact} if self._artifact else set()
+        own = [None if body is None else [] if body[0] in foreign else body[1] for body in said]
         answers = self._columns([answer for body in own if body is not None for answer in body])
         answers.rows = [None if body is None else len(body) for body in own]
-        answers.others = sum(len(predictions) for artifact, predictions in filter(None, said) if not self._counts(artifact))
+        answers.others = sum(len(predictions) for artifact, predictions in known if artifact in foreign) if foreign else 0
         return answers
-
-    def _counts(self, artifact: str) -> bool:
-        return not artifact or not self._artifact or artifact == self._artifact
 
     def _bodies(self, records: Sequence[Record]) -> list[Said | None]:
         """What each record says; None when that is no prediction. All at once when all are JSON on one line."""
