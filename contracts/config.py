@@ -7,7 +7,7 @@
     approval: {policy: auto | manual}
     serving: {instance_type, instance_count, max_instance_count, rollout: {...}, alarms: {...}}
     monitoring: {capture_percent, capture_days, backend, window_hours, label_delay_hours, alarm: {...}, thresholds: {...}}
-    retraining: {mode, minimum_labels, cooldown_windows, monthly_cap, failures_to_stop}
+    retraining: {mode, trigger, minimum_labels, cooldown_windows, monthly_cap, failures_to_stop}
     environments: {prod: {approval: {policy: manual}}}
 
 Reading the file is the caller's work; `parse_config` takes what YAML gave and reports every mistake at once, each with its path.
