@@ -33,15 +33,15 @@ serving: {rollout: {interval_seconds: 60, termination_wait_seconds: 0}}
 
 
 def write_table(path: Path) -> None:
-    """Rows in time order, but for the file, which is shuffled: at the change the gauge is moved, and the wind means the opposite."""
+    """Rows in time order, but for the file, which is shuffled. At the change another gauge is read, with a new zero, and a new almanac."""
     generator = random.Random(1)
     lines = []
     for number in range(TRAIN + WINDOW * (STEADY + CHANGED)):
         changed = number >= TRAIN + WINDOW * STEADY
-        height, wind, moon = generator.gauss(4 if changed else 0, 1), generator.gauss(0, 1), generator.choice(["new", "half", "full"])
-        score = (height - 4) + 2 * wind if changed else height - 2 * wind
-        swims = score + (0.5 if moon == "full" else 0) + generator.gauss(0, 0.3) > 0
-        lines.append(f"{number},{height:.4f},{wind:.4f},{moon},{'yes' if swims else 'no'}")
+        level, wind = generator.gauss(0, 1), generator.gauss(0, 1)
+        moon = generator.choice(["dark", "growing", "whole"] if changed else ["new", "half", "full"])
+        swims = level - 2 * wind + generator.gauss(0, 0.3) > 0
+        lines.append(f"{number},{level + 4 if changed else level:.4f},{wind:.4f},{moon},{'yes' if swims else 'no'}")
     generator.shuffle(lines)
     path.write_text("\n".join(["minute,height,wind,moon,swims", *lines]) + "\n")
 
