@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import random
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,18 +17,22 @@ from cli.assembly import synthesise
 from cli.config_file import FIRST_SHARE
 from cli.demo.report import Report, show_report
 from cli.demo.samples import SCHEME, write_sample_table
+from cli.demo.setting import demo_project
 from cli.demo.story import Story, Tables
+from cli.demo.traffic import Row
 from cli.deploy import deploy_assembly
 from cli.observe import App
 from cli.options import ConfigOption, EnvironmentOption
 from cli.output import Output, Phase
 from cli.project import Project, load_project
-from cli.tables import open_table, write_sample
+from cli.replay.table import read_table
+from cli.tables import write_sample
 from cli.twin_process import LOG, end_leftovers, running_twin, start_twin, stop_twin
 from cli.up import ASSEMBLY_NAME
 from contracts.errors import DataError, StateError, TidewheelError
 
 DEFAULT_SPEED = 60.0
+TRAFFIC_ROWS = 5000
 
 
 def demo(
@@ -39,7 +44,7 @@ def demo(
     config: ConfigOption = None,
     environment: EnvironmentOption = None,
 ) -> None:
-    """Run the whole loop on a fresh twin, on real data: two versions, a canary under traffic, and the way back."""
+    """Run the whole loop on a fresh twin, on real data: a model, drift, retraining, a canary under traffic, and a bad model thrown back."""
     output = Output()
     project = load_project(config, environment)
     if json_file is not None and not json_file.absolute().parent.is_dir():
@@ -74,7 +79,8 @@ def _run(project: Project, folder: Path, data: Path | None, speed: float, output
     with _phase(output, report, "synthesise the app"):
         fresh(folder)
         tables = make_tables(project, data, folder)
-        synthesise(project, assembly)
+        deployed_project = demo_project(project, folder)
+        synthesise(deployed_project, assembly)
     with _phase(output, report, "start the twin") as phase:
         twin = start_twin(folder, assembly, 0, speed)
         phase.result = twin.url
@@ -82,7 +88,7 @@ def _run(project: Project, folder: Path, data: Path | None, speed: float, output
     with _phase(output, report, "deploy the stacks") as phase:
         deployed = deploy_assembly(account, assembly, phase.show)
         phase.result = ", ".join(stack.name for stack in deployed)
-    story = Story(App(account, project), tables, output, report)
+    story = Story(App(account, deployed_project), tables, folder, output, report)
     try:
         story.tell()
     finally:
@@ -119,9 +125,9 @@ def fresh(folder: Path) -> None:
 
 
 def make_tables(project: Project, data: Path | None, folder: Path) -> Tables:
-    """The two files that are uploaded. Raises DataError when the table does not fit the project."""
+    """The part of the rows that is uploaded, and all of them as traffic. Raises DataError when the table does not fit the project."""
     contract = project.config.data
-    whole = folder / f"{contract.dataset}-2.csv"
+    whole = folder / f"{contract.dataset}-whole.csv"
     source = contract.table if data is None else None
     if data is None and source is None:
         raise DataError([f"{project.config_path} names no data.table. Next: tide demo --data FILE.csv"])
@@ -130,22 +136,14 @@ def make_tables(project: Project, data: Path | None, folder: Path) -> Tables:
         path = whole
     else:
         path = data if data is not None else project.folder / str(source)
-        check_columns(project, path)
-        shutil.copyfile(path, whole)
-    first = folder / f"{contract.dataset}-1.csv"
-    write_sample(whole, first, FIRST_SHARE, project.config.training.seed)
-    return Tables(first, whole)
-
-
-def check_columns(project: Project, path: Path) -> None:
-    """Raise DataError when a table lacks columns that the project's data contract names."""
-    contract = project.config.data
-    with open_table(path) as table:
-        missing = [name for name in (contract.target, *contract.features) if name not in table.header]
-    if missing:
-        some = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-        step = f"tide init --data {path} --target COLUMN writes a tidewheel.yaml for it"
-        raise DataError([f"{path} has no column {some}, which {project.config_path} names. Next: {step}"])
+    table = read_table(path, contract, None, project.config_path)
+    rows = [Row(row.record, row.label) for row in table.rows if row.fits and row.label is not None]
+    if not rows:
+        raise DataError([f"no row of {path} has a {contract.target} and fits {project.config_path}. Next: tide init --data {path}"])
+    chance = random.Random(project.config.training.seed)  # noqa: S311 - a sample, not a secret
+    first = folder / f"{contract.dataset}.csv"
+    write_sample(path, first, FIRST_SHARE, project.config.training.seed)
+    return Tables(first, chance.sample(rows, min(TRAFFIC_ROWS, len(rows))))
 
 
 def _aws_reason(error: BotoCoreError | ClientError, folder: Path) -> str:

@@ -1,7 +1,8 @@
 """The demo's result: for people a summary, for machines the same as JSON.
 
 Keys of the JSON that stay: ok, requests, failed_requests, versions [{version, status, dataset_version, metrics}], phases [{name, seconds}],
-decisions [{time, what, why}].
+decisions [{time, what, why}]. More: hours (what a client and what monitoring saw of each hour of traffic), false_alarms, quality_after
+(of the new version), left_out (phases that this table or configuration has no place for, each with its reason).
 """
 
 from dataclasses import dataclass, field
@@ -11,11 +12,47 @@ from cli.demo.traffic import Sent, latencies, shares_over_time
 from cli.ledger import shortened
 from cli.observe import Version
 from cli.output import Output, Phase
+from cli.replay.score import ScoreMetric
 from contracts.ledger import Decision
+from contracts.monitoring import MonitoringVerdict, QualityVerdict
 
 CHART_SLOTS = 60
 BARS = " ▁▂▃▄▅▆▇█"
 PLAIN_BARS = " .:-=+*#@"
+
+
+@dataclass(frozen=True)
+class Hour:
+    """An hour of traffic. `labels` and `score`: as the client measured; `verdict`: what monitoring said."""
+
+    what: str
+    labels: int
+    score: float | None
+    metric: ScoreMetric
+    verdict: MonitoringVerdict
+
+    def in_words(self) -> str:
+        """For people."""
+        drift, quality = self.verdict.drift.replace("_", " "), self.verdict.quality
+        columns = len(self.verdict.features) + len(self.verdict.predictions)
+        where = f" in {len(self.verdict.drifted)} of {columns} columns, the model's answers included" if self.verdict.drifted else ""
+        judged = {QualityVerdict.FELL: "the quality fell", QualityVerdict.HELD: "the quality held"}.get(quality.verdict, "too few labels")
+        score = "" if self.score is None else f", {self.metric} {self.score:.4f} on {self.labels} labels"
+        return f"{drift}{where}; {judged}{score}"
+
+    def document(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "what": self.what,
+            "start": self.verdict.window.start.isoformat(),
+            "end": self.verdict.window.end.isoformat(),
+            "rows": self.verdict.counts.rows,
+            "labels": self.labels,
+            "score": self.score,
+            "drift": self.verdict.drift,
+            "drifted": list(self.verdict.drifted),
+            "quality": self.verdict.quality.model_dump(mode="json"),
+        }
 
 
 @dataclass
@@ -26,6 +63,10 @@ class Report:
     versions: list[Version] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
+    hours: list[Hour] = field(default_factory=list)
+    false_alarms: list[str] = field(default_factory=list)
+    quality_after: float | None = None
+    left_out: list[tuple[str, str]] = field(default_factory=list)
     reason: str = ""
 
     @property
@@ -48,6 +89,11 @@ class Report:
             "failures": sorted(set(self.failures))[:10],
             "latency_ms": latencies(self.sent),
             "traffic": self.traffic(CHART_SLOTS),
+            "metric": self.hours[0].metric if self.hours else None,
+            "hours": [hour.document() for hour in self.hours],
+            "false_alarms": self.false_alarms,
+            "quality_after": self.quality_after,
+            "left_out": [{"phase": phase, "why": why} for phase, why in self.left_out],
             "versions": [_version(version) for version in self.versions],
             "phases": [{"name": phase.name, "seconds": phase.seconds} for phase in self.phases],
             "decisions": [
@@ -80,6 +126,8 @@ def show_report(output: Output, report: Report) -> None:
         output.table(("twin time", "decision", "about", "why"), rows_of_decisions)
     if report.sent:
         _show_traffic(output, report)
+    for phase, why in report.left_out:
+        output.say(f"left out: {phase}, because {why}", "yellow")
     output.say()
     total = sum(phase.seconds for phase in report.phases)
     if report.ok:

@@ -1,73 +1,91 @@
-"""The demo's story. It uploads, rejects, sends requests and watches; everything else happens by events.
+"""The demo's story. It uploads, sends requests and labels, measures and approves; everything else happens by events.
 
 a table is uploaded -> dataset version -> run -> version 1 -> approved -> endpoint -> predictions
-traffic begins, and does not stop
-a larger table      -> dataset version -> run -> version 2 -> approved -> canary -> live
-version 2 is rejected                                                   -> canary -> version 1 is live again
+traffic begins, and does not stop; each hour's labels come by POST /feedback
+hour 1: the table's own rows                 -> monitoring: no drift, no alarm
+hour 2: the same rows from new instruments   -> monitoring: drift, and quality fell -> alarms
+                                             -> labelled traffic is collected -> run -> version 2, if it wins -> approved -> canary -> live
+a model that breaks is approved by hand      -> canary -> alarm -> back to what was live -> quarantine
 """
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cli.api import PredictionApi
-from cli.demo.report import Report
-from cli.demo.traffic import Traffic
+from cli.demo.broken import register_broken
+from cli.demo.drift import remeasured
+from cli.demo.hours import Hours
+from cli.demo.report import Hour, Report
+from cli.demo.traffic import Row, Sent, Traffic, labels_of
+from cli.demo.waits import answers_of, approval_of, named, wait_until_live
 from cli.observe import App, Version
 from cli.output import Output, Phase
 from cli.predict import ask
-from cli.release import APPROVED, PENDING, REJECTED, decide, endpoint_state
-from cli.tables import read_records
+from cli.release import APPROVED, REJECTED, decide, endpoint_state
+from cli.replay.score import metric_of, tally
+from cli.rest import what_moves
 from cli.train import run_of, wait_for_execution
 from cli.upload import upload_table, wait_for_decision
-from cli.waiting import wait_for
-from contracts.config import ApprovalPolicy
+from cli.waiting import WaitTimeoutError, wait_for
 from contracts.errors import StateError
-from contracts.ledger import What
+from contracts.evaluation import Problem
+from contracts.ledger import Outcome, Retraining, What
+from contracts.monitoring import DriftVerdict, QualityVerdict
 
 DATASET_LIMIT = 300.0
 START_LIMIT = 60.0
 RUN_LIMIT = 3600.0
 """A large table trains for long; a run ends by itself, and what it does is shown."""
-APPROVAL_LIMIT = 60.0
-LIVE_LIMIT = 180.0
-TRAFFIC_ROWS = 500
+ROWS_LIMIT = 120.0
+ALARM_LIMIT = 30.0
+BEGIN_LIMIT = 20.0
+QUARANTINE_LIMIT = 180.0
+HOUR_ROWS = 400
+"""Rows of an hour, at least; a window needs a hundred to be judged."""
+AFTER_ROWS = 200
+"""Answers of the new version by which its quality is measured."""
 SHOWN_ROWS = 3
-SETTLED_SECONDS = 1.0
-"""How long traffic goes on after the last change, so that the report shows where it ended."""
+AS_TRAINED = "the table's rows"
+REMEASURED = "new instruments"
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The files that are uploaded: a part of the rows, then all of them."""
+    """The file that is uploaded, with a part of the rows, and all of them in another order: the traffic."""
 
     first: Path
-    whole: Path
+    rows: Sequence[Row]
 
 
 class Story:
-    """One telling, in one deployed app. `report` grows while it is told."""
+    """One telling, in one deployed app. `report` grows while it is told; `folder` is for files of its own."""
 
-    def __init__(self, app: App, tables: Tables, output: Output, report: Report) -> None:
+    def __init__(self, app: App, tables: Tables, folder: Path, output: Output, report: Report) -> None:
         self._app = app
         self._tables = tables
+        self._folder = folder
         self._output = output
         self._report = report
-        self._data = app.project.config.data
+        self._config = app.project.config
+        self._metric = metric_of(self._config.data.problem)
+        changed = remeasured([row.record for row in tables.rows], self._config.data.features)
+        new = [Row(record, row.label) for record, row in zip(changed, tables.rows, strict=True)]
+        self._rows = {AS_TRAINED: tables.rows, REMEASURED: new}
 
     def tell(self) -> None:
-        """From the first upload to the way back. Raises TidewheelError with the reason when it does not go on."""
-        self._release(self._tables.first, 1, None)
+        """From the upload to the quarantine. Raises TidewheelError with the reason when it does not go on."""
+        first = self._first_version()
         api = PredictionApi(self._app.account, self._app.api_url)
         with self._phase("predict through the API") as phase:
             phase.result = self._predictions(api)
-        traffic = Traffic(api, read_records(self._tables.whole, self._data.features, TRAFFIC_ROWS))
-        for version in self._report.versions:
-            named(traffic, version)
+        traffic = Traffic(api, AS_TRAINED, self._rows[AS_TRAINED])
+        named(traffic, first)
         traffic.start()
         try:
-            self._under_traffic(traffic)
+            self._under_traffic(traffic, first)
         finally:
             traffic.stop()
             self._report.sent = traffic.sent
@@ -77,87 +95,160 @@ class Story:
         self._report.versions = self._app.versions()
         self._report.decisions = self._app.decisions()
 
-    def _under_traffic(self, traffic: Traffic) -> None:
+    def _under_traffic(self, traffic: Traffic, first: Version) -> None:
         self._output.say(f"        traffic begins: {len(self._report.phases)} phases done, and from here on no request may fail")
-        self._release(self._tables.whole, 2, traffic)
-        with self._phase("reject version 2, back to version 1") as phase:
-            first = self._app.version(1)
-            decide(self._app, self._app.version(2), REJECTED, "the demo shows the way back")
-            self._wait_until_live(first, phase.show, traffic)
-            answers_of(traffic, first, phase.show)
-            phase.result = traffic.in_words()
+        hours = Hours(self._app)
+        hours.begin()
+        with self._phase("hour 1: the table's own rows") as phase:
+            self._report.hours.append(self._hour(traffic, hours, AS_TRAINED, REMEASURED, phase.show))
+            phase.result = self._report.hours[-1].in_words()
+        with self._phase("hour 2: the same rows, from new instruments") as phase:
+            false = self._alarms()
+            self._report.false_alarms = sorted(false)
+            self._report.hours.append(self._hour(traffic, hours, REMEASURED, REMEASURED, phase.show))
+            phase.result = self._report.hours[-1].in_words()
+        live = self._retrain(traffic, hours, first)
+        self._break(traffic, live)
 
-    def _release(self, table: Path, number: int, traffic: Traffic | None) -> None:
-        """From an upload to a live version."""
-        with self._phase(f"upload table {number}") as phase:
-            manifest = wait_for_decision(self._app, upload_table(self._app, table, table.name), DATASET_LIMIT)
+    def _first_version(self) -> Version:
+        """From the upload to a live version."""
+        with self._phase("upload the table") as phase:
+            manifest = wait_for_decision(self._app, upload_table(self._app, self._tables.first, self._tables.first.name), DATASET_LIMIT)
             phase.result = f"dataset version {manifest.version}, {manifest.rows:,} rows"
-        with self._phase(f"train and register version {number}") as phase:
-            version = self._wait_for_version(manifest.version, number, phase.show)
-            metric = str(self._app.project.config.metric)
-            phase.result = f"{metric} {version.metrics[metric]:.4f} on the holdout"
-            self._report.versions.append(version)
-        with self._phase(f"approve version {number}") as phase:
-            phase.result = self._approval(version, phase.show)
-        name = f"deploy version {number}" if traffic is None else f"shift traffic to version {number}"
+        with self._phase("train and register version 1") as phase:
+            what = f"a run on dataset version {manifest.version}"
+            run = wait_for(what, lambda: run_of(self._app, manifest.version), START_LIMIT)
+            wait_for_execution(self._app, run.arn, RUN_LIMIT, phase.show)
+            version = self._app.version(1)
+            phase.result = f"{self._config.metric} {version.metrics[self._config.metric]:.4f} on the holdout"
+        return self._release(version, None)
+
+    def _release(self, version: Version, traffic: Traffic | None) -> Version:
+        """From a registered version to a live one."""
+        with self._phase(f"approve version {version.number}") as phase:
+            phase.result = approval_of(self._app, version, phase.show)
+        name = f"deploy version {version.number}" if traffic is None else f"shift traffic to version {version.number}"
         with self._phase(name) as phase:
             if traffic is not None:
                 named(traffic, version)
-            self._wait_until_live(version, phase.show, traffic)
+            wait_until_live(self._app, version, phase.show, traffic)
             if traffic is not None:
                 answers_of(traffic, version, phase.show)
                 phase.result = traffic.in_words()
+        return version
 
-    def _wait_for_version(self, dataset_version: str, number: int, show: Callable[[str], None]) -> Version:
-        what = f"a run on dataset version {dataset_version}"
-        run = wait_for(what, lambda: run_of(self._app, dataset_version), START_LIMIT)
-        wait_for_execution(self._app, run.arn, RUN_LIMIT, show)
-        registered = {version.number: version for version in self._app.versions()}
-        if number not in registered:
-            raise StateError(f"run {run.name} succeeded, and registered no version {number}")
-        return registered[number]
+    def _hour(self, traffic: Traffic, hours: Hours, what: str, then: str, show: Callable[[str], None]) -> Hour:
+        """An hour's traffic, its labels, and what monitoring says of it; `then` is what is sent from the end of the hour on."""
+        sent = self._answered(traffic, what, HOUR_ROWS, show)
+        self._label(sent)
+        before = len(sent)
+        hours.end()
+        if then != what:
+            traffic.switch(then, self._rows[then])
+        verdict = hours.verdict(before, lambda text: show(f"{text}; {traffic.in_words()}"))
+        return Hour(what, len(labels_of(sent)), tally(self._metric, _pairs(sent)).score, self._metric, verdict)
 
-    def _approval(self, registered: Version, show: Callable[[str], None]) -> str:
-        manual = self._app.project.config.approval.policy is ApprovalPolicy.MANUAL
-        if manual:
-            decide(self._app, registered, APPROVED, "approved by the demo, in a person's place")
+    def _answered(self, traffic: Traffic, what: str, rows: int, show: Callable[[str], None], artifact: str | None = None) -> list[Sent]:
+        """The requests of a kind (to a model), when so many rows of them are answered."""
 
-        def look() -> Version | None:
-            version = self._app.package(registered.arn)
-            show(version.approval)
-            if version.approval == PENDING:
-                self._raise_if_left(version)
-            return None if version.approval == PENDING else version
+        def look() -> list[Sent] | None:
+            show(traffic.in_words())
+            found = [one for one in traffic.sent if one.what == what and not one.failure and artifact in {None, one.artifact}]
+            return found if sum(len(one.labels) for one in found) >= rows else None
 
-        version = wait_for(f"version {registered.number} to be approved", look, APPROVAL_LIMIT)
-        if version.approval != APPROVED:
-            raise StateError(f"version {version.number} is {version.approval}: {version.why}")
-        return "by the demo, because approval.policy is manual" if manual else version.why
+        return wait_for(f"{rows} answered rows", look, ROWS_LIMIT, seen=traffic.in_words)
 
-    def _raise_if_left(self, version: Version) -> None:
-        left = [d for d in self._app.decisions() if d.what is What.MODEL_LEFT_TO_A_PERSON and d.subject == version.arn]
-        if left:
-            raise StateError(f"version {version.number} was left to a person: {left[-1].why}")
+    def _label(self, sent: Sequence[Sent]) -> None:
+        """Send the truth back. Raises StateError when it is not taken."""
+        body = json.dumps({"labels": labels_of(sent)}).encode()
+        answer = PredictionApi(self._app.account, self._app.feedback_url).post(body)
+        if not 200 <= answer.status < 300:
+            raise StateError(f"POST /feedback answered {answer.status}: {answer.body[:300].decode(errors='replace')}")
 
-    def _wait_until_live(self, version: Version, show: Callable[[str], None], traffic: Traffic | None) -> None:
-        seen = ""
+    def _alarms(self) -> dict[str, str]:
+        """The alarms on drift and quality that are in ALARM, with their reasons."""
+        names = [f"{self._app.prefix}-{name}" for name in ("drift", "quality")]
+        found = self._app.account.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
+        return {alarm["AlarmName"]: alarm["StateReason"] for alarm in found if alarm["StateValue"] == "ALARM"}
 
-        def look() -> bool | None:
-            nonlocal seen
-            state = endpoint_state(self._app)
-            seen = state.words
-            show(f"{seen}; {traffic.in_words()}" if traffic else seen)
-            if not state.moving and state.live == version.number:
-                return True
-            now = self._app.package(version.arn)
-            if now.approval == REJECTED:
-                raise StateError(f"version {version.number} did not stay: {now.why}")
+    def _retrain(self, traffic: Traffic, hours: Hours, first: Version) -> Version:
+        """From the alarms to a better live version; the live version afterwards."""
+        with self._phase("retrain on the labelled traffic") as phase:
+            ended = self._retraining(hours, phase.show)
+            if ended is None or ended.outcome is not Outcome.BETTER:
+                phase.result = self._left_out("no new version", ended.explanation if ended else self._refused() or "nothing asked for it")
+                return first
+            version = max(self._app.versions(), key=lambda each: each.number)
+            fresh = next((each.fresh for each, _ in self._app.manifests() if each.version == version.dataset_version), None)
+            phase.result = f"version {version.number}, on {fresh.rows if fresh else 0} labelled rows of traffic besides the table's"
+        live = self._release(version, traffic)
+        with self._phase("measure the quality again") as phase:
+            artifact = live.metadata.artifact_sha256 if live.metadata else None
+            after = tally(self._metric, _pairs(self._answered(traffic, REMEASURED, AFTER_ROWS, phase.show, artifact))).score
+            self._report.quality_after = after
+            before = self._report.hours[-1].score
+            phase.result = f"{self._metric} {after:.4f} of version {live.number}, {before:.4f} of version {first.number}"
+        return live
+
+    def _retraining(self, hours: Hours, show: Callable[[str], None]) -> Retraining | None:
+        """The retraining, when it has ended; None when none began."""
+        ledger = self._app.ledger
+        seen = self._report.hours[-1].verdict
+        if seen.drift is DriftVerdict.DRIFT or seen.quality.verdict is QualityVerdict.FELL:
+            show("alarms")
+            wait_for("an alarm", lambda: self._alarms() or None, ALARM_LIMIT)
+        hours.retraining_is_due()
+        show("start_training")
+
+        def begun() -> bool | None:
+            return True if ledger.retrainings() or self._refused() else None
+
+        try:
+            wait_for("start_training to decide", begun, BEGIN_LIMIT)
+        except WaitTimeoutError:
+            return None
+        if not ledger.retrainings():
             return None
 
-        wait_for(f"version {version.number} to be live", look, LIVE_LIMIT, seen=lambda: seen)
+        def ended() -> Retraining | None:
+            show(what_moves(self._app) or "done")
+            return next((each for each in ledger.retrainings().values() if each.outcome is not None), None)
+
+        return wait_for("the retraining to end", ended, RUN_LIMIT)
+
+    def _refused(self) -> str:
+        """Why the loop did not retrain, when it says so."""
+        refused = [each.why for each in self._app.decisions() if each.what in {What.RETRAINING_SKIPPED, What.RETRAINING_STOPPED}]
+        return refused[-1] if refused else ""
+
+    def _break(self, traffic: Traffic, live: Version) -> None:
+        """A model that breaks is approved, and thrown back."""
+        if self._config.data.problem is Problem.REGRESSION:
+            self._left_out("approve a broken version by hand", "the demo breaks a model by its classes, and a regression has none")
+            return
+        with self._phase("approve a broken version by hand") as phase:
+            broken = register_broken(self._app, live, self._folder / "broken")
+            decide(self._app, broken, APPROVED, "approved by the demo, in the place of a person who did not look")
+            seen = ""
+
+            def look() -> Version | None:
+                nonlocal seen
+                state = endpoint_state(self._app)
+                seen = f"{state.words}; {traffic.in_words()}"
+                phase.show(seen)
+                now = self._app.package(broken.arn)
+                return now if now.approval == REJECTED else None
+
+            rejected = wait_for(f"version {broken.number} to be thrown back", look, QUARANTINE_LIMIT, seen=lambda: seen)
+            answers_of(traffic, live, phase.show)
+            phase.result = f"{rejected.why}; {traffic.in_words()}"
+
+    def _left_out(self, phase: str, why: str) -> str:
+        self._report.left_out.append((phase, why))
+        return f"left out: {why}"
 
     def _predictions(self, api: PredictionApi) -> str:
-        records = read_records(self._tables.whole, self._data.features, SHOWN_ROWS)
+        records = [row.record for row in self._tables.rows[:SHOWN_ROWS]]
         reply = ask(api, {"instances": records})
         return ", ".join(f"row {number} {_answer(found)}" for number, found in enumerate(reply["predictions"], 1))
 
@@ -168,26 +259,8 @@ class Story:
             yield phase
 
 
-def named(traffic: Traffic, version: Version) -> None:
-    """Call a version's answers by its number."""
-    if version.metadata is not None:
-        traffic.name(version.metadata.artifact_sha256, f"version {version.number}")
-
-
-def answers_of(traffic: Traffic, version: Version, show: Callable[[str], None]) -> None:
-    """Wait until a version has answered alone for a moment: what the API says, beside what the control plane says."""
-    artifact = version.metadata.artifact_sha256 if version.metadata else None
-    begin = traffic.now()
-
-    def look() -> bool | None:
-        show(traffic.in_words())
-        recent = [one for one in traffic.sent if one.at >= max(begin, traffic.now() - SETTLED_SECONDS)]
-        if len(recent) >= 10 and all(one.failure for one in recent):
-            raise StateError(f"the prediction API does not answer any more: {recent[-1].failure}")
-        alone = bool(recent) and all(one.artifact == artifact for one in recent)
-        return True if alone and traffic.now() - begin >= SETTLED_SECONDS else None
-
-    wait_for(f"only version {version.number} to answer", look, 30.0, seen=traffic.in_words)
+def _pairs(sent: Sequence[Sent]) -> list[tuple[str | float, str]]:
+    return [pair for one in sent for pair in zip(one.said, one.labels, strict=False)]
 
 
 def _answer(found: dict[str, object]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from cli.account import twin_account
 from cli.api import PredictionApi
-from cli.demo.traffic import Traffic
+from cli.demo.traffic import Row, Traffic
 from cli.deploy import deploy_assembly
 from cli.observe import App, Execution, Version
 from cli.project import Project, load_project
@@ -125,7 +125,7 @@ class Loop:
 
     def traffic(self) -> Traffic:
         """A client that sends requests until it is stopped."""
-        traffic = Traffic(self.api(), [ROW])
+        traffic = Traffic(self.api(), "a row", [Row(ROW, "yes")])
         traffic.start()
         return traffic
 

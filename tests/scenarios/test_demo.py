@@ -17,8 +17,11 @@ from contracts.errors import StateError
 from tests.scenarios.tide import start_tide, tide
 
 
+Told = tuple[Path, subprocess.CompletedProcess[str], dict[str, Any]]
+
+
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str], dict[str, Any]]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """The demo of the example project, once for all tests: folder, what it said, and its JSON."""
     folder = tmp_path_factory.mktemp("demo")
     (folder / "tidewheel.yaml").write_text((REPOSITORY / "tidewheel.yaml").read_text())
@@ -27,7 +30,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Com
     return folder, done, json.loads((folder / "demo.json").read_text())
 
 
-def test_no_request_fails(told: tuple[Path, subprocess.CompletedProcess[str], dict[str, Any]]) -> None:
+def test_no_request_fails(told: Told) -> None:
     _, done, report = told
     assert report["ok"] is True
     assert report["requests"] > 100
@@ -35,31 +38,47 @@ def test_no_request_fails(told: tuple[Path, subprocess.CompletedProcess[str], di
     assert "failed requests = 0" in done.stdout
 
 
-def test_two_versions_are_trained_on_two_dataset_versions(told: tuple[Path, subprocess.CompletedProcess[str], dict[str, Any]]) -> None:
-    versions = {version["version"]: version for version in told[2]["versions"]}
-    assert {number: version["status"] for number, version in versions.items()} == {1: "Approved", 2: "Rejected"}
+def test_one_version_is_trained_one_retrained_and_one_thrown_back(told: Told) -> None:
+    report = told[2]
+    versions = {version["version"]: version for version in report["versions"]}
+    assert {number: version["status"] for number, version in versions.items()} == {1: "Approved", 2: "Approved", 3: "Rejected"}
     assert versions[1]["dataset_version"] != versions[2]["dataset_version"]
-    assert all(version["metrics"]["roc_auc"] > 0.9 for version in versions.values())
+    assert versions[3]["metadata"] is None
+    assert all(versions[number]["metrics"]["roc_auc"] > 0.9 for number in (1, 2))
+    assert report["left_out"] == []
 
 
-def test_traffic_moves_there_in_steps_and_back(told: tuple[Path, subprocess.CompletedProcess[str], dict[str, Any]]) -> None:
+def test_drift_is_found_where_it_is_and_the_quality_comes_back(told: Told) -> None:
+    report = told[2]
+    before, after = report["hours"]
+    assert (before["drift"], before["quality"]["verdict"]) == ("no_drift", "held")
+    assert report["false_alarms"] == []
+    assert (after["drift"], after["quality"]["verdict"]) == ("drift", "fell")
+    assert before["rows"] >= before["labels"] >= 100
+    assert report["metric"] == "accuracy"
+    assert after["score"] < before["score"] - 0.3
+    assert report["quality_after"] > after["score"] + 0.3
+
+
+def test_traffic_moves_to_the_better_version_in_steps_and_stays(told: Told) -> None:
     first, second = (told[2]["traffic"][f"version {number}"] for number in (1, 2))
-    assert first[0] == 1.0
-    assert first[-1] == 1.0
-    assert 1.0 in second
+    assert first[0] == second[-1] == 1.0
     # A canary: for a while both answer.
-    assert any(0 < share < 1 for share in second[: second.index(1.0)])
+    assert any(0 < share < 1 for share in second)
+    assert set(told[2]["traffic"]) == {"version 1", "version 2"}
 
 
-def test_the_ledger_tells_the_story(told: tuple[Path, subprocess.CompletedProcess[str], dict[str, Any]]) -> None:
+def test_the_ledger_tells_the_story(told: Told) -> None:
     decisions = [decision["what"] for decision in told[2]["decisions"]]
-    assert decisions.count("dataset_accepted") == decisions.count("training_started") == decisions.count("model_approved") == 2
-    assert decisions.count("deployment_started") == decisions.count("deployment_finished") == 3
-    assert not {"dataset_refused", "model_quarantined", "endpoint_held"} & set(decisions)
+    assert decisions.count("dataset_accepted") == decisions.count("retraining_started") == decisions.count("model_quarantined") == 1
+    assert decisions.count("training_started") == decisions.count("model_approved") == decisions.count("deployment_finished") == 2
+    assert not {"dataset_refused", "challenger_lost", "training_failed", "endpoint_held"} & set(decisions)
     assert all(decision["why"] for decision in told[2]["decisions"])
+    (asked,) = (decision["why"] for decision in told[2]["decisions"] if decision["what"] == "retraining_started")
+    assert "drift since" in asked
 
 
-def test_every_phase_has_its_seconds_and_the_twin_is_gone(told: tuple[Path, subprocess.CompletedProcess[str], dict[str, Any]]) -> None:
+def test_every_phase_has_its_seconds_and_the_twin_is_gone(told: Told) -> None:
     folder, _, report = told
     assert all(phase["seconds"] > 0 for phase in report["phases"])
     assert [phase["name"] for phase in report["phases"]][:3] == ["synthesise the app", "start the twin", "deploy the stacks"]

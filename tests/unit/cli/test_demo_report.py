@@ -12,7 +12,7 @@ import pytest
 from cli.account import twin_account
 from cli.api import PredictionApi
 from cli.demo.report import PLAIN_BARS, Report, chart
-from cli.demo.traffic import Sent, Traffic, latencies, shares_over_time
+from cli.demo.traffic import Row, Sent, Traffic, labels_of, latencies, shares_over_time
 from cli.ledger import in_order
 from cli.observe import Version
 from cli.output import Output, Phase
@@ -20,6 +20,7 @@ from contracts.ledger import Decision, What
 from contracts.metadata import ModelMetadata
 
 ONE, TWO = "1" * 64, "2" * 64
+ROW = Row({"x": 1.0}, "yes")
 
 
 def version(number: int, artifact: str) -> Version:
@@ -72,7 +73,7 @@ def good(artifact: str) -> bytes:
 
 def test_traffic_counts_every_failure_and_is_signed() -> None:
     with api([(200, good(ONE)), (503, b"busy"), (200, b"not json"), (200, good(TWO))]) as (client, signed):
-        traffic = Traffic(client, [{"x": 1.0}], rate=200.0)
+        traffic = Traffic(client, "rows", [ROW], rate=200.0)
         traffic.start()
         while len(traffic.sent) < 12:
             pass
@@ -84,10 +85,36 @@ def test_traffic_counts_every_failure_and_is_signed() -> None:
     assert all("/us-east-1/execute-api/aws4_request" in one for one in signed)
 
 
+def test_labels_go_back_under_the_rows_ids_and_only_for_answers() -> None:
+    one = Sent(0, 0.1, ONE, inference_id="a", labels=("yes",))
+    many = Sent(0, 0.1, ONE, inference_id="b", labels=("yes", "no"))
+    failed = Sent(0, 0.1, None, "503", inference_id="c", labels=("yes",))
+    assert labels_of([one, failed, many]) == [
+        {"inference_id": "a", "label": "yes"},
+        {"inference_id": "b-1", "label": "yes"},
+        {"inference_id": "b-2", "label": "no"},
+    ]
+
+
+def test_traffic_sends_what_it_is_told_to_from_then_on() -> None:
+    with api([(200, good(ONE))]) as (client, _):
+        traffic = Traffic(client, "old", [ROW], rate=200.0)
+        traffic.start()
+        while len(traffic.sent) < 4:
+            pass
+        traffic.switch("new", [Row({"x": 2.0}, "no"), Row({"x": 3.0}, "yes")])
+        while sum(one.what == "new" for one in traffic.sent) < 4:
+            pass
+        traffic.stop()
+    new = [one for one in traffic.sent if one.what == "new"]
+    assert all(sorted(one.labels) == ["no", "yes"] for one in new)
+    assert len({one.inference_id for one in traffic.sent}) == len(traffic.sent)
+
+
 def test_a_server_that_is_gone_is_a_failure() -> None:
     with api([(200, good(ONE))]) as (client, _):
         pass
-    traffic = Traffic(client, [{"x": 1.0}], rate=100.0)
+    traffic = Traffic(client, "rows", [ROW], rate=100.0)
     traffic.start()
     while not traffic.sent:
         pass
@@ -97,7 +124,7 @@ def test_a_server_that_is_gone_is_a_failure() -> None:
 
 def test_progress_calls_the_answers_by_their_version() -> None:
     with api([(200, good(ONE)), (200, good(TWO))]) as (client, _):
-        traffic = Traffic(client, [{"x": 1.0}], rate=200.0)
+        traffic = Traffic(client, "rows", [ROW], rate=200.0)
         traffic.name(ONE, "version 1")
         traffic.start()
         while len(traffic.sent) < 8:
@@ -122,7 +149,7 @@ def test_a_table_has_no_blanks_at_the_ends_of_its_lines(capsys: pytest.CaptureFi
 
 def test_stopping_before_the_start_and_twice_is_fine() -> None:
     with api([(200, good(ONE))]) as (client, _):
-        traffic = Traffic(client, [{"x": 1.0}])
+        traffic = Traffic(client, "rows", [ROW])
         traffic.stop()
         traffic.stop()
     assert traffic.sent == []

@@ -11,7 +11,8 @@ import pytest
 from moto import mock_aws
 
 from cli.output import Output
-from cli.verdict import keep_report, newest_verdict, show_verdict
+from cli.verdict import keep_report, newest_verdicts, show_verdict
+from contracts.config import Monitoring, MonitoringBackend
 from contracts.evaluation import Metric
 from contracts.layout import by_hand_prefix, monitoring_prefix
 from contracts.monitoring import (
@@ -96,19 +97,29 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with mock_aws():
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket="artifacts")
-        yield SimpleNamespace(s3=s3, artifacts_bucket="artifacts")
+        project = SimpleNamespace(config=SimpleNamespace(monitoring=Monitoring()))
+        yield SimpleNamespace(s3=s3, artifacts_bucket="artifacts", prefix="shop-dev", project=project)
 
 
 def test_the_newest_verdict_is_the_schedules_last_window(app: Any, tmp_path: Path) -> None:
-    assert newest_verdict(app) is None
+    assert newest_verdicts(app) == []
     app.s3.put_object(Bucket="artifacts", Key=by_hand_prefix("job") + "verdict.json", Body=b"{}")
-    assert newest_verdict(app) is None
+    assert newest_verdicts(app) == []
     for moment in (datetime(2025, 12, 31, 23, tzinfo=UTC), END, datetime(2026, 9, 30, 22, tzinfo=UTC), START):
         app.s3.put_object(Bucket="artifacts", Key=monitoring_prefix(moment) + "report.html", Body=str(moment).encode())
-    found = newest_verdict(app)
+    (found,) = newest_verdicts(app)
     assert found == monitoring_prefix(END)
     report = keep_report(app, found, tmp_path)
     assert (report.name, report.read_text()) == ("2026-11-20-10.html", str(END))
+
+
+def test_each_schedule_of_model_monitor_has_a_newest_verdict(app: Any) -> None:
+    app.project.config.monitoring = Monitoring(backend=MonitoringBackend.MODEL_MONITOR)
+    for place in ("shop-dev/shop-dev-data-quality", "shop-dev/shop-dev-model-quality", "shop-prod/shop-prod-data-quality"):
+        for hour in ("2026/11/20/09", "2026/11/20/10"):
+            app.s3.put_object(Bucket="artifacts", Key=f"monitoring/{place}/{hour}/verdict.json", Body=b"{}")
+    kinds = ("data", "model")
+    assert newest_verdicts(app) == [f"monitoring/shop-dev/shop-dev-{kind}-quality/2026/11/20/10/" for kind in kinds]
 
 
 @pytest.mark.parametrize(

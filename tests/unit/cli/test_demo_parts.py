@@ -1,0 +1,90 @@
+"""The demo's parts: the drift that it makes, what it deploys, and the model that breaks."""
+
+import json
+import statistics
+import tarfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.demo.broken import EXTRA_CLASS, break_archive
+from cli.demo.drift import remeasured
+from cli.demo.hours import full_hour
+from cli.demo.setting import demo_project
+from cli.project import REPOSITORY, load_project
+from contracts.columns import ColumnKind
+from training.artifact import artifact_digest, unpack
+
+FEATURES = {"size": ColumnKind.NUMERIC, "plan": ColumnKind.CATEGORICAL, "new": ColumnKind.BOOLEAN, "since": ColumnKind.DATETIME}
+
+
+def record(size: float | None, plan: str | None) -> dict[str, Any]:
+    return {"size": size, "plan": plan, "new": True, "since": "2026-01-01"}
+
+
+@given(st.lists(st.floats(-1e6, 1e6, allow_nan=False), min_size=2, max_size=50).filter(lambda sizes: statistics.pstdev(sizes) > 1e-3))
+def test_new_readings_lie_elsewhere_and_in_the_opposite_order(sizes: list[float]) -> None:
+    new = [each["size"] for each in remeasured([record(size, "a") for size in sizes], FEATURES)]
+    # Four standard deviations up, and a quarter wider.
+    assert statistics.fmean(new) == pytest.approx(statistics.fmean(sizes) + 4 * statistics.pstdev(sizes), rel=1e-6, abs=1e-3)
+    assert statistics.pstdev(new) == pytest.approx(1.25 * statistics.pstdev(sizes), rel=1e-6)
+    assert all((new[i] - new[0]) * (sizes[i] - sizes[0]) <= 0 for i in range(len(sizes)))
+
+
+def test_categories_are_worded_anew_and_the_rest_stays() -> None:
+    (first, second) = remeasured([record(1.0, "gold"), record(None, None)], FEATURES)
+    assert first == {"size": 1.0, "plan": "new gold", "new": True, "since": "2026-01-01"}
+    assert second == record(None, None)
+
+
+def test_a_column_without_a_value_is_left_alone() -> None:
+    assert remeasured([record(None, "a")], FEATURES)[0]["size"] is None
+
+
+def test_the_demo_deploys_the_project_with_short_windows_and_a_canary(tmp_path: Path) -> None:
+    project = load_project(REPOSITORY / "tidewheel.yaml", "prod")
+    deployed = demo_project(project, tmp_path)
+    config = deployed.config
+    assert (config.prefix, config.data, config.training, config.approval) == (
+        project.config.prefix,
+        project.config.data,
+        project.config.training,
+        project.config.approval,
+    )
+    assert (config.monitoring.window_hours, config.monitoring.alarm.needed) == (1, 1)
+    assert (config.serving.rollout.type, config.serving.rollout.step_percent) == ("canary", 10)
+    assert config.serving.instance_count == project.config.serving.instance_count
+
+
+def test_one_instance_becomes_two_so_that_there_can_be_a_canary(tmp_path: Path) -> None:
+    text = (REPOSITORY / "tidewheel.yaml").read_text().split("serving:")[0]
+    (tmp_path / "tidewheel.yaml").write_text(
+        f"{text}serving: {{instance_count: 1, max_instance_count: 1, rollout: {{type: all_at_once}}}}\n"
+    )
+    (tmp_path / "demo").mkdir()
+    serving = demo_project(load_project(tmp_path / "tidewheel.yaml"), tmp_path / "demo").config.serving
+    assert (serving.instance_count, serving.max_instance_count) == (2, 2)
+
+
+def test_a_broken_archive_has_a_class_more_and_a_digest_that_the_server_accepts(tmp_path: Path) -> None:
+    (tmp_path / "signature.json").write_text(json.dumps({"classes": ["a", "b"], "problem": "binary"}))
+    (tmp_path / "model.skops").write_bytes(b"model")
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as tar:
+        for name in ("signature.json", "model.skops"):
+            tar.add(tmp_path / name, name)
+    digest = break_archive(tmp_path / "model.tar.gz", tmp_path / "work")
+    unpack(tmp_path / "model.tar.gz", tmp_path / "served")
+    assert artifact_digest(tmp_path / "served") == digest
+    signature = json.loads((tmp_path / "served" / "signature.json").read_text())
+    assert signature == {"classes": ["a", "b", EXTRA_CLASS], "problem": "binary"}
+
+
+def test_the_next_full_hour() -> None:
+    noon = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    assert full_hour(noon) == noon
+    assert full_hour(noon.replace(minute=1)) == noon.replace(hour=13)
+    assert full_hour(noon.replace(hour=23, second=1)).day == 21
