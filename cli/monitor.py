@@ -5,6 +5,7 @@ The schedule looks at every window. By hand a window is looked at as often as as
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +15,7 @@ from cli.observe import App
 from cli.opening import open_app
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption
 from cli.output import Output
-from cli.verdict import keep_report, newest_verdict, read_verdict, show_verdict
+from cli.verdict import keep_report, newest_verdicts, read_verdict, show_verdict
 from cli.waiting import wait_for
 from contracts.errors import StateError
 from contracts.events import DetailType
@@ -47,19 +48,24 @@ def monitor(
     if now:
         moment = app.account.now()
         asked = moment - timedelta(hours=app.project.config.monitoring.window_hours), moment
-    prefix = _look(output, app, *asked) if asked else newest_verdict(app)
-    if prefix is None:
+    prefixes = [_look(output, app, *asked)] if asked else newest_verdicts(app)
+    if not prefixes:
         _nothing_yet(output, app)
-        output.document({"ok": True, "verdict": None})
-        return
-    verdict = read_verdict(app, prefix)
-    show_verdict(output, verdict)
-    report = keep_report(app, prefix, directory or app.project.state)
-    output.say(f"report: {report}")
+    found = [_show(output, app, prefix, directory or app.project.state) for prefix in prefixes]
     if show:
-        typer.launch(str(report))
-    uri = f"s3://{app.artifacts_bucket}/{prefix}"
-    output.document({"ok": True, "uri": uri, "report": report, "verdict": verdict.model_dump(mode="json")})
+        for each in found:
+            typer.launch(str(each["report"]))
+    output.document({"ok": True, "verdicts": found})
+
+
+def _show(output: Output, app: App, prefix: str, state: Path) -> dict[str, Any]:
+    """Show one verdict and keep its report; both for machines."""
+    verdict = read_verdict(app, prefix)
+    output.say()
+    show_verdict(output, verdict)
+    report = keep_report(app, prefix, state)
+    output.say(f"report: {report}")
+    return {"uri": f"s3://{app.artifacts_bucket}/{prefix}", "report": report, "verdict": verdict.model_dump(mode="json")}
 
 
 def _parse(first: str, last: str) -> tuple[datetime, datetime]:

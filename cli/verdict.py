@@ -1,4 +1,4 @@
-"""What monitoring found: the newest verdict of the schedule, and a verdict in words."""
+"""What monitoring found: the newest verdicts of the schedule, and a verdict in words."""
 
 from datetime import datetime
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 from cli.observe import App
 from cli.output import Output
+from contracts.config import MonitoringBackend
 from contracts.layout import MONITORING, REPORT, VERDICT
 from contracts.monitoring import DriftVerdict, FeatureVerdict, MetricVerdict, MonitoringVerdict, QualityVerdict
 
@@ -20,17 +21,26 @@ _DRIFT = {
 }
 
 
-def newest_verdict(app: App) -> str | None:
-    """The S3 prefix of the newest window that the schedule had looked at; None when there is none."""
-    place = MONITORING
+def newest_verdicts(app: App) -> list[str]:
+    """The S3 prefixes of the newest windows that were looked at by schedule: one, or one for each schedule of Model Monitor."""
+    own = app.project.config.monitoring.backend is MonitoringBackend.PROCESSING_JOB
+    places = [MONITORING] if own else _below(app, f"{MONITORING}{app.prefix}/")
+    return [found for place in places if (found := _newest(app, place))]
+
+
+def _newest(app: App, place: str) -> str | None:
+    """The newest hour below a place, which has a folder for each year, month, day and hour."""
     for _ in range(_LEVELS):
-        pages = app.s3.get_paginator("list_objects_v2").paginate(Bucket=app.artifacts_bucket, Prefix=place, Delimiter="/")
-        below = [found["Prefix"] for page in pages for found in page.get("CommonPrefixes", ())]
-        dated = [prefix for prefix in below if prefix.removeprefix(place).rstrip("/").isdigit()]
+        dated = [prefix for prefix in _below(app, place) if prefix.removeprefix(place).rstrip("/").isdigit()]
         if not dated:
             return None
         place = max(dated)
     return place
+
+
+def _below(app: App, place: str) -> list[str]:
+    pages = app.s3.get_paginator("list_objects_v2").paginate(Bucket=app.artifacts_bucket, Prefix=place, Delimiter="/")
+    return [found["Prefix"] for page in pages for found in page.get("CommonPrefixes", ())]
 
 
 def read_verdict(app: App, prefix: str) -> MonitoringVerdict:
@@ -51,7 +61,8 @@ def keep_report(app: App, prefix: str, state: Path) -> Path:
 def show_verdict(output: Output, verdict: MonitoringVerdict) -> None:
     """For people: drift, quality, and what was read."""
     window, counts = verdict.window, verdict.counts
-    output.say(f"window {_span(window.start, window.end)}: {counts.rows:,} rows in {counts.records:,} requests")
+    by = f" of {window.schedule}" if window.schedule else ""
+    output.say(f"window{by} {_span(window.start, window.end)}: {counts.rows:,} rows in {counts.records:,} requests")
     word, style = _DRIFT[verdict.drift]
     output.say(word + _details(verdict), style)
     output.say()

@@ -148,7 +148,7 @@ def test_windows_from_steady_to_drifted(watched: Watched) -> None:
     # Before there is a model, nothing is watched, and the function says why.
     assert "there is no endpoint" in watched.invoke(_tick(datetime(2026, 1, 5, 9, 10, tzinfo=UTC)))["why"]
     assert watched.jobs() == []
-    assert watched.tide("monitor") == {"ok": True, "verdict": None}
+    assert watched.tide("monitor") == {"ok": True, "verdicts": []}
     watched.accepted(table(300))
     watched.live(1)
 
@@ -196,17 +196,17 @@ def test_windows_from_steady_to_drifted(watched: Watched) -> None:
 
 
 def test_a_person_sees_the_last_verdict_and_has_any_window_looked_at(watched: Watched) -> None:
-    last = watched.tide("monitor")
+    (last,) = watched.tide("monitor")["verdicts"]
     assert last["verdict"]["counts"]["rows"] == 20
     assert "Not enough data" in Path(last["report"]).read_text()
     start = datetime.fromisoformat(last["verdict"]["window"]["start"]) - HOUR
     alarms, before = watched.alarm("drift"), watched.measured(DRIFT_ALARM, start + HOUR)
-    again = watched.tide("monitor", "--window", start.isoformat(), (start + HOUR).isoformat())
+    (again,) = watched.tide("monitor", "--window", start.isoformat(), (start + HOUR).isoformat())["verdicts"]
     assert (again["verdict"]["drift"], again["verdict"]["quality"]["verdict"]) == ("drift", "fell")
     assert "/by-hand/" in again["uri"]
     # It moved no alarm, and the schedule's verdict is still the last one.
     assert (watched.alarm("drift"), watched.measured(DRIFT_ALARM, start + HOUR)) == (alarms, before)
-    assert watched.tide("monitor") == last
+    assert watched.tide("monitor")["verdicts"] == [last]
 
 
 def test_a_job_that_fails_says_why_and_people_hear_of_it(watched: Watched) -> None:
