@@ -6,8 +6,13 @@ project.py       tidewheel.yaml and its folder         account.py     the accoun
 tables.py        CSV files                             inspection.py  a project's data contract, read off a table
 assembly.py      app.py -> cdk.out                     assets.py, deploy.py   cdk.out -> stacks, by plain AWS calls
 twin_process.py  the twin in the background            observe.py     the deployed app, read
+opening.py       how a command on a deployed app begins
+ledger.py        the ledger, read                      live.py        what was live from when to when
+provenance.py    what led to a model version           release.py     decisions about versions, and the wait for the endpoint
+rest.py          what still moves in the loop          twin_clock.py  the twin's clock, moved on by hand
+functions.py     functions, asked by a person          verdict.py     what monitoring found, in words
 waiting.py       waits that end                        api.py         signed requests to the prediction API
-functions.py     functions, asked by a person           verdict.py     what monitoring found, in words
 
-and one file a command: init, doctor, synth, up, down, data, train, status, monitor, approve (and reject), predict, demo/.
+and one file a command: init, doctor, synth, up, down, data, train, status, monitor, why, timeline, approve, reject, rollback, predict,
+feedback, demo/, replay/.
 """
