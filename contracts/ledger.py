@@ -130,7 +130,8 @@ class Outcome(StrEnum):
 class Retraining(_Item):
     """One training that the loop started by itself: on the champion's own data and on the labelled traffic, start <= time < end.
 
-    `run`, `execution` and `trained` (when its run was first seen to be started) come with its run, the last three with its end.
+    `alarms`: those that rang; labels alone may have asked. `run`, `execution` and `trained` (when its run was first seen to be started)
+    come with its run, the last three with its end.
     """
 
     name: str
@@ -140,6 +141,7 @@ class Retraining(_Item):
     parent: str
     start: datetime
     end: datetime
+    alarms: tuple[str, ...] = ()
     run: str | None = None
     execution: str | None = None
     trained: datetime | None = None

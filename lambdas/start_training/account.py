@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from contracts.config import Config
 from contracts.environment import StartTrainingEnvironment
 from contracts.layout import (
@@ -53,7 +55,11 @@ class Alarms:
 
     def read(self) -> tuple[Alarm, ...]:
         """Those in ALARM."""
-        found = self._cloudwatch.describe_alarms(AlarmNames=list(self._names), StateValue="ALARM")["MetricAlarms"]
+        found = [
+            alarm
+            for alarm in self._cloudwatch.describe_alarms(AlarmNames=list(self._names))["MetricAlarms"]
+            if alarm["StateValue"] == "ALARM"
+        ]
         # Both are optional in the reply; the second moves with every evaluation that tells a new reason.
         since = ("StateTransitionedTimestamp", "StateUpdatedTimestamp")
         return tuple(Alarm(self._names[alarm["AlarmName"]], next(alarm[key] for key in since if key in alarm)) for alarm in found)
@@ -194,7 +200,12 @@ class AwsAccount:
         if metadata is None or endpoint.package_arn is None or endpoint.since is None or endpoint.created is None:
             return None
         key = manifest_key(self._config.data.dataset, metadata.dataset_version)
-        fresh = Manifest.from_json(self._manifests.read(self._variables.data_bucket, key)).fresh
+        try:
+            fresh = Manifest.from_json(self._manifests.read(self._variables.data_bucket, key)).fresh
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchKey":
+                raise
+            return None  # nothing can be added to rows that are gone; a retraining that goes on can still be settled
         return Champion(endpoint.package_arn, endpoint.since, metadata.dataset_version, fresh.end if fresh else endpoint.created)
 
     def _record(self, time: datetime, what: What, subject: str, why: str, evidence: tuple[Evidence, ...] = ()) -> None:

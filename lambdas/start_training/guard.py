@@ -100,11 +100,11 @@ def decide(seen: Observed, rules: Rules) -> Action:
     if rules.mode is GateMode.DISABLED:
         return Nothing("retraining is disabled (retraining.mode)")
     if seen.champion is None:
-        return Nothing("no model of this project's pipeline is live")
+        return Nothing("no model of this project's pipeline is live, or its dataset version is gone")
     if seen.is_deploying:
         return Wait(f"the endpoint is {seen.endpoint_status}")
     why = _asked(seen, seen.champion, rules)
-    return _consider(seen, _plan(seen.now, seen.champion, why, rules), rules) if why else Nothing("nothing asks for training")
+    return _consider(seen, _plan(seen, seen.champion, why, rules), rules) if why else Nothing("nothing asks for training")
 
 
 def _consider(seen: Observed, wanted: Retraining, rules: Rules) -> Action:
@@ -126,16 +126,17 @@ def _asked(seen: Observed, champion: Champion, rules: Rules) -> str | None:
     return ", ".join(reasons) or None
 
 
-def _plan(now: datetime, champion: Champion, why: str, rules: Rules) -> Retraining:
+def _plan(seen: Observed, champion: Champion, why: str, rules: Rules) -> Retraining:
     """A retraining on all labelled traffic that the champion has not seen, up to the last full hour whose labels should be there."""
     return Retraining(
-        name=f"{now.astimezone(UTC):%Y%m%d%H%M%S}",
-        asked=now,
+        name=f"{seen.now.astimezone(UTC):%Y%m%d%H%M%S}",
+        asked=seen.now,
         why=why,
         champion=champion.arn,
         parent=champion.dataset_version,
         start=champion.seen_until,
-        end=window_start(now - SETTLING, HOUR) - rules.label_delay,
+        end=window_start(seen.now - SETTLING, HOUR) - rules.label_delay,
+        alarms=tuple(sorted(alarm.name for alarm in seen.alarms)),
     )
 
 

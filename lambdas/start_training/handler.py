@@ -61,7 +61,10 @@ def _start(created: Event[ObjectCreated], variables: StartTrainingEnvironment) -
 
 
 def _lacks_labels(action: Action) -> bool:
-    return (isinstance(action, Settle) and action.outcome is Outcome.TOO_FEW_LABELS) or (isinstance(action, Skip) and action.lacks_labels)
+    """An alarm rings, and labels are what is missing. Where no alarm rings, labels may well take their time."""
+    if isinstance(action, Settle):
+        return action.outcome is Outcome.TOO_FEW_LABELS and bool(action.retraining.alarms)
+    return isinstance(action, Skip) and action.lacks_labels
 
 
 def _tell(cause: Event[Anything], done: tuple[Action, ...]) -> None:

@@ -53,6 +53,7 @@ PLANNED = Retraining(
     parent=CHAMPION.dataset_version,
     start=CHAMPION.seen_until,
     end=NOON.replace(minute=0),
+    alarms=("drift",),
 )
 
 
@@ -71,6 +72,7 @@ def test_two_alarms_are_one_reason() -> None:
     action = decide(replace(SEEN, alarms=(Alarm("quality fell", NOON), DRIFT)), RULES)
     assert isinstance(action, Begin)
     assert action.retraining.why == "drift since 2026-01-09T11:20:00Z, quality fell since 2026-01-09T12:20:00Z"
+    assert action.retraining.alarms == ("drift", "quality fell")
 
 
 def test_labels_are_waited_for() -> None:

@@ -169,10 +169,16 @@ def test_the_manifests_own_event_starts_the_same_run(
     assert _whats().count(What.TRAINING_STARTED) == 1
 
 
-def test_too_few_labels_are_recorded_with_their_evidence(parent: Manifest, look: Look, now: datetime) -> None:
+@pytest.mark.parametrize("rings", [True, False])
+def test_too_few_labels_are_recorded_with_their_evidence(
+    account: Client, parent: Manifest, look: Look, now: datetime, capsys: pytest.CaptureFixture[str], rings: bool
+) -> None:
+    if not rings:
+        account("cloudwatch").set_alarm_state(AlarmName=f"{GROUP}-drift", StateValue="OK", StateReason="a test")
     look()
     _says(f"{now:%Y%m%d%H%M%S}", now, why="12 labelled rows, and 100 are needed")
     assert look() == ["Settle"]
+    assert ('"too_few_labels":[1.0]' in capsys.readouterr().out) is rings
     decision = decisions()[-1]
     assert (decision.what, decision.why) == (What.RETRAINING_SKIPPED, "12 labelled rows, and 100 are needed")
     assert decision.evidence[0].uri.endswith("/collection.json")
@@ -223,6 +229,11 @@ def _fail(monkeypatch: pytest.MonkeyPatch, reason: str) -> str:
     pipeline.pipeline_executions[arn].pipeline_execution_status = "Failed"
     monkeypatch.setattr(Pipeline, "_failure", lambda _self, _arn, _reason: reason)
     return str(arn)
+
+
+def test_a_champion_whose_rows_are_gone_is_not_trained_on(account: Client, parent: Manifest, look: Look) -> None:
+    account("s3").delete_object(Bucket="data-bucket", Key=manifest_key("flowers", parent.version))
+    assert look() == ["Nothing"]
 
 
 def test_a_lost_event_of_a_run_that_nobody_retrained_is_made_good_by_a_tick(
