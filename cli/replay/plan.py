@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from cli.project import CONFIG_NAME, Project, load_project
+from cli.replay.score import metric_of
 from contracts.config import ApprovalPolicy, Config, MonitoringBackend
 from contracts.errors import DataError
 from contracts.evaluation import GateMode
@@ -65,7 +66,7 @@ def write_project(project: Project, plan: Plan, trained_rows: int, folder: Path)
 
 
 def overridden(config: Config, plan: Plan, trained_rows: int) -> dict[str, Any]:
-    """tidewheel.yaml's values. Only what a replay needs differs: hourly windows of everything, no person, and labels as late as asked."""
+    """tidewheel.yaml's values. Only what a replay needs differs: hourly windows of all traffic, no person, labels as late as asked."""
     values = config.model_dump(mode="json", exclude_unset=True)
     values["environment"] = config.environment
     enough = max(FEWEST_ROWS_OF_A_GATE, min(config.data.quality.minimum_rows, trained_rows))
@@ -77,6 +78,9 @@ def overridden(config: Config, plan: Plan, trained_rows: int) -> dict[str, Any]:
         "capture_percent": 100,
         "backend": str(MonitoringBackend.PROCESSING_JOB),
     }
+    # What is scored is what decides, unless the project says otherwise.
+    if config.training.metric is None and config.training.gate.minimum is None:
+        values["training"] = values.get("training", {}) | {"metric": str(metric_of(config.data.problem))}
     # An hour stands for a window of the project's, and the cap is to be the same for as many windows.
     cap = config.retraining.monthly_cap * config.monitoring.window_hours
     mode = config.retraining.mode if plan.retrain else GateMode.DISABLED

@@ -108,7 +108,10 @@ def test_the_deployed_configuration_differs_only_where_it_must() -> None:
     assert (replayed.approval.policy, replayed.retraining.mode) == ("auto", "disabled")
     assert (replayed.monitoring.window_hours, replayed.monitoring.label_delay_hours, replayed.monitoring.alarm.needed) == (1, 3, 1)
     assert replayed.data.quality.minimum_rows == 40
-    assert (replayed.training, replayed.serving, replayed.prefix) == (config.training, config.serving, config.prefix)
+    assert replayed.training == config.training.model_copy(update={"metric": "accuracy"})
+    assert (replayed.serving, replayed.prefix) == (config.serving, config.prefix)
+    own = parse_config(raw | {"training": {"metric": "f1"}})
+    assert Config.model_validate(overridden(own, Plan(900, 10, 0), 900)).training == own.training
     # As many retrainings for as many windows: 31 in 30 days of daily windows, 744 in 30 days of hourly ones.
     retraining = Config.model_validate(overridden(config, Plan(900, 10, 0), 900)).retraining
     assert retraining == config.retraining.model_copy(update={"monthly_cap": 31 * 24})
