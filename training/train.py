@@ -6,8 +6,8 @@ were made on unseen rows, as production's are.
 
 With fresh rows, older ones may count less (aging.py), and two models are fitted: the one that is judged, and in the same way one on the
 held out rows too, which is the one that goes live. What drifts, drifts in the newest rows, and to leave them out costs more than any choice
-that is made here; what is said of the model's quality is said of the judged one. The baseline is then of the fresh rows: a window that
-looks like them is what this model was made for.
+that is made here; what is said of the model's quality is said of the judged one. The baseline is then of the fresh rows, and of what the
+judged model says of the held out ones: a window that looks like them is what this model was made for.
 """
 
 import logging
@@ -138,10 +138,11 @@ def fit_twice(
     live = fit(candidate, signature, every.frame, every.target, seed, weigh(len(every.target), half_life))
     save_pipeline(judged, folder / JUDGED_FILE)
     save_pipeline(live, folder / MODEL_FILE)
-    unseen = found.predictions.and_then(predict(judged, signature.problem, newest.frame))
+    said = predict(judged, signature.problem, newest.frame)
     fresh = fresh_rows + len(newest.target)
     described = np.arange(len(every.target))[-fresh if fresh >= BASELINE_ROWS else 0 :]
-    write_baseline(folder, signature, {name: column[described] for name, column in every.columns.items()}, unseen.at(described))
+    answers = said if len(newest.target) >= BASELINE_ROWS else found.predictions.and_then(said).at(described)
+    write_baseline(folder, signature, {name: column[described] for name, column in every.columns.items()}, answers)
     return Refit(held_out=len(newest.target), half_life=half_life, tried=tried)
 
 

@@ -16,6 +16,7 @@ from contracts.errors import DataError
 from contracts.evaluation import Evaluation, GateRules, Metric, Problem
 from contracts.layout import EVALUATION, EVALUATION_CHANNEL, HOLDOUT_CHANNEL, STATISTICS
 from contracts.manifest import DataFile, Manifest
+from contracts.signature import Signature
 from tests.unit.training.tables import (
     METRIC,
     contract,
@@ -31,6 +32,7 @@ from tests.unit.training.tables import (
 )
 from training.__main__ import main
 from training.artifact import JUDGED_FILE, MODEL_FILE
+from training.candidates import propose
 from training.frame import parse_table
 from training.freshness import SMALLEST_HOLDOUT, held_out, too_few
 from training.paths import Paths
@@ -39,8 +41,10 @@ from training.prepare import Divided, divide
 from training.record import TrainingRecord
 from training.schema import HOLDOUT_TABLE
 from training.scoring import measure
+from training.search import search
 from training.target import parse_target
 from training.text import read_table
+from training.train import Hyperparameters, Rows, fit_twice
 
 FILE = DataFile(bucket="b", key="k", version_id="1", size=1, sha256="0" * 64, rows=1)
 
@@ -194,3 +198,20 @@ def test_without_a_change_a_challenger_of_any_problem_is_compared_on_the_fresh_r
     assert (report.fresh, report.rows) == (True, 40)
     assert report.champion is not None
     assert report.champion.metrics.keys() == report.metrics.keys()
+
+
+@pytest.mark.parametrize(("fresh", "answers"), [(60, 860), (150, 150), (800, 200)], ids=["too few", "few", "enough"])
+def test_the_baseline_is_of_the_fresh_rows_when_they_are_enough(tmp_path: Path, fresh: int, answers: int) -> None:
+    found = divided(data("regression"), rows([str(number) for number in range(800)]), rows([str(number) for number in range(fresh)], 800))
+    signature = Signature.of(data("regression"))
+    learn, newest = Rows.parse(found.train, signature), Rows.parse(found.holdout, signature)
+    settings = Hyperparameters(seed=1, folds=2, candidates=1, metric=Metric.RMSE)
+    searched = search(propose(Problem.REGRESSION, 1, 1), signature, learn.frame, learn.target, Metric.RMSE, folds=2, seed=1)
+    fit_twice(tmp_path, signature, searched, learn, newest, found.schema.fresh_rows or 0, settings)
+    statistics = Statistics.model_validate_json((tmp_path / STATISTICS).read_bytes())
+    size, said = (feature.numerical_statistics for feature in statistics.features)
+    assert size is not None
+    assert said is not None
+    assert size.common.num_present == (fresh if fresh >= 100 else 800 + fresh)
+    assert said.common.num_present == answers
+    assert size.min == (800 if fresh >= 100 else 0)
