@@ -18,6 +18,7 @@ _DRIFT = {
     DriftVerdict.DRIFT: ("drift", "red"),
     DriftVerdict.NO_DRIFT: ("no drift", "green"),
     DriftVerdict.NOT_ENOUGH_DATA: ("not enough data", "yellow"),
+    DriftVerdict.NOT_COMPARED: ("only labelled predictions, which say nothing about drift", ""),
 }
 
 

@@ -63,7 +63,7 @@ class ControlStack(cdk.Stack):
         dead_letters = {"dead-letters": self._dead_letters, "feedback-dead-letters": serving.dead_letters}
         alerts = Alerts(self, project, data.key, dead_letters, names)
         window_alarms(self, project, alerts.topic)
-        tell_of_failed_windows(self, project, alerts.topic, self._dead_letters)
+        tell_of_failed_windows(self, project, alerts.topic, self._dead_letters, training.monitor_role.role_arn)
         cdk.CfnOutput(self, "AlertsTopicArn", value=alerts.topic.topic_arn)
         cdk.CfnOutput(self, "DeadLettersUrl", value=self._dead_letters.queue_url)
 

@@ -70,7 +70,8 @@ class EndpointStack(cdk.Stack):
         for resource in (model, config, endpoint):
             resource.cfn_options.condition = has_model
         scale(self, endpoint, name, serving, has_model)
-        if project.config.monitoring.backend is MonitoringBackend.MODEL_MONITOR:
+        monitoring = project.config.monitoring
+        if monitoring.backend is MonitoringBackend.MODEL_MONITOR and monitoring.capture_percent:
             ModelMonitor(
                 self,
                 project,

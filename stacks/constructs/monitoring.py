@@ -1,5 +1,7 @@
 """monitoring in tidewheel.yaml -> when windows are looked at, and the alarms over what was found in them, or that nobody looked."""
 
+from typing import Any
+
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
@@ -7,6 +9,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from contracts.config import MonitoringBackend
 from contracts.events import DetailType
 from contracts.monitoring import DRIFT_ALARM, ENDPOINT_DIMENSION, NAMESPACE, QUALITY_ALARM
 from stacks.constructs.triggers import Notice
@@ -36,8 +39,14 @@ def window_alarms(scope: Construct, project: Project, topic: sns.ITopic) -> list
     ]
 
 
-def tell_of_failed_windows(scope: Construct, project: Project, topic: sns.ITopic, dead_letters: sqs.IQueue) -> None:
-    """People hear of a monitoring job that failed: a window that nobody looked at raises no alarm by itself."""
+def tell_of_failed_windows(scope: Construct, project: Project, topic: sns.ITopic, dead_letters: sqs.IQueue, role_arn: str) -> None:
+    """People hear of a monitoring job that failed: a window that nobody looked at raises no alarm by itself.
+
+    Model Monitor names its jobs without the project, so their role (`role_arn`) tells them. That a merge found no label is no failure.
+    """
+    jobs: dict[str, Any] = {"ProcessingJobName": [{"wildcard": monitor_jobs(project)}]}
+    if project.config.monitoring.backend is MonitoringBackend.MODEL_MONITOR:
+        jobs = {"RoleArn": [role_arn], "ProcessingJobName": [{"anything-but": {"prefix": "groundtruth-merge-"}}]}
     job, why = (events.EventField.from_path(f"$.detail.{name}") for name in ("ProcessingJobName", "FailureReason"))
     Notice(
         scope,
@@ -45,7 +54,7 @@ def tell_of_failed_windows(scope: Construct, project: Project, topic: sns.ITopic
         "window-failed",
         source="aws.sagemaker",
         detail_type=DetailType.PROCESSING_JOB,
-        detail={"ProcessingJobName": [{"wildcard": monitor_jobs(project)}], "ProcessingJobStatus": ["Failed"]},
+        detail=jobs | {"ProcessingJobStatus": ["Failed"]},
         text=f"{job} failed, so its window has no verdict: {why}. Its log in /aws/sagemaker/ProcessingJobs says more",
         topic=topic,
         dead_letters=dead_letters,

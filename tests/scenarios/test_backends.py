@@ -8,9 +8,11 @@ from functools import partial
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from cli.api import PredictionApi
 from cli.assembly import synthesise
+from cli.main import application
 from contracts import layout
 from contracts.events import DetailType
 from contracts.monitoring import (
@@ -171,6 +173,12 @@ def test_both_backends_say_the_same_of_the_same_traffic(monitored: Monitored) ->
     assert (judged.start, judged.end, judged.verdict, judged.labels) == (also_judged.start, also_judged.end, also_judged.verdict, SINGLE)
     assert {each.metric: each.value for each in judged.metrics} == pytest.approx({each.metric: each.value for each in also_judged.metrics})
     assert of_model.drift is DriftVerdict.NOT_COMPARED
+
+    place = ["--config", str(monitored.app.project.config_path), "--dir", str(monitored.twin.cloud.folder)]
+    shown = CliRunner().invoke(application, ["monitor", *place])
+    assert shown.exit_code == 0, shown.output
+    assert "only labelled predictions" in shown.output
+    assert f"quality: fell, by {SINGLE} labels" in shown.output
 
     # What the alarms see comes once, whoever runs the analyzer.
     assert monitored.measured(DRIFT_ALARM, end) == ([1.0], [1.0])
