@@ -84,6 +84,7 @@ def test_a_failed_run_says_why_and_leaves_the_endpoint(loop: Loop) -> None:
     run = loop.ended(manifest.version)
     assert run.status == "Failed"
     assert "worse than the minimum of 0.75" in run.reason
+    loop.until("its end to be recorded", lambda: "challenger_lost" in loop.decisions() or None)
     assert [version.number for version in loop.app.versions()] == [1]
     loop.live(1)
 
