@@ -159,12 +159,12 @@ def _breaker(seen: Observed, wanted: Retraining, rules: Rules) -> Stop | None:
 
 
 def _cooldown(seen: Observed, wanted: Retraining, rules: Rules) -> Skip | None:
-    """Time alone teaches nothing: what counts is windows in which labels came, and time only says whether they are late."""
+    """Time alone teaches nothing: what counts is windows in which labels came, and time only says whether these are late."""
     needed = windows_needed(seen.history, rules)
     if seen.champion is None or seen.labelled >= needed:
         return None
     since = labels_since(seen.champion, seen.history)
-    first = window_start(since, rules.window) + needed * rules.window
+    first = window_start(since, rules.window) + needed * rules.window + rules.label_delay
     if wanted.asked < first:
         return Skip(f"{wanted.why}: cooldown of {needed} windows since the last retraining or deployment at {_time(since)}")
     return Skip(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts.ledger import Decision, Deployment, Evidence, Hold, Quarantine, What
+from contracts.ledger import Decision, Deployment, Evidence, Hold, Outcome, Quarantine, Retraining, Skip, What
 from lambdas.ledger import Ledger
 from tests.unit.lambdas.account import LEDGER, decisions
 
@@ -84,3 +84,45 @@ def test_a_hold_is_kept_until_its_reason_changes_or_is_gone(ledger: Ledger) -> N
     ledger.release()
     assert ledger.held() is None
     assert ledger.hold(again) == again
+
+
+RETRAINING = Retraining(name="r1", asked=NOON, why="drift", champion="arn:1", parent="v1", start=NOON, end=LATER, alarms=("drift",))
+OTHER = RETRAINING.model_copy(update={"name": "r2", "asked": LATER})
+
+
+def test_one_retraining_at_a_time_holds_the_lock(ledger: Ledger) -> None:
+    assert ledger.begin(RETRAINING)
+    assert not ledger.begin(OTHER)
+    assert not ledger.free("r2")
+    assert ledger.open_retraining() == RETRAINING
+    assert ledger.free("r1")
+    assert not ledger.free("r1")
+    assert ledger.begin(OTHER)
+
+
+def test_a_run_is_started_when_it_was_first_seen_to_be(ledger: Ledger) -> None:
+    assert ledger.trained("r1", "run", "arn", NOON) is None
+    ledger.begin(RETRAINING)
+    assert ledger.trained("r2", "run", "arn", NOON) is None
+    assert ledger.trained("r1", "run", "arn", NOON) == NOON
+    assert ledger.trained("r1", "run", "arn", LATER) == NOON
+    assert ledger.open_retraining() == RETRAINING.model_copy(update={"run": "run", "execution": "arn", "trained": NOON})
+
+
+def test_the_history_keeps_the_first_end_of_each_retraining(ledger: Ledger) -> None:
+    ledger.begin(OTHER)
+    ended = RETRAINING.model_copy(update={"outcome": Outcome.LOST, "ended": LATER})
+    assert ledger.end(ended) == ended
+    assert ledger.end(ended.model_copy(update={"outcome": Outcome.FAILED})) == ended
+    later = ended.model_copy(update={"name": "r0", "asked": LATER})
+    ledger.end(later)
+    assert ledger.retrainings(NOON) == (ended, later)
+    assert ledger.retrainings(LATER) == (later,)
+
+
+def test_a_reason_not_to_train_keeps_its_first_time(ledger: Ledger) -> None:
+    assert ledger.skip(Skip(why="cooldown", time=NOON)).time == NOON
+    assert ledger.skip(Skip(why="cooldown", time=LATER)).time == NOON
+    assert ledger.skip(Skip(why="cap", time=LATER)).time == LATER
+    ledger.forget_skip()
+    assert ledger.skipped() is None

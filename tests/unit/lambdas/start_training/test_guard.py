@@ -134,6 +134,9 @@ def test_only_missing_labels_are_told_to_people() -> None:
     assert late.lacks_labels
     assert isinstance(early, Skip)
     assert not early.lacks_labels
+    not_due = decide(NOT_NOW["labels do not come"][0], replace(RULES, label_delay=72 * HOUR))
+    assert isinstance(not_due, Skip)
+    assert not not_due.lacks_labels
 
 
 def test_a_reason_not_to_train_stays_the_same_while_its_cause_does() -> None:
