@@ -1,9 +1,7 @@
 """The command: a fresh twin in .tidewheel/demo, the story on it, and its end, whatever happens."""
 
-import fcntl
 import json
 import random
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +22,7 @@ from cli.deploy import deploy_assembly
 from cli.observe import App
 from cli.options import ConfigOption, EnvironmentOption
 from cli.output import Output, Phase
+from cli.own_twin import fresh, only_one
 from cli.project import Project, load_project
 from cli.replay.table import read_table
 from cli.tables import write_sample
@@ -101,27 +100,6 @@ def _phase(output: Output, report: Report, name: str) -> Iterator[Phase]:
     with output.phase(name) as phase:
         report.phases.append(phase)
         yield phase
-
-
-@contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Hold a folder's demo. The lock goes with the process that holds it. Raises StateError when another demo runs."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StateError(f"another demo runs in {folder}. Next: wait for it, or stop it") from None
-        yield
-
-
-def fresh(folder: Path) -> None:
-    """End what a killed demo left there, and empty the folder."""
-    stop_twin(folder)
-    end_leftovers(folder)
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
 
 
 def make_tables(project: Project, data: Path | None, folder: Path) -> Tables:

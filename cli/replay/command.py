@@ -12,11 +12,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.account import twin_account
 from cli.api import PredictionApi
 from cli.assembly import synthesise
-from cli.demo.command import fresh, only_one
 from cli.deploy import deploy_assembly
 from cli.observe import App
 from cli.options import ConfigOption, EnvironmentOption
 from cli.output import Output
+from cli.own_twin import fresh, only_one
 from cli.project import Project, load_project
 from cli.release import endpoint_state
 from cli.replay.client import Client

@@ -16,13 +16,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from botocore.exceptions import ClientError
-
+from cli.hours import HOUR, LOOK_EVERY, full_hour, verdict_on
 from cli.observe import App
 from cli.replay.client import Client, answered_rows, batches
-from cli.replay.plan import WINDOW_HOURS, Plan
+from cli.replay.plan import Plan
 from cli.replay.score import ScoreMetric, Tally, tally
 from cli.rest import what_moves
 from cli.twin_clock import TwinClock
@@ -30,14 +28,9 @@ from cli.waiting import wait_for
 from contracts.config import Rollout, RolloutType
 from contracts.errors import StateError
 from contracts.events import DetailType
-from contracts.layout import CAPTURE, VARIANT, VERDICT, capture_prefix, monitoring_prefix
 from contracts.ledger import Decision
 from contracts.monitoring import DriftVerdict, MonitoringVerdict
 
-HOUR = timedelta(hours=WINDOW_HOURS)
-MONITORING_DELAY = timedelta(minutes=10, seconds=5)
-CAPTURE_DELAY = timedelta(seconds=90)
-"""After which the endpoint has written what it captured."""
 ROOM = timedelta(minutes=3)
 """What must be left of an hour to send a window's rows in it."""
 REQUESTS = 8
@@ -45,11 +38,8 @@ REQUESTS = 8
 ALARM_LOOKS = 2
 ALARM_MINUTE = 70.0
 BAKE_STEP = timedelta(minutes=1)
-LOOK_EVERY = 0.1
 REST_EVERY = 0.3
 """A look at everything costs the twin as much work as the loop's own, so it is not taken more often."""
-CAPTURE_LIMIT = 30.0
-MONITORING_LIMIT = 120.0
 REST_LIMIT = 1800.0
 
 
@@ -104,8 +94,7 @@ class Windows:
         start, end = self._start, self._start + HOUR
         before = self._client.answered_requests
         self._send(rows, start, end, show)
-        self._captured(start, end, self._client.answered_requests - before)
-        verdict = self._verdict(end, show)
+        verdict = verdict_on(self._app, self._clock, end, self._client.answered_requests - before, show)
         alarms = self._alarms()
         self._look()
         self._rest(end + HOUR - ROOM, show)
@@ -133,42 +122,6 @@ class Windows:
             self._client.label(batch.stop - self._plan.label_delay)
             show(f"row {batch.stop:,}, {self._client.failed_requests} requests failed")
         answered_rows(self._client, rows)
-
-    def _captured(self, start: datetime, end: datetime, expected: int) -> None:
-        """Move past the end of the hour, and wait until the endpoint has written its captures."""
-        self._clock.advance_to(end + CAPTURE_DELAY)
-        prefix = CAPTURE + capture_prefix(self._app.prefix, VARIANT, start)
-        lines: dict[str, int] = {}
-
-        def look() -> bool | None:
-            for found in self._objects(prefix):
-                if found not in lines:
-                    lines[found] = self._read(found).count(b"\n")
-            return True if sum(lines.values()) >= expected else None
-
-        what = f"{expected} captured requests in {prefix}"
-        wait_for(what, look, CAPTURE_LIMIT, interval=LOOK_EVERY, seen=lambda: f"{sum(lines.values())} of them")
-
-    def _verdict(self, end: datetime, show: Callable[[str], None]) -> MonitoringVerdict | None:
-        """What the schedule's job says about the window; None when nothing is live that could be monitored."""
-        self._clock.advance_to(end + MONITORING_DELAY)
-        job = f"{self._app.prefix}-monitor-{end:%Y%m%d%H%M}"
-        show("monitoring")
-
-        def look() -> dict[str, Any] | None:
-            try:
-                found: dict[str, Any] = self._sagemaker.describe_processing_job(ProcessingJobName=job)
-            except ClientError as error:
-                if error.response["Error"]["Code"] not in {"ValidationException", "ResourceNotFound"}:
-                    raise
-                return None
-            return None if found["ProcessingJobStatus"] == "InProgress" else found
-
-        ended = wait_for(f"monitoring job {job}", look, MONITORING_LIMIT, interval=LOOK_EVERY)
-        if ended["ProcessingJobStatus"] != "Completed":
-            why = ended.get("FailureReason") or ended.get("ExitMessage") or "no reason given"
-            raise StateError(f"monitoring job {job} {ended['ProcessingJobStatus']}: {why}")
-        return MonitoringVerdict.model_validate_json(self._read(monitoring_prefix(end) + VERDICT))
 
     def _alarms(self) -> tuple[str, ...]:
         """The alarms on drift and quality that are in ALARM, once they have seen the window's metrics."""
@@ -240,26 +193,12 @@ class Windows:
         self._known |= {_key(decision) for decision in new}
         return tuple(new)
 
-    def _objects(self, prefix: str) -> list[str]:
-        pages = self._app.s3.get_paginator("list_objects_v2").paginate(Bucket=self._app.artifacts_bucket, Prefix=prefix)
-        return [found["Key"] for page in pages for found in page.get("Contents", [])]
-
-    def _read(self, key: str) -> bytes:
-        content: bytes = self._app.s3.get_object(Bucket=self._app.artifacts_bucket, Key=key)["Body"].read()
-        return content
-
 
 def baking_time(rollout: Rollout) -> timedelta:
     """How long a deployment only waits and watches, in full minutes."""
     steps = {RolloutType.ALL_AT_ONCE: 0, RolloutType.CANARY: 1, RolloutType.LINEAR: math.ceil(100 / rollout.step_percent) - 1}
     seconds = steps[rollout.type] * rollout.interval_seconds + rollout.termination_wait_seconds
     return timedelta(minutes=math.ceil(seconds / 60))
-
-
-def full_hour(moment: datetime) -> datetime:
-    """The first full hour at or after a moment."""
-    hour = moment.replace(minute=0, second=0, microsecond=0)
-    return hour if hour == moment else hour + HOUR
 
 
 def _key(decision: Decision) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from cli.demo.command import fresh, only_one
+from cli.own_twin import fresh, only_one
 from cli.project import REPOSITORY
 from cli.twin_process import running_twin, start_twin
 from cli.waiting import wait_for

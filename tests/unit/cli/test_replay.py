@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from cli.account import twin_account
 from cli.api import PredictionApi
+from cli.hours import full_hour
 from cli.replay.client import Client, batches
 from cli.replay.plan import Plan, make_plan, overridden
 from cli.replay.score import ScoreMetric, tally, together
 from cli.replay.table import ReplayTable, read_table, write_rows
-from cli.replay.windows import baking_time, full_hour
+from cli.replay.windows import baking_time
 from contracts.columns import ColumnKind
 from contracts.config import Config, Data, Rollout, RolloutType, parse_config
 from contracts.errors import DataError
