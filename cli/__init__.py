@@ -9,7 +9,8 @@ twin_process.py  the twin in the background            observe.py     the deploy
 opening.py       how a command on a deployed app begins
 ledger.py        the ledger, read                      live.py        what was live from when to when
 provenance.py    what led to a model version           release.py     decisions about versions, and the wait for the endpoint
-rest.py          what still moves in the loop          twin_clock.py  the twin's clock, moved on by hand
+rest.py          what still moves in the loop          twin_clock.py, hours.py  the twin's clock, moved on by hand
+own_twin.py      the fresh twin of one command
 functions.py     functions, asked by a person          verdict.py     what monitoring found, in words
 waiting.py       waits that end                        api.py         signed requests to the prediction API
 
