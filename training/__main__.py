@@ -9,6 +9,7 @@ import platform
 import signal
 import sys
 import traceback
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -53,6 +54,12 @@ def _failed(report: Path, message: str, status: int) -> int:
     return status
 
 
+def settings(given: Mapping[str, str]) -> dict[str, str]:
+    """The environment that the verbs run in. A container may be told its region by AWS_REGION alone, which botocore does not read."""
+    region = {"AWS_DEFAULT_REGION": given["AWS_REGION"]} if "AWS_REGION" in given else {}
+    return NUMERICS | region | dict(given)
+
+
 def _stop(_number: int, _frame: FrameType | None) -> None:
     raise Stopped("stopped by SIGTERM before it was done")
 
@@ -60,5 +67,5 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(levelname)s %(name)s %(message)s")
     signal.signal(signal.SIGTERM, _stop)
-    os.environ.update(NUMERICS | os.environ)  # read when numpy is imported, which only the verbs do
+    os.environ.update(settings(os.environ))  # read when numpy is imported, which only the verbs do
     sys.exit(main(sys.argv[1:], Paths.of(os.environ)))

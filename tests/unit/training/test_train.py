@@ -15,7 +15,7 @@ from contracts.evaluation import Problem
 from contracts.layout import CONSTRAINTS, STATISTICS, TRAIN_CHANNEL
 from contracts.signature import SIGNATURE, Signature
 from tests.unit.training.tables import FEATURES, contract, prepared, table
-from training.__main__ import main
+from training.__main__ import main, settings
 from training.artifact import artifact_digest
 from training.candidates import propose
 from training.paths import Paths
@@ -123,3 +123,10 @@ def test_a_failure_is_told_in_a_kilobyte_and_in_full_on_stderr(tmp_path: Path) -
 def test_an_unknown_verb_is_refused(tmp_path: Path) -> None:
     done = run(Paths(tmp_path), "deploy")
     assert (done.returncode, done.stderr) == (2, "usage: python -m training {prepare,train,evaluate,monitor,collect,serve} [options]\n")
+
+
+def test_the_region_is_known_to_botocore_and_what_is_given_counts() -> None:
+    assert settings({"AWS_REGION": "eu-west-1"})["AWS_DEFAULT_REGION"] == "eu-west-1"
+    assert settings({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-west-2"})["AWS_DEFAULT_REGION"] == "us-west-2"
+    assert "AWS_DEFAULT_REGION" not in settings({})
+    assert settings({"OMP_NUM_THREADS": "4"})["OMP_NUM_THREADS"] == "4"
