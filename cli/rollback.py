@@ -1,7 +1,7 @@
 """`tide rollback`: the live version goes, and an earlier approved one comes back.
 
 A rollback is a decision in the registry like any other: the versions above the target are rejected, and the endpoint follows. They are
-rejected from the lowest to the highest, so that the endpoint never sets out for one in between.
+rejected from the lowest to the highest, and the live one last, so that the endpoint never sets out for one in between.
 """
 
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ def make_plan(versions: Sequence[Version], live: int | None, wanted: int | None,
     else:
         target = _named(versions, to, current, good)
     above = [version for version in versions if version.approval == APPROVED and version.number > target.number]
-    return Plan(target, tuple(sorted(above, key=lambda version: version.number)))
+    return Plan(target, tuple(sorted(above, key=lambda version: (version.number == live, version.number))))
 
 
 def _named(versions: Sequence[Version], to: int, current: int, good: dict[int, Version]) -> Version:

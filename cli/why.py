@@ -42,7 +42,9 @@ def why(
         output.table(("time (UTC)", "decision", "by", "why"), rows)
     if found.evidence:
         output.say()
-        output.table(("sha256", "evidence"), [(each.sha256 or "(not recorded)", each.uri) for each in found.evidence])
+        output.say("evidence (sha256, and where it is)", "bold")
+        for each in found.evidence:
+            output.say(f"{each.sha256 or '(not recorded)':<64}  {each.uri}")
     output.document({"ok": True, **document(found)})
 
 
@@ -105,7 +107,8 @@ def _data(found: Provenance) -> list[tuple[str, str]]:
     manifest = found.manifest
     if manifest is None:
         return []
-    words = f"dataset version {manifest.version}, {manifest.rows:,} rows in {len(manifest.files)} files"
+    files = "1 file" if len(manifest.files) == 1 else f"{len(manifest.files)} files"
+    words = f"dataset version {manifest.version}, {manifest.rows:,} rows in {files}"
     if manifest.parents:
         words += f", made of version {', '.join(manifest.parents)}"
     lines = [("data", words)]

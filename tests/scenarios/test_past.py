@@ -1,6 +1,9 @@
 """What led to a version, what was live when, and the way back, through tide why, timeline and rollback, as the days of an app go by."""
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -107,3 +110,39 @@ def test_a_person_starts_a_run_and_registers_by_hand(loop: Loop) -> None:
     assert (story["decided_by"], story["dataset"], story["run"], story["live"]) == ("nobody yet", None, None, [])
     assert len(story["gaps"]) == 2
     assert "missing" in tide(loop, "why", "4").stdout
+
+
+@contextmanager
+def errors(loop: Loop) -> Iterator[None]:
+    """The endpoint answers with 5xx, as far as its metrics say, and so the alarm fires."""
+    name, stop = loop.app.prefix, threading.Event()
+    cloudwatch = loop.app.account.client("cloudwatch")
+
+    def measure() -> None:
+        while not stop.wait(0.05):
+            place = {"EndpointName": name, "VariantName": "AllTraffic"}
+            loop.twin.cloud.measure("AWS/SageMaker", "Invocation5XXErrors", place, 1, unit="None")
+
+    def fires() -> bool | None:
+        (alarm,) = cloudwatch.describe_alarms(AlarmNames=[f"{name}-5xx"])["MetricAlarms"]
+        return True if alarm["StateValue"] == "ALARM" else None
+
+    thread = threading.Thread(target=measure)
+    thread.start()
+    try:
+        loop.until("the alarm", fires)
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_under_an_alarm_a_new_version_waits_and_a_rollback_does_not(loop: Loop) -> None:
+    with errors(loop):
+        loop.approve(4)
+        loop.tick()
+        back = told(loop, "rollback", "--to", "1", "--why", "it answers with errors")
+        assert (back["from"], back["to"], back["rejected"], back["live"]) == (3, 1, [4, 3], 1)
+        started = [each for each in loop.app.decisions() if each.what == "deployment_started"]
+        assert not any(each.subject.endswith("/4") for each in started)
+        assert "model_quarantined" not in loop.decisions()

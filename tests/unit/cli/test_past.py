@@ -142,6 +142,10 @@ def test_after_a_rollback_the_target_is_what_the_registry_asks_for(approvals: li
         return
     left = approved - {each.number for each in plan.rejected}
     assert plan.rejected
+    # On the way the registry never asks for a version that nobody wants: neither what was asked for, nor what is live, nor the target.
+    for number in range(len(plan.rejected)):
+        asked = max(approved - {each.number for each in plan.rejected[: number + 1]})
+        assert asked in {wanted, live, plan.target.number}
     assert max(left) == plan.target.number < max(live, wanted or 0)
     assert to in {None, plan.target.number}
 
