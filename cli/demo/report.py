@@ -12,7 +12,7 @@ from cli.demo.traffic import Sent, latencies, shares_over_time
 from cli.ledger import shortened
 from cli.observe import Version
 from cli.output import Output, Phase
-from cli.replay.score import ScoreMetric
+from contracts.evaluation import Metric
 from contracts.ledger import Decision
 from contracts.monitoring import MonitoringVerdict, QualityVerdict
 
@@ -28,7 +28,7 @@ class Hour:
     what: str
     labels: int
     score: float | None
-    metric: ScoreMetric
+    metric: Metric
     verdict: MonitoringVerdict
 
     def in_words(self) -> str:

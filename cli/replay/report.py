@@ -20,9 +20,10 @@ from cli.demo.report import BARS, PLAIN_BARS
 from cli.observe import Version
 from cli.output import Output
 from cli.replay.plan import Plan
-from cli.replay.score import ScoreMetric, Tally, together
+from cli.replay.score import Tally, together
 from cli.replay.windows import Window
 from contracts.config import WindowAlarm
+from contracts.evaluation import Metric
 from contracts.ledger import Decision, What
 from contracts.monitoring import DriftVerdict
 
@@ -43,7 +44,7 @@ HEADLINES = (
 class Report:
     """What a replay collects while it runs. `reason` says why it did not come to its end; empty when it did."""
 
-    metric: ScoreMetric
+    metric: Metric
     plan: Plan | None = None
     order_by: str | None = None
     alarm: WindowAlarm = field(default_factory=WindowAlarm)
@@ -205,7 +206,7 @@ def chart(report: Report, bars: str) -> list[str]:
     known = [score for row in rows.values() for score in row if score is not None]
     if not known:
         return []
-    worst, best = (max(known), min(known)) if report.metric is ScoreMetric.RMSE else (min(known), max(known))
+    worst, best = (max(known), min(known)) if report.metric is Metric.RMSE else (min(known), max(known))
     lines = [f"{report.metric} by window, from {worst:.4f} (lowest bar) to {best:.4f} (highest)"]
     for name, row in rows.items():
         lines.append(f"  {name:16} |{''.join(_bar(score, worst, best, bars) for score in row)}|")

@@ -8,25 +8,24 @@
 The windows follow each other without a gap as long as all that fits into an hour, which at the twin's speed is minutes of real work.
 """
 
-import json
 import math
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cli.functions import by_hand, invoke
 from cli.hours import HOUR, LOOK_EVERY, full_hour, verdict_on
 from cli.observe import App
 from cli.replay.client import Client, answered_rows, batches
 from cli.replay.plan import Plan
-from cli.replay.score import ScoreMetric, Tally, tally
+from cli.replay.score import Tally, tally
 from cli.rest import what_moves
 from cli.twin_clock import TwinClock
 from cli.waiting import wait_for
 from contracts.config import Rollout, RolloutType
-from contracts.errors import StateError
+from contracts.evaluation import Metric
 from contracts.events import DetailType
 from contracts.ledger import Decision
 from contracts.monitoring import DriftVerdict, MonitoringVerdict
@@ -72,7 +71,7 @@ class Window:
 class Windows:
     """Turns the loop, window by window. `show` is told what goes on."""
 
-    def __init__(self, app: App, clock: TwinClock, client: Client, plan: Plan, metric: ScoreMetric) -> None:
+    def __init__(self, app: App, clock: TwinClock, client: Client, plan: Plan, metric: Metric) -> None:
         self._app = app
         self._clock = clock
         self._client = client
@@ -80,7 +79,6 @@ class Windows:
         self._metric = metric
         self._sagemaker = app.sagemaker
         self._cloudwatch = app.account.client("cloudwatch")
-        self._lambda = app.account.client("lambda")
         self._start = full_hour(clock.now())
         self._known: set[str] = {_key(decision) for decision in app.ledger.decisions()}
         self._numbers: dict[str, int] = {}
@@ -134,21 +132,7 @@ class Windows:
 
     def _look(self) -> None:
         """Have start_training look now, as its tick does a little later. Raises StateError with the function's own error."""
-        name = f"{self._app.prefix}-start-training"
-        event = {
-            "id": str(uuid.uuid4()),
-            "source": "tidewheel",
-            "detail-type": DetailType.TICK.value,
-            "time": self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "region": self._app.account.region,
-            "account": "",
-            "resources": [],
-            "detail": {},
-        }
-        reply = self._lambda.invoke(FunctionName=name, Payload=json.dumps(event).encode())
-        if reply.get("FunctionError"):
-            result = json.loads(reply["Payload"].read())
-            raise StateError(f"{name} failed: {result.get('errorType')}: {result.get('errorMessage')}")
+        invoke(self._app, "start-training", by_hand(self._app, DetailType.TICK, {}))
 
     def _rest(self, latest: datetime, show: Callable[[str], None]) -> None:
         """Until nothing moves. A deployment's baking time is not waited for, but the hour is never left for its sake."""

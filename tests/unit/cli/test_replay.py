@@ -19,13 +19,13 @@ from cli.api import PredictionApi
 from cli.hours import full_hour
 from cli.replay.client import Client, batches
 from cli.replay.plan import Plan, make_plan, overridden
-from cli.replay.score import ScoreMetric, tally, together
+from cli.replay.score import tally, together
 from cli.replay.table import ReplayTable, read_table, write_rows
 from cli.replay.windows import baking_time
 from contracts.columns import ColumnKind
 from contracts.config import Config, Data, Rollout, RolloutType, parse_config
 from contracts.errors import DataError
-from contracts.evaluation import Problem
+from contracts.evaluation import Metric, Problem
 from tests.unit.cli.conftest import Tide, Write
 
 DATA = Data(dataset="t", target="y", problem=Problem.BINARY, positive="1", features={"x": ColumnKind.NUMERIC, "c": ColumnKind.CATEGORICAL})
@@ -119,12 +119,12 @@ def test_the_deployed_configuration_differs_only_where_it_must() -> None:
 
 
 def test_scores() -> None:
-    accuracy = tally(ScoreMetric.ACCURACY, [("a", "a"), ("a", "b"), ("b", "b"), ("b", "b")])
+    accuracy = tally(Metric.ACCURACY, [("a", "a"), ("a", "b"), ("b", "b"), ("b", "b")])
     assert accuracy.score == 0.75
-    assert together(ScoreMetric.ACCURACY, [accuracy, tally(ScoreMetric.ACCURACY, [("a", "b")])]).score == pytest.approx(0.6)
-    rmse = tally(ScoreMetric.RMSE, [(1.0, "4"), (2.0, "-2")])
+    assert together(Metric.ACCURACY, [accuracy, tally(Metric.ACCURACY, [("a", "b")])]).score == pytest.approx(0.6)
+    rmse = tally(Metric.RMSE, [(1.0, "4"), (2.0, "-2")])
     assert rmse.score == pytest.approx(math.sqrt((9 + 16) / 2))
-    assert tally(ScoreMetric.ACCURACY, []).score is None
+    assert tally(Metric.ACCURACY, []).score is None
 
 
 @pytest.mark.parametrize(
@@ -133,13 +133,13 @@ def test_scores() -> None:
     ids=["the same", "by chance", "clearly", "a little, on many", "within the tolerance"],
 )
 def test_a_fall_is_more_than_tolerated_and_more_than_chance(right: int, rows: int, fell: bool) -> None:
-    assert tally(ScoreMetric.ACCURACY, [("a", "a" if number < right else "b") for number in range(rows)]).fell(0.9) is fell
+    assert tally(Metric.ACCURACY, [("a", "a" if number < right else "b") for number in range(rows)]).fell(0.9) is fell
 
 
 def test_an_error_that_grows_is_a_fall() -> None:
     pairs: list[tuple[str | float, str]] = [(1.0, "3"), (1.0, "-1")] * 50
-    assert tally(ScoreMetric.RMSE, pairs).fell(1.5)
-    assert not tally(ScoreMetric.RMSE, pairs).fell(2.5)
+    assert tally(Metric.RMSE, pairs).fell(1.5)
+    assert not tally(Metric.RMSE, pairs).fell(2.5)
 
 
 @given(st.integers(0, 3000), st.integers(1, 5000), st.integers(1, 100_000), st.integers(1, 20))

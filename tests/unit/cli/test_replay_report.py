@@ -10,9 +10,10 @@ from cli.observe import Version
 from cli.output import Output
 from cli.replay.plan import Plan
 from cli.replay.report import Report, chart, detection_delay, false_alarms, headline, lasting, show_report, summary
-from cli.replay.score import ScoreMetric, Tally
+from cli.replay.score import Tally
 from cli.replay.windows import Window
 from contracts.config import WindowAlarm
+from contracts.evaluation import Metric
 from contracts.ledger import Decision, What
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -27,16 +28,16 @@ def window(number: int, right: float, *decisions: Decision, version: int = 1, al
     rows = range(200 + 100 * number, 300 + 100 * number)
     start = START + timedelta(hours=number)
     wrong = round(100 * (1 - right))
-    tally = Tally(ScoreMetric.ACCURACY, 100, wrong, wrong)
+    tally = Tally(Metric.ACCURACY, 100, wrong, wrong)
     return Window(start, start + timedelta(hours=1), rows, 100, tally, {version: 100}, None, alarms, decisions, 1.0)
 
 
 def report() -> Report:
     """Good, fallen and found a window later, and mended by version 2."""
     started, deployed = decision(What.RETRAINING_STARTED), decision(What.DEPLOYMENT_FINISHED, "the endpoint serves it")
-    found = Report(ScoreMetric.ACCURACY, Plan(200, 100, 100), requests=40, labels=300, seconds=12.0)
+    found = Report(Metric.ACCURACY, Plan(200, 100, 100), requests=40, labels=300, seconds=12.0)
     found.windows = [window(0, 0.9), window(1, 0.6), window(2, 0.6, started, deployed, alarms=("drift",)), window(3, 0.9, version=2)]
-    found.first = [Tally(ScoreMetric.ACCURACY, 100, wrong, wrong) for wrong in (10, 40, 40, 40)]
+    found.first = [Tally(Metric.ACCURACY, 100, wrong, wrong) for wrong in (10, 40, 40, 40)]
     found.versions = [Version(number, f"arn/{number}", "Approved", "", START, None, {"accuracy": 0.9}) for number in (2, 1)]
     return found
 
@@ -132,10 +133,10 @@ def test_bars_are_on_one_scale_and_higher_is_better() -> None:
     assert lines[2].endswith("|@...|")
     assert lines[3].endswith("|..A.|")
     assert lines[4].endswith("|1112|")
-    errors = Report(ScoreMetric.RMSE, Plan(200, 100, 0, retrain=False))
+    errors = Report(Metric.RMSE, Plan(200, 100, 0, retrain=False))
     errors.windows = [window(0, 0.9), window(1, 0.9)]
     errors.windows = [
-        Window(each.start, each.end, each.rows, 100, Tally(ScoreMetric.RMSE, 100, loss), {1: 100}, None, (), (), 1.0)
+        Window(each.start, each.end, each.rows, 100, Tally(Metric.RMSE, 100, loss), {1: 100}, None, (), (), 1.0)
         for each, loss in zip(errors.windows, (100.0, 400.0), strict=True)
     ]
     assert chart(errors, BARS)[1].endswith("|@.|")
