@@ -20,14 +20,13 @@ from cli.demo.drift import remeasured
 from cli.demo.hours import Hours
 from cli.demo.report import Hour, Report
 from cli.demo.traffic import Row, Sent, Traffic, labels_of
-from cli.demo.waits import answers_of, approval_of, named, wait_until_live
+from cli.demo.waits import LOOK_EVERY, answers_of, approval_of, named, wait_until_live
 from cli.observe import App, Version
 from cli.output import Output, Phase
 from cli.predict import ask
 from cli.release import APPROVED, REJECTED, decide, endpoint_state
 from cli.replay.score import metric_of, tally
-from cli.rest import what_moves
-from cli.train import run_of, wait_for_execution
+from cli.train import run_of, steps_in_words, wait_for_execution
 from cli.upload import upload_table, wait_for_decision
 from cli.waiting import WaitTimeoutError, wait_for
 from contracts.errors import StateError
@@ -214,10 +213,11 @@ class Story:
             return None
 
         def ended() -> Retraining | None:
-            show(what_moves(self._app) or "done")
-            return next((each for each in ledger.retrainings().values() if each.outcome is not None), None)
+            (each,) = ledger.retrainings().values()
+            show(steps_in_words(self._app, each.execution) if each.execution else "labelled traffic is collected")
+            return each if each.outcome is not None else None
 
-        return wait_for("the retraining to end", ended, RUN_LIMIT)
+        return wait_for("the retraining to end", ended, RUN_LIMIT, interval=LOOK_EVERY)
 
     def _refused(self) -> str:
         """Why the loop did not retrain, when it says so."""
@@ -242,7 +242,9 @@ class Story:
                 now = self._app.package(broken.arn)
                 return now if now.approval == REJECTED else None
 
-            rejected = wait_for(f"version {broken.number} to be thrown back", look, QUARANTINE_LIMIT, seen=lambda: seen)
+            rejected = wait_for(
+                f"version {broken.number} to be thrown back", look, QUARANTINE_LIMIT, interval=LOOK_EVERY, seen=lambda: seen
+            )
             answers_of(traffic, live, phase.show)
             phase.result = f"{rejected.why}; {traffic.in_words()}"
 

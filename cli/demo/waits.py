@@ -13,6 +13,8 @@ from contracts.ledger import What
 APPROVAL_LIMIT = 60.0
 LIVE_LIMIT = 240.0
 ANSWERS_LIMIT = 30.0
+LOOK_EVERY = 0.6
+"""Between two looks at what takes a while: each is a dozen calls, and the twin's jobs need the processors."""
 SETTLED_SECONDS = 1.0
 """How long a version must have answered alone, so that the report shows where traffic ended."""
 
@@ -54,7 +56,7 @@ def wait_until_live(app: App, version: Version, show: Show, traffic: Traffic | N
             raise StateError(f"version {version.number} did not stay: {now.why}")
         return None
 
-    wait_for(f"version {version.number} to be live", look, LIVE_LIMIT, seen=lambda: seen)
+    wait_for(f"version {version.number} to be live", look, LIVE_LIMIT, interval=LOOK_EVERY, seen=lambda: seen)
 
 
 def named(traffic: Traffic, version: Version) -> None:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from cli.demo.broken import EXTRA_CLASS, break_archive
 from cli.demo.drift import remeasured
-from cli.demo.hours import full_hour
 from cli.demo.setting import demo_project
+from cli.hours import full_hour
 from cli.project import REPOSITORY, load_project
 from contracts.columns import ColumnKind
 from training.artifact import artifact_digest, unpack
