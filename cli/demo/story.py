@@ -213,7 +213,7 @@ class Story:
             return None
 
         def ended() -> Retraining | None:
-            (each,) = ledger.retrainings().values()
+            each = min(ledger.retrainings().values(), key=lambda one: one.asked)
             show(steps_in_words(self._app, each.execution) if each.execution else "labelled traffic is collected")
             return each if each.outcome is not None else None
 
