@@ -42,7 +42,7 @@ class Labels:
             try:
                 found = GroundTruth.from_line(line)
                 self.texts[found.inference_id] = label_text(found.label, self.contract)
-            except (ValidationError, ValueError):
+            except (ValidationError, ValueError, csv.Error):
                 self.unreadable += 1
 
 

@@ -18,7 +18,7 @@ from contracts.capture import CaptureData, CaptureRecord, Encoding, EventMetadat
 from contracts.collection import Collection
 from contracts.columns import ColumnKind, Value, parse
 from contracts.config import Data
-from contracts.ground_truth import GroundTruth
+from contracts.ground_truth import GroundTruth, GroundTruthData
 from contracts.layout import capture_prefix, ground_truth_key, manifest_key
 from contracts.manifest import ColumnSummary, Manifest
 from tests.unit.training.tables import BUCKET, contract, table, upload
@@ -173,6 +173,14 @@ def test_what_cannot_be_read_is_counted_and_the_rest_is_used(s3: Any, tmp_path: 
     label(s3, labels_of(range(40)), junk='{"groundTruthData": 7}')
     found = collect(tmp_path, before)
     assert (found.rows, found.unreadable) == (30, 6)
+
+
+@pytest.mark.parametrize("text", ["a\rb", "a,b", "", '"a', "x" * 200_000, '"a\nb"c'])
+def test_a_label_that_is_no_cell_is_counted(text: str) -> None:
+    known = Labels(contract("regression"))
+    line = GroundTruth.of("request-1", "7").model_copy(update={"ground_truth_data": GroundTruthData(data=text)}).to_line()
+    known.add(line.encode())
+    assert (known.texts, known.unreadable) == ({}, 1)
 
 
 def test_requests_of_every_shape_with_many_rows_are_labelled_row_by_row(s3: Any, tmp_path: Path) -> None:
