@@ -79,6 +79,7 @@ class App:
         self.cloudformation = account.client("cloudformation")
         self.sagemaker = account.client("sagemaker")
         self.dynamodb = account.client("dynamodb")
+        self.cloudwatch = account.client("cloudwatch")
         self._metrics: dict[str, dict[str, float]] = {}
         self._packages: dict[str, str] = {}
         self._manifests: dict[str, Manifest] = {}
@@ -193,6 +194,11 @@ class App:
     def decisions(self) -> list[Decision]:
         """The ledger's decisions, oldest first."""
         return self.ledger.decisions()
+
+    def firing(self, *names: str) -> dict[str, str]:
+        """Those of the project's alarms, by the end of their names, that are in ALARM, with their reasons."""
+        found = self.cloudwatch.describe_alarms(AlarmNames=[f"{self.prefix}-{name}" for name in names])["MetricAlarms"]
+        return {alarm["AlarmName"]: alarm["StateReason"] for alarm in found if alarm["StateValue"] == "ALARM"}
 
     def refusal(self, sha256: str) -> Refusal | None:
         """Why an upload of this content was put into quarantine the last time; None when it never was."""

@@ -18,6 +18,7 @@ APPROVED = "Approved"
 REJECTED = "Rejected"
 PENDING = "PendingManualApproval"
 SETTLE_LIMIT = 3600.0
+ROLLBACK_ALARMS = ("5xx", "latency")
 
 
 def decide(app: App, version: Version, approval: str, why: str) -> None:
@@ -111,4 +112,8 @@ def _in_words(app: App, stack: str, endpoint: Endpoint | None, waits: bool) -> s
         shares = {version_number(package): share for package, share in endpoint.traffic.items()}
         words += ", " + ", ".join(f"version {number} {share:.0%}" for number, share in sorted(shares.items()))
     held = app.ledger.held() if waits else None
-    return f"{words}; held: {held.why}" if held else words
+    if held is not None:
+        words += f"; held: {held.why}"
+    elif waits and endpoint is not None and endpoint.status == "InService" and (firing := app.firing(*ROLLBACK_ALARMS)):
+        words += f"; waits for {', '.join(firing)} to end"
+    return words

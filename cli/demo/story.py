@@ -51,6 +51,7 @@ AS_TRAINED = "the table's rows"
 REMEASURED = "rows from new instruments"
 UNLABELLED = "rows from new instruments whose labels never came"
 LABELLED_SHARE = 0.75
+WINDOW_ALARMS = ("drift", "quality")
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,7 @@ class Story:
             self._report.hours.append(self._hour(traffic, hours, AS_TRAINED, REMEASURED, phase.show))
             phase.result = self._report.hours[-1].in_words()
         with self._phase("hour 2: rows from new instruments") as phase:
-            false = self._alarms()
-            self._report.false_alarms = sorted(false)
+            self._report.false_alarms = sorted(self._app.firing(*WINDOW_ALARMS))
             self._report.hours.append(self._hour(traffic, hours, REMEASURED, UNLABELLED, phase.show))
             phase.result = self._report.hours[-1].in_words()
         live = self._retrain(traffic, hours, first)
@@ -167,12 +167,6 @@ class Story:
         if not 200 <= answer.status < 300:
             raise StateError(f"POST /feedback answered {answer.status}: {answer.body[:300].decode(errors='replace')}")
 
-    def _alarms(self) -> dict[str, str]:
-        """The alarms on drift and quality that are in ALARM, with their reasons."""
-        names = [f"{self._app.prefix}-{name}" for name in ("drift", "quality")]
-        found = self._app.account.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
-        return {alarm["AlarmName"]: alarm["StateReason"] for alarm in found if alarm["StateValue"] == "ALARM"}
-
     def _retrain(self, traffic: Traffic, hours: Hours, first: Version) -> Version:
         """From the alarms to a better live version; the live version afterwards."""
         with self._phase("retrain on the labelled traffic") as phase:
@@ -198,7 +192,7 @@ class Story:
         seen = self._report.hours[-1].verdict
         if seen.drift is DriftVerdict.DRIFT or seen.quality.verdict is QualityVerdict.FELL:
             show("alarms")
-            wait_for("an alarm", lambda: self._alarms() or None, ALARM_LIMIT)
+            wait_for("an alarm", lambda: self._app.firing(*WINDOW_ALARMS) or None, ALARM_LIMIT)
         hours.retraining_is_due()
         show("start_training")
 
