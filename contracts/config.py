@@ -153,7 +153,10 @@ class Serving(_Section):
 
 
 class MonitoringBackend(StrEnum):
-    """Who runs the analyzer: start_monitoring as a Processing job, or SageMaker Model Monitor, in accounts that still have it."""
+    """Who runs the analyzer: start_monitoring as a Processing job, or SageMaker Model Monitor, in accounts that still have it.
+
+    Model Monitor finds the labels of requests of one row, and of no others.
+    """
 
     PROCESSING_JOB = "processing_job"
     MODEL_MONITOR = "model_monitor"

@@ -1,7 +1,7 @@
 """Every resource type reaches its API with every property, changes in place, and goes again.
 
 everything.json holds one resource of each type but the models and endpoints of SageMaker, which need a registered model (see
-test_endpoint_handler.py and tests/twin/sagemaker).
+test_endpoint_handler.py and tests/twin/sagemaker), and what watches an endpoint (see test_monitoring_handlers.py).
 """
 
 import json
@@ -16,7 +16,9 @@ from twin.cloudformation.resources import types
 from twin.server import TwinServer
 
 EVERYTHING = json.loads((Path(__file__).parent / "everything.json").read_text())
-ELSEWHERE = {"AWS::SageMaker::Endpoint", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Model"}
+SERVED = {"AWS::SageMaker::Endpoint", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Model"}
+WATCHING = {"AWS::SageMaker::DataQualityJobDefinition", "AWS::SageMaker::ModelQualityJobDefinition", "AWS::SageMaker::MonitoringSchedule"}
+ELSEWHERE = SERVED | WATCHING
 
 
 def everything(**changes: dict[str, Any]) -> dict[str, Any]:
