@@ -8,6 +8,6 @@ hours.py     the twin's clock, hour by hour, and monitoring's verdict on each
 drift.py     how the same rows read on other instruments
 broken.py    a model that passes its health check and fails at every request
 waits.py     what is waited for: approvals, live versions, answers
-report.py    the summary for people, and the same as JSON
+report.py    the summary for people, and the same as JSON          charts.py   what a client saw over time
 samples.py   scikit-learn's tables as CSV files
 """

@@ -8,7 +8,8 @@ decisions [{time, what, why}]. More: hours (what a client and what monitoring sa
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.demo.traffic import Sent, latencies, shares_over_time
+from cli.demo.charts import BARS, PLAIN_BARS, bars_of, quality_over_time, shares_over_time
+from cli.demo.traffic import Sent, latencies
 from cli.ledger import shortened
 from cli.observe import Version
 from cli.output import Output, Phase
@@ -17,8 +18,6 @@ from contracts.ledger import Decision
 from contracts.monitoring import MonitoringVerdict, QualityVerdict
 
 CHART_SLOTS = 60
-BARS = " ▁▂▃▄▅▆▇█"
-PLAIN_BARS = " .:-=+*#@"
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,8 @@ class Report:
             "failures": sorted(set(self.failures))[:10],
             "latency_ms": latencies(self.sent),
             "traffic": self.traffic(CHART_SLOTS),
-            "metric": self.hours[0].metric if self.hours else None,
+            "metric": self.metric,
+            "quality": self.quality(CHART_SLOTS),
             "hours": [hour.document() for hour in self.hours],
             "false_alarms": self.false_alarms,
             "quality_after": self.quality_after,
@@ -107,6 +107,16 @@ class Report:
                 for decision in self.decisions
             ],
         }
+
+    @property
+    def metric(self) -> Metric | None:
+        """By which the client measures."""
+        return self.hours[0].metric if self.hours else None
+
+    def quality(self, slots: int) -> list[float | None]:
+        """The quality of the answers over time, by the labels that the client knows."""
+        scores = quality_over_time(self.sent, self.metric, slots) if self.metric else []
+        return [None if score is None else round(score, 4) for score in scores]
 
     def traffic(self, slots: int) -> dict[str, list[float]]:
         """Each version's share of the answers over time."""
@@ -136,28 +146,22 @@ def show_report(output: Output, report: Report) -> None:
         )
 
 
-def chart(shares: dict[str, list[float]], bars: str) -> list[tuple[str, str]]:
-    """(name, a bar for each slot): height is the share of the traffic."""
-    return [(name, "".join(bars[_height(share, len(bars) - 1)] for share in row)) for name, row in shares.items()]
-
-
 def _show_traffic(output: Output, report: Report) -> None:
     output.say()
     length = max(one.at for one in report.sent)
     output.say(f"traffic by version, over {length:.0f} s (height: share of the requests)", "bold")
-    unicode = "utf" in (output.console.encoding or "").lower()
-    for name, bars in chart(report.traffic(CHART_SLOTS), BARS if unicode else PLAIN_BARS):
-        output.say(f"  {name:10} |{bars}|")
+    bars = BARS if "utf" in (output.console.encoding or "").lower() else PLAIN_BARS
+    for name, shares in report.traffic(CHART_SLOTS).items():
+        output.say(f"  {name:10} |{bars_of(shares, bars)}|")
+    quality = report.quality(CHART_SLOTS)
+    highest = 1.0 if report.metric is Metric.ACCURACY else max((value or 0.0 for value in quality), default=0.0)
+    if highest:
+        output.say(f"  {report.metric:10} |{bars_of(quality, bars, highest)}| highest bar: {highest:.4g}")
     times = latencies(report.sent)
     spread = f", p50 {times['p50']:.0f} ms, p95 {times['p95']:.0f} ms" if times else ""
     output.say(f"  {len(report.sent)} requests, failed requests = {len(report.failures)}{spread}")
     for failure in sorted(set(report.failures))[:5]:
         output.say(f"  failed: {failure}", "red")
-
-
-def _height(share: float, highest: int) -> int:
-    """Any share above nothing shows."""
-    return 0 if share == 0 else max(1, round(share * highest))
 
 
 def _version(version: Version) -> dict[str, Any]:

@@ -148,7 +148,9 @@ class Story:
         hours.end()
         traffic.switch(then, self._rows[then])
         verdict = hours.verdict(before, lambda text: show(f"{text}; {traffic.in_words()}"))
-        return Hour(what, len(labels_of(sent)), tally(self._metric, _pairs(sent)).score, self._metric, verdict)
+        return Hour(
+            what, len(labels_of(sent)), tally(self._metric, (pair for one in sent for pair in one.pairs)).score, self._metric, verdict
+        )
 
     def _answered(self, traffic: Traffic, what: str, rows: int, show: Callable[[str], None], artifact: str | None = None) -> list[Sent]:
         """The requests of a kind (to a model), when so many rows of them are answered."""
@@ -180,7 +182,9 @@ class Story:
         live = self._release(version, traffic)
         with self._phase("measure the quality again") as phase:
             artifact = live.metadata.artifact_sha256 if live.metadata else None
-            after = tally(self._metric, _pairs(self._answered(traffic, UNLABELLED, AFTER_ROWS, phase.show, artifact))).score
+            after = tally(
+                self._metric, (pair for one in self._answered(traffic, UNLABELLED, AFTER_ROWS, phase.show, artifact) for pair in one.pairs)
+            ).score
             self._report.quality_after = after
             before = self._report.hours[-1].score
             phase.result = f"{self._metric} {after:.4f} of version {live.number}, {before:.4f} of version {first.number}"
@@ -256,10 +260,6 @@ class Story:
         with self._output.phase(name) as phase:
             self._report.phases.append(phase)
             yield phase
-
-
-def _pairs(sent: Sequence[Sent]) -> list[tuple[str | float, str]]:
-    return [pair for one in sent for pair in zip(one.said, one.labels, strict=False)]
 
 
 def _answer(found: dict[str, object]) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import urllib3
 
 from cli.api import PredictionApi
+from cli.replay.score import Pair
 from contracts.inference import row_ids
 
 THREADS = 4
@@ -47,6 +48,11 @@ class Sent:
     inference_id: str = ""
     labels: tuple[str, ...] = ()
     said: tuple[str | float, ...] = ()
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """(prediction, label) of every row; none when it failed."""
+        return list(zip(self.said, self.labels, strict=False))
 
 
 class Traffic:
@@ -155,16 +161,3 @@ def latencies(sent: Sequence[Sent]) -> dict[str, float]:
         return {}
     cuts = statistics.quantiles(seconds, n=100, method="inclusive")
     return {"p50": round(cuts[49] * 1000, 1), "p95": round(cuts[94] * 1000, 1)}
-
-
-def shares_over_time(sent: Sequence[Sent], names: dict[str, str], slots: int) -> dict[str, list[float]]:
-    """For each name (artifact -> name), its share of the answers in each of `slots` equal parts of the time."""
-    if not sent:
-        return {}
-    length = max(one.at for one in sent) / slots or 1.0
-    counts = [Counter[str]() for _ in range(slots)]
-    for one in sent:
-        name = names.get(one.artifact, one.artifact[:8]) if one.artifact else "failed"
-        counts[min(int(one.at / length), slots - 1)][name] += 1
-    seen = sorted({name for count in counts for name in count})
-    return {name: [count[name] / count.total() if count.total() else 0.0 for count in counts] for name in seen}

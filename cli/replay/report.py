@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from cli.demo.report import BARS, PLAIN_BARS
+from cli.demo.charts import BARS, PLAIN_BARS
 from cli.observe import Version
 from cli.output import Output
 from cli.replay.plan import Plan

@@ -11,11 +11,13 @@ import pytest
 
 from cli.account import twin_account
 from cli.api import PredictionApi
-from cli.demo.report import PLAIN_BARS, Report, chart
-from cli.demo.traffic import Row, Sent, Traffic, labels_of, latencies, shares_over_time
+from cli.demo.charts import PLAIN_BARS, bars_of, quality_over_time, shares_over_time
+from cli.demo.report import Report
+from cli.demo.traffic import Row, Sent, Traffic, labels_of, latencies
 from cli.ledger import in_order
 from cli.observe import Version
 from cli.output import Output, Phase
+from contracts.evaluation import Metric
 from contracts.ledger import Decision, What
 from contracts.metadata import ModelMetadata
 
@@ -159,8 +161,18 @@ def test_shares_and_chart_show_the_canary() -> None:
     sent = [Sent(n * 0.1, 0.01, TWO if n >= 50 and n % 2 else ONE) for n in range(100)]
     shares = shares_over_time(sent, {ONE: "version 1", TWO: "version 2"}, 2)
     assert shares == {"version 1": [1.0, 0.5], "version 2": [0.0, 0.5]}
-    assert chart(shares, PLAIN_BARS) == [("version 1", "@="), ("version 2", " =")]
+    assert {name: bars_of(row, PLAIN_BARS) for name, row in shares.items()} == {"version 1": "@=", "version 2": " ="}
     assert shares_over_time([], {}, 5) == {}
+
+
+def test_quality_over_time_is_of_the_answers_alone() -> None:
+    right, wrong = Sent(1, 0.1, ONE, labels=("a", "b"), said=("a", "b")), Sent(6, 0.1, ONE, labels=("a", "b"), said=("a", "a"))
+    failed = Sent(9, 0.1, None, "503", labels=("a",))
+    assert quality_over_time([right, wrong, failed], Metric.ACCURACY, 3) == [1.0, None, 0.5]
+    assert quality_over_time([Sent(1, 0.1, ONE, labels=("3",), said=(1.0,))], Metric.RMSE, 1) == [2.0]
+    assert quality_over_time([], Metric.ACCURACY, 3) == []
+    assert bars_of([1.0, None, 0.5, 0.01, 7.0], PLAIN_BARS) == "@ =.@"
+    assert bars_of([5.0, 10.0], PLAIN_BARS, 10.0) == "=@"
 
 
 def test_latencies_are_of_answers() -> None:
