@@ -164,8 +164,8 @@ def _cooldown(seen: Observed, wanted: Retraining, rules: Rules) -> Skip | None:
     if seen.champion is None or seen.labelled >= needed:
         return None
     since = labels_since(seen.champion, seen.history)
-    first = window_start(since, rules.window) + needed * rules.window + rules.label_delay
-    if wanted.asked < first:
+    late = window_start(since, rules.window) + (needed + 1) * rules.window + rules.label_delay  # after so many whole windows
+    if wanted.asked < late:
         return Skip(f"{wanted.why}: cooldown of {needed} windows since the last retraining or deployment at {_time(since)}")
     return Skip(
         f"{wanted.why}: labels came in fewer than {needed} windows since {_time(since)}. "
