@@ -152,6 +152,8 @@ def test_a_rule_may_invoke_its_function_and_no_other(templates: Mapping[str, Tem
 def test_the_tick_is_an_event_at_the_time_it_was_due(templates: Mapping[str, Template]) -> None:
     schedules = {each["Properties"]["Name"]: each["Properties"] for each in templates["control"].of("Scheduler::Schedule").values()}
     assert schedules["breast-cancer-dev-tick"]["ScheduleExpression"] == "rate(15 minutes)"
+    # After monitoring has looked at the hour that ended.
+    assert schedules["breast-cancer-dev-retraining"]["ScheduleExpression"] == "cron(20 * * * ? *)"
     envelope = _literal(schedules["breast-cancer-dev-tick"]["Target"]["Input"])
     filled = envelope.replace("<aws.scheduler.execution-id>", "d32c5kddcf5bb8c3").replace(
         "<aws.scheduler.scheduled-time>", "2026-01-05T09:30:00Z"
