@@ -41,22 +41,19 @@ class Client:
     requests: int = 0
     answered_requests: int = 0
     failures: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """Rows whose cells are not of their columns' kinds, in the API's own words."""
     labelled: int = 0
     labels_sent: int = 0
-
-    @property
-    def failed_requests(self) -> int:
-        """Requests that got no 2xx."""
-        return len(self.failures)
 
     def predict(self, numbers: range) -> None:
         """Send rows as one request, those that do not fit alone."""
         fitting = [number for number in numbers if self.rows[number].fits]
         if fitting:
-            self._ask(fitting)
+            self._ask(fitting, self.failures)
         for number in numbers:
             if not self.rows[number].fits:
-                self._ask([number])
+                self._ask([number], self.refused)
 
     def label(self, end: int) -> None:
         """Send the labels of every row before `end` whose label was not sent yet. A row without answer or label has none to send."""
@@ -68,14 +65,14 @@ class Client:
         ]
         for start in range(0, len(known), MOST_LABELS):
             part = known[start : start + MOST_LABELS]
-            answer = self._send(self.labels_api, {"labels": part}, None, f"{len(part)} labels")
+            answer = self._send(self.labels_api, {"labels": part}, None, f"{len(part)} labels", self.failures)
             if answer is not None:
                 self.labels_sent += len(part)
 
-    def _ask(self, numbers: list[int]) -> None:
+    def _ask(self, numbers: list[int], failures: list[str]) -> None:
         identity = f"replay-{numbers[0] + 1}"
         what = f"row {numbers[0] + 1}" if len(numbers) == 1 else f"rows {numbers[0] + 1} to {numbers[-1] + 1}"
-        answer = self._send(self.api, {"instances": [self.rows[number].record for number in numbers]}, identity, what)
+        answer = self._send(self.api, {"instances": [self.rows[number].record for number in numbers]}, identity, what, failures)
         if answer is None:
             return
         self.answered_requests += 1
@@ -84,8 +81,8 @@ class Client:
         for number, found, name in zip(numbers, reply["predictions"], row_ids(identity, len(numbers)), strict=True):
             self.answers[number] = Answered(found["prediction"], artifact, name)
 
-    def _send(self, api: PredictionApi, document: dict[str, Any], identity: str | None, what: str) -> Answer | None:
-        """The answer, or None when there is none or it is no 2xx: then the failure is remembered."""
+    def _send(self, api: PredictionApi, document: dict[str, Any], identity: str | None, what: str, failures: list[str]) -> Answer | None:
+        """The answer, or None when there is none or it is no 2xx: then it is added to `failures`, or to the client's own for a 5xx."""
         self.requests += 1
         try:
             answer = api.post(json.dumps(document).encode(), inference_id=identity)
@@ -93,7 +90,9 @@ class Client:
             self.failures.append(f"{what}: no answer: {error!r}")
             return None
         if not 200 <= answer.status < 300:
-            self.failures.append(f"{what}: {answer.status} {answer.body[:300].decode(errors='replace')}")
+            (failures if answer.status < 500 else self.failures).append(
+                f"{what}: {answer.status} {answer.body[:300].decode(errors='replace')}"
+            )
             return None
         return answer
 

@@ -120,7 +120,8 @@ def _run(project: Project, folder: Path, table: ReplayTable, plan: Plan, output:
                 report.windows.append(turning.turn(rows, phase.show))
                 phase.result = window_line(report, report.windows[-1])
     finally:
-        report.requests, report.failures, report.labels = client.requests, client.failures, client.labels_sent
+        report.requests, report.labels = client.requests, client.labels_sent
+        report.failures, report.refused = client.failures, client.refused
         if running_twin(folder) is not None:
             report.versions = app.versions()
     with output.phase("ask the first model alone") as phase:

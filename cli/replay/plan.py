@@ -15,11 +15,14 @@ from cli.replay.score import metric_of
 from contracts.config import ApprovalPolicy, Config, MonitoringBackend
 from contracts.errors import DataError
 from contracts.evaluation import GateMode
+from contracts.monitoring import Thresholds
 
 WINDOW_HOURS = 1
 FEWEST_TRAIN_ROWS = 200
 FEWEST_WINDOW_ROWS = 100
 FEWEST_ROWS_OF_A_GATE = 10  # data.quality.minimum_rows takes no less
+FEWEST_ROWS_OF_A_VERDICT = 20  # monitoring.thresholds take no less
+ANSWERED_SHARE = 0.8
 LONGEST_DELAY_HOURS = 24 * 90  # monitoring.label_delay_hours takes no more
 
 
@@ -66,7 +69,10 @@ def write_project(project: Project, plan: Plan, trained_rows: int, folder: Path)
 
 
 def overridden(config: Config, plan: Plan, trained_rows: int) -> dict[str, Any]:
-    """tidewheel.yaml's values. Only what a replay needs differs: hourly windows of all traffic, no person, labels as late as asked."""
+    """tidewheel.yaml's values.
+
+    Only what a replay needs differs: hourly windows of all traffic, however small, no person, labels as late as asked.
+    """
     values = config.model_dump(mode="json", exclude_unset=True)
     values["environment"] = config.environment
     enough = max(FEWEST_ROWS_OF_A_GATE, min(config.data.quality.minimum_rows, trained_rows))
@@ -77,6 +83,7 @@ def overridden(config: Config, plan: Plan, trained_rows: int) -> dict[str, Any]:
         "label_delay_hours": plan.delay_hours,
         "capture_percent": 100,
         "backend": str(MonitoringBackend.PROCESSING_JOB),
+        "thresholds": values.get("monitoring", {}).get("thresholds", {}) | _minima(config.monitoring.thresholds, plan.window_rows),
     }
     # What is scored is what decides, unless the project says otherwise.
     if config.training.metric is None and config.training.gate.minimum is None:
@@ -86,3 +93,9 @@ def overridden(config: Config, plan: Plan, trained_rows: int) -> dict[str, Any]:
     mode = config.retraining.mode if plan.retrain else GateMode.DISABLED
     values["retraining"] = values.get("retraining", {}) | {"mode": str(mode), "monthly_cap": cap}
     return values
+
+
+def _minima(thresholds: Thresholds, window_rows: int) -> dict[str, int]:
+    """What a verdict needs: no more than a window holds, with room for rows without an answer or a label."""
+    most = max(FEWEST_ROWS_OF_A_VERDICT, int(window_rows * ANSWERED_SHARE))
+    return {name: min(getattr(thresholds, name), most) for name in ("minimum_rows", "minimum_labels")}

@@ -2,7 +2,8 @@
 
 Keys of the JSON that stay: ok, metric, score, rows, requests, failed_requests, retrainings, windows [{start, end, rows, score, drift,
 version, decision}]. `start` and `end` are the window's hour on the twin's clock; `first_row` and `last_row` count from 1 in the replay's
-order. Scores are over rows with a label.
+order. Scores are over rows with a label. A row that the API refuses, because its cells are not what the data contract says, is a failed
+request, named under `refused`; a replay is not ok when anything else fails.
 
 In hindsight, when every label is known, a window is bad when the version that answered scored worse on it than on its own holdout, by
 more than monitoring tolerates and chance explains; the quality had fallen in the bad windows that are not alone (as many as an alarm
@@ -53,14 +54,20 @@ class Report:
     versions: list[Version] = field(default_factory=list)
     requests: int = 0
     failures: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     labels: int = 0
     reason: str = ""
     seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
-        """True when every window was replayed and every request answered."""
+        """True when every window was replayed, and every request answered but for rows that do not fit the data contract."""
         return not self.reason and bool(self.windows) and not self.failures
+
+    @property
+    def failed_requests(self) -> int:
+        """Requests that got no 2xx."""
+        return len(self.failures) + len(self.refused)
 
     @property
     def total(self) -> Tally:
@@ -107,8 +114,9 @@ class Report:
             "scored_rows": self.total.rows,
             "labels": self.labels,
             "requests": self.requests,
-            "failed_requests": len(self.failures),
+            "failed_requests": self.failed_requests,
             "failures": self.failures[:SHOWN_FAILURES],
+            "refused": self.refused[:SHOWN_FAILURES],
             "retrainings": self.retrainings,
             "false_alarms": false_alarms(fell, onsets, looked_back),
             "detection_delay": detection_delay(fell, [bool(window.alarms) for window in self.windows]),
@@ -172,6 +180,8 @@ def show_report(output: Output, report: Report) -> None:
         output.say()
     for failure in report.failures[:SHOWN_FAILURES]:
         output.say(f"failed: {failure}", "red")
+    for refusal in report.refused[:SHOWN_FAILURES]:
+        output.say(f"refused: {refusal}", "yellow")
     for line in summary(report):
         output.say(line)
 
@@ -193,7 +203,7 @@ def summary(report: Report) -> list[str]:
         "nothing to detect" if delay is None and not any(report.fell()) else "not detected" if delay is None else _count(delay, "window")
     )
     lines.append(f"false alarms {document['false_alarms']}, detection delay: {words}")
-    lines.append(f"{report.requests:,} requests, failed requests = {len(report.failures)}, {report.seconds:.0f} s")
+    lines.append(f"{report.requests:,} requests, failed requests = {report.failed_requests}, {report.seconds:.0f} s")
     return lines
 
 

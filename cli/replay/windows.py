@@ -118,7 +118,7 @@ class Windows:
             self._clock.advance_to(first + step * number)
             self._client.predict(batch)
             self._client.label(batch.stop - self._plan.label_delay)
-            show(f"row {batch.stop:,}, {self._client.failed_requests} requests failed")
+            show(f"row {batch.stop:,}, {len(self._client.failures) + len(self._client.refused)} requests failed")
         answered_rows(self._client, rows)
 
     def _alarms(self) -> tuple[str, ...]:

@@ -108,6 +108,10 @@ def test_the_deployed_configuration_differs_only_where_it_must() -> None:
     replayed = Config.model_validate(overridden(config, Plan(40, 10, 25, retrain=False), 40))
     assert (replayed.approval.policy, replayed.retraining.mode) == ("auto", "disabled")
     assert (replayed.monitoring.window_hours, replayed.monitoring.label_delay_hours, replayed.monitoring.alarm.needed) == (1, 3, 1)
+    # A verdict asks for no more than a window holds, and for no more than usual.
+    assert (replayed.monitoring.thresholds.minimum_rows, replayed.monitoring.thresholds.minimum_labels) == (20, 20)
+    usual = Config.model_validate(overridden(config, Plan(900, 5000, 0), 900)).monitoring.thresholds
+    assert usual == config.monitoring.thresholds
     assert replayed.data.quality.minimum_rows == 40
     assert replayed.training == config.training.model_copy(update={"metric": "accuracy"})
     assert (replayed.serving, replayed.prefix) == (config.serving, config.prefix)
@@ -205,7 +209,8 @@ def test_a_row_that_does_not_fit_costs_no_other_its_answer(write_table: Write) -
         client.label(3)
         client.label(4)
     assert sorted(client.answers) == [0, 2, 3]
-    assert client.failures == ['row 2: 400 {"error": {"message": "x is not a number"}}']
+    assert client.failures == []
+    assert client.refused == ['row 2: 400 {"error": {"message": "x is not a number"}}']
     assert seen.sizes == [3, 1]
     # Once each, in order, under the ids of the answers; a row without a label has none.
     assert seen.labels == [{"inference_id": "replay-1-1", "label": "1"}, {"inference_id": "replay-1-3", "label": "0"}]
@@ -218,7 +223,7 @@ def test_an_api_that_is_gone_is_a_failure(write_table: Write) -> None:
     api = PredictionApi(account, "http://127.0.0.1:9/predict")
     client = Client(api, api, table.rows)
     client.predict(range(1))
-    assert (client.failed_requests, client.answers) == (1, {})
+    assert (len(client.failures), client.answers) == (1, {})
 
 
 @given(st.floats(0, 400 * 86400))

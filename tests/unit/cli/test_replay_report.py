@@ -64,12 +64,15 @@ def test_the_json_keeps_its_keys() -> None:
 
 def test_a_failure_an_interruption_or_no_window_is_not_ok() -> None:
     failed, interrupted, nothing = report(), report(), report()
-    failed.failures = ["row 7: 400 x is not a number"]
+    failed.failures = ["rows 1 to 20: 503 no"]
     interrupted.reason = "interrupted"
     interrupted.first = []
     nothing.windows = []
     assert [each.document()["ok"] for each in (failed, interrupted, nothing)] == [False, False, False]
-    assert failed.document()["failures"] == ["row 7: 400 x is not a number"]
+    assert failed.document()["failures"] == ["rows 1 to 20: 503 no"]
+    refused = report()
+    refused.refused = ["row 7: 400 x is not a number"]
+    assert [refused.document()[key] for key in ("ok", "failed_requests", "refused")] == [True, 1, refused.refused]
     # What was replayed until then is told; without all of the first model's answers nothing is said of it.
     assert interrupted.document()["score"] == pytest.approx(0.75)
     assert interrupted.document()["score_without_retraining"] is None
