@@ -50,7 +50,7 @@ def test_make_knows_its_targets(command: list[str]) -> None:
 def test_the_commands_run_in_their_order(tmp_path: Path) -> None:
     customers(tmp_path / "customers.csv")
     run = [c[1:] for c in commands("sh") if c[0] == "tide"]
-    assert [c[0] for c in run] == ["init", "demo", "up", "data", "train", "status", "predict", "reject", "down"]
+    assert [c[0] for c in run] == ["init", "demo", "up", "data", "train", "status", "predict", "why", "timeline", "rollback", "down"]
     try:
         for arguments in run:
             where = ["--port", "0", "--speed", "60"] if arguments[0] == "up" else []
