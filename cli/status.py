@@ -42,6 +42,7 @@ def read_status(app: App) -> dict[str, Any]:
         "runs": _runs(app) if "training" in stacks else [],
         "versions": _versions(app) if "training" in stacks else [],
         "endpoint": _endpoint(app),
+        **(_open(app) if "data" in stacks else {"held": None, "retraining": None}),
     }
 
 
@@ -75,6 +76,10 @@ def show_status(output: Output, report: dict[str, Any]) -> None:
         output.say(f"endpoint {endpoint['status']}, version {endpoint['live']} is live; traffic: {shares or 'none'}")
         if endpoint["reason"]:
             output.say(f"  {endpoint['reason']}")
+    if report["held"]:
+        output.say(f"held: {report['held']}", "yellow")
+    if report["retraining"]:
+        output.say(f"retraining {report['retraining']['name']} goes on: {report['retraining']['why']}")
     output.say("stacks: " + (", ".join(f"{part} {state}" for part, state in report["stacks"].items()) or "none. Next: tide up"))
 
 
@@ -115,6 +120,15 @@ def _endpoint(app: App) -> dict[str, Any] | None:
         "live": version_number(endpoint.live),
         "traffic": {version_number(package): share for package, share in endpoint.traffic.items()},
         "reason": endpoint.reason,
+    }
+
+
+def _open(app: App) -> dict[str, Any]:
+    """What waits for a person, and what the loop trains by itself at the moment."""
+    held, retraining = app.ledger.held(), app.ledger.open_retraining()
+    return {
+        "held": held.why if held else None,
+        "retraining": {"name": retraining.name, "why": retraining.why, "run": retraining.run} if retraining else None,
     }
 
 

@@ -24,10 +24,12 @@ class Hours:
         self.start = full_hour(self._clock.now())
         self._clock.advance_to(self.start)
 
-    def end(self) -> None:
-        """Move to the end of the present hour: what is sent now belongs to the next one."""
+    def end(self) -> bool:
+        """Move to the end of the present hour: what is sent now belongs to the next one. False when a slow machine was there already."""
         self.start += HOUR
+        in_time = self._clock.now() < self.start
         self._clock.advance_to(self.start)
+        return in_time
 
     def verdict(self, requests: int, show: Callable[[str], None]) -> MonitoringVerdict:
         """What monitoring says about the hour that has ended, in which at least so many requests were answered."""

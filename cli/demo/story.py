@@ -144,10 +144,9 @@ class Story:
         """An hour's traffic, its labels, and what monitoring says of it; `then` is what is sent from the end of the hour on."""
         sent = self._answered(traffic, what, HOUR_ROWS, show)
         self._label(sent)
-        before = len(sent)
-        hours.end()
+        expected = len(sent) if hours.end() else 0
         traffic.switch(then, self._rows[then])
-        verdict = hours.verdict(before, lambda text: show(f"{text}; {traffic.in_words()}"))
+        verdict = hours.verdict(expected, lambda text: show(f"{text}; {traffic.in_words()}"))
         return Hour(
             what, len(labels_of(sent)), tally(self._metric, (pair for one in sent for pair in one.pairs)).score, self._metric, verdict
         )
