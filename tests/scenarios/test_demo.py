@@ -79,7 +79,7 @@ def test_the_ledger_tells_the_story(told: Told) -> None:
 
 def test_every_phase_has_its_seconds_and_the_twin_is_gone(told: Told) -> None:
     folder, _, report = told
-    assert all(phase["seconds"] > 0 for phase in report["phases"])
+    assert all(phase["seconds"] >= 0 for phase in report["phases"])
     assert [phase["name"] for phase in report["phases"]][:3] == ["synthesise the app", "start the twin", "deploy the stacks"]
     assert running_twin(folder / ".tidewheel" / "demo") is None
 
