@@ -4,22 +4,16 @@ Keys of the JSON that stay: ok, metric, score, rows, requests, failed_requests, 
 version, decision}]. `start` and `end` are the window's hour on the twin's clock; `first_row` and `last_row` count from 1 in the replay's
 order. Scores are over rows with a label. A row that the API refuses, because its cells are not what the data contract says, is a failed
 request, named under `refused`; a replay is not ok when anything else fails.
-
-In hindsight, when every label is known, a window is bad when the version that answered scored worse on it than on its own holdout, by
-more than monitoring tolerates and chance explains; the quality had fallen in the bad windows that are not alone (as many as an alarm
-needs, among as many as it looks at). A false alarm is an alarm that began while in neither its window nor any that it looks back at the
-quality had fallen. The detection delay is the number of windows from the first fall to the first alarm at or after it: 0 when that very
-window raised it, None when nothing fell or nothing was raised.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 from cli.demo.charts import BARS, PLAIN_BARS
 from cli.observe import Version
 from cli.output import Output
+from cli.replay.hindsight import detection_delay, false_alarms, onsets
 from cli.replay.plan import Plan
 from cli.replay.score import Tally, together
 from cli.replay.windows import Window
@@ -95,14 +89,9 @@ class Report:
         references = [holdouts.get(window.version) if window.version is not None else None for window in self.windows]
         return [reference is not None and window.tally.fell(reference) for window, reference in zip(self.windows, references, strict=True)]
 
-    def onsets(self) -> list[int]:
-        """The windows in which an alarm began, by number from 0."""
-        alarms: list[tuple[str, ...]] = [(), *(window.alarms for window in self.windows)]
-        return [number for number, (before, now) in enumerate(pairwise(alarms)) if set(now) - set(before)]
-
     def document(self) -> dict[str, Any]:
         """As `--json` writes it."""
-        fell, onsets = self.fell(), self.onsets()
+        fell, alarms = self.fell(), [window.alarms for window in self.windows]
         looked_back = self.alarm.windows + (self.plan.delay_hours if self.plan else 0)
         return {
             "ok": self.ok,
@@ -118,34 +107,14 @@ class Report:
             "failures": self.failures[:SHOWN_FAILURES],
             "refused": self.refused[:SHOWN_FAILURES],
             "retrainings": self.retrainings,
-            "false_alarms": false_alarms(fell, onsets, looked_back),
-            "detection_delay": detection_delay(fell, [bool(window.alarms) for window in self.windows]),
+            "false_alarms": false_alarms(fell, onsets(alarms), looked_back),
+            "detection_delay": detection_delay(fell, [bool(each) for each in alarms]),
             "order_by": self.order_by,
             "plan": _plan(self.plan),
             "versions": [_version(version) for version in sorted(self.versions, key=lambda version: version.number)],
             "windows": [_window(self, number, fell[number]) for number in range(len(self.windows))],
             "seconds": round(self.seconds, 1),
         }
-
-
-def lasting(bad: list[bool], alarm: WindowAlarm) -> list[bool]:
-    """The bad windows that are not alone: of as many windows around it as an alarm looks at, as many are bad as it needs."""
-    stretches = [range(start, start + alarm.windows) for start in range(1 - alarm.windows, len(bad))]
-    enough = [stretch for stretch in stretches if sum(bad[number] for number in stretch if 0 <= number < len(bad)) >= alarm.needed]
-    return [is_bad and any(number in stretch for stretch in enough) for number, is_bad in enumerate(bad)]
-
-
-def false_alarms(fell: list[bool], onsets: Iterable[int], looked_back: int) -> int:
-    """How many alarms began without reason (see above)."""
-    return sum(not any(fell[max(0, number - looked_back) : number + 1]) for number in onsets)
-
-
-def detection_delay(fell: list[bool], alarms: list[bool]) -> int | None:
-    """Windows from the first fall to the first alarm at or after it (see above)."""
-    if True not in fell:
-        return None
-    first = fell.index(True)
-    return alarms.index(True, first) - first if True in alarms[first:] else None
 
 
 def headline(decisions: Iterable[Decision]) -> Decision | None:

@@ -8,8 +8,9 @@ from rich.console import Console
 
 from cli.observe import Version
 from cli.output import Output
+from cli.replay.hindsight import detection_delay, false_alarms, lasting, onsets
 from cli.replay.plan import Plan
-from cli.replay.report import Report, chart, detection_delay, false_alarms, headline, lasting, show_report, summary
+from cli.replay.report import Report, chart, headline, show_report, summary
 from cli.replay.score import Tally
 from cli.replay.windows import Window
 from contracts.config import WindowAlarm
@@ -79,7 +80,7 @@ def test_a_failure_an_interruption_or_no_window_is_not_ok() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fell", "onsets", "count"),
+    ("fell", "begun", "count"),
     [
         ([False, False, False], [1], 1),
         ([False, True, False], [1], 0),
@@ -88,8 +89,8 @@ def test_a_failure_an_interruption_or_no_window_is_not_ok() -> None:
         ([False, True], [0, 1], 1),
     ],
 )
-def test_an_alarm_is_false_when_no_window_that_it_looks_at_had_fallen(fell: list[bool], onsets: list[int], count: int) -> None:
-    assert false_alarms(fell, onsets, 2) == count
+def test_an_alarm_is_false_when_no_window_that_it_looks_at_had_fallen(fell: list[bool], begun: list[int], count: int) -> None:
+    assert false_alarms(fell, begun, 2) == count
 
 
 @pytest.mark.parametrize(
@@ -115,11 +116,7 @@ def test_the_delay_counts_from_the_first_fall(fell: str, alarms: str, delay: int
 
 
 def test_an_alarm_begins_once() -> None:
-    found = report()
-    found.windows = [
-        window(n, 0.9, alarms=alarms) for n, alarms in enumerate([(), ("drift",), ("drift",), ("drift", "quality"), (), ("drift",)])
-    ]
-    assert found.onsets() == [1, 3, 5]
+    assert onsets([(), ("drift",), ("drift",), ("drift", "quality"), (), ("drift",)]) == [1, 3, 5]
 
 
 def test_the_headline_is_what_says_most() -> None:
