@@ -80,8 +80,8 @@ class Report:
 
     @property
     def retrainings(self) -> int:
-        """Retrainings that were started."""
-        return sum(decision.what is What.RETRAINING_STARTED for window in self.windows for decision in window.decisions)
+        """Trainings within the windows; one that found too few labels trained nothing."""
+        return sum(decision.what is What.TRAINING_STARTED for window in self.windows for decision in window.decisions)
 
     def fell(self) -> list[bool]:
         """For each window, whether the quality had fallen, in hindsight."""

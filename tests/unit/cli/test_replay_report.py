@@ -35,9 +35,16 @@ def window(number: int, right: float, *decisions: Decision, version: int = 1, al
 
 def report() -> Report:
     """Good, fallen and found a window later, and mended by version 2."""
-    started, deployed = decision(What.RETRAINING_STARTED), decision(What.DEPLOYMENT_FINISHED, "the endpoint serves it")
+    asked, started, deployed = (
+        decision(what, "it said so") for what in (What.RETRAINING_STARTED, What.TRAINING_STARTED, What.DEPLOYMENT_FINISHED)
+    )
     found = Report(Metric.ACCURACY, Plan(200, 100, 100), requests=40, labels=300, seconds=12.0)
-    found.windows = [window(0, 0.9), window(1, 0.6), window(2, 0.6, started, deployed, alarms=("drift",)), window(3, 0.9, version=2)]
+    found.windows = [
+        window(0, 0.9),
+        window(1, 0.6, asked),
+        window(2, 0.6, asked, started, deployed, alarms=("drift",)),
+        window(3, 0.9, version=2),
+    ]
     found.first = [Tally(Metric.ACCURACY, 100, wrong, wrong) for wrong in (10, 40, 40, 40)]
     found.versions = [Version(number, f"arn/{number}", "Approved", "", START, None, {"accuracy": 0.9}) for number in (2, 1)]
     return found
@@ -58,8 +65,8 @@ def test_the_json_keeps_its_keys() -> None:
     assert [each["version"] for each in document["versions"]] == [1, 2]
     third = document["windows"][2]
     assert {"start", "end", "rows", "score", "drift", "version", "decision"} <= third.keys()
-    assert (third["decision"], third["why"], third["drift"]) == ("deployment_finished", "the endpoint serves it", "not_enough_data")
-    assert [each["what"] for each in third["decisions"]] == ["retraining_started", "deployment_finished"]
+    assert (third["decision"], third["why"], third["drift"]) == ("deployment_finished", "it said so", "not_enough_data")
+    assert [each["what"] for each in third["decisions"]] == ["retraining_started", "training_started", "deployment_finished"]
     assert (third["start"], third["first_row"], third["last_row"], third["fell"]) == ("2026-01-01T02:00:00+00:00", 401, 500, True)
 
 
