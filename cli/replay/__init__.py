@@ -9,4 +9,5 @@ first.py     what the first model alone would have answered to the same rows
 score.py     accuracy or RMSE
 hindsight.py falls, false alarms and detection delay, once every label is known
 report.py    the summary for people, and the same as JSON
+page.py      the same as a page, with the scores drawn
 """

@@ -21,6 +21,7 @@ from cli.project import Project, load_project
 from cli.release import endpoint_state
 from cli.replay.client import Client
 from cli.replay.first import first_answers
+from cli.replay.page import page
 from cli.replay.plan import Plan, make_plan, write_project
 from cli.replay.report import Report, show_report, window_line
 from cli.replay.score import metric_of, tally
@@ -37,6 +38,7 @@ from contracts.errors import DataError, StateError, TidewheelError
 
 SPEED = 10.0
 """Twin seconds per real second: an hour is six minutes of real work, so a retraining fits between two windows."""
+PAGE = "report.html"
 DATASET_LIMIT = 300.0
 START_LIMIT = 60.0
 RUN_LIMIT = 3600.0
@@ -69,7 +71,7 @@ def replay(
     project = load_project(config, environment)
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise StateError(f"--json {json_file}: there is no folder {json_file.parent}. Next: make it")
-    report = Report(metric_of(project.config.data.problem), alarm=project.config.monitoring.alarm)
+    report = Report(metric_of(project.config.data.problem), data.name, alarm=project.config.monitoring.alarm)
     folder = (project.state / "replay").resolve()
     began = time.monotonic()
     with only_one(folder):
@@ -93,12 +95,21 @@ def replay(
             report.seconds = time.monotonic() - began
             stop_twin(folder)
             end_leftovers(folder)
-            if json_file is not None:
-                json_file.write_text(json.dumps(report.document(), indent=2) + "\n", encoding="utf-8")
-            show_report(output, report)
+            _tell(report, output, folder / PAGE, json_file)
     if not report.ok:
         reason = report.reason or f"{len(report.failures)} of {report.requests} requests failed"
         raise StateError(f"the replay failed: {reason}\nlogs are in {folder}; the first to look at is {LOG}")
+
+
+def _tell(report: Report, output: Output, page_file: Path, json_file: Path | None) -> None:
+    """The result, as far as it came: as JSON, as a page and in words."""
+    document = report.document()
+    if json_file is not None:
+        json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    show_report(output, report)
+    if report.windows:
+        page_file.write_text(page(document, f"tide replay of {report.table}"), encoding="utf-8")
+        output.say(f"the windows as a page: {page_file}")
 
 
 def _run(project: Project, folder: Path, table: ReplayTable, plan: Plan, output: Output, report: Report) -> None:

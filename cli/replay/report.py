@@ -40,6 +40,7 @@ class Report:
     """What a replay collects while it runs. `reason` says why it did not come to its end; empty when it did."""
 
     metric: Metric
+    table: str = ""
     plan: Plan | None = None
     order_by: str | None = None
     alarm: WindowAlarm = field(default_factory=WindowAlarm)
@@ -109,6 +110,7 @@ class Report:
             "retrainings": self.retrainings,
             "false_alarms": false_alarms(fell, onsets(alarms), looked_back),
             "detection_delay": detection_delay(fell, [bool(each) for each in alarms]),
+            "table": self.table,
             "order_by": self.order_by,
             "plan": _plan(self.plan),
             "versions": [_version(version) for version in sorted(self.versions, key=lambda version: version.number)],

@@ -56,6 +56,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Compl
     done = tide(folder, "replay", "--data", "tides.csv", "--order-by", "minute", *sizes, "--json", "replay.json")
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert running_twin(folder / ".tidewheel" / "replay") is None
+    assert "<svg" in (folder / ".tidewheel" / "replay" / "report.html").read_text()
     return done, json.loads((folder / "replay.json").read_text())
 
 

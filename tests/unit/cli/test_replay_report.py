@@ -1,6 +1,7 @@
 """What a replay says at its end: keys of the JSON, alarms without reason, how late a change was found."""
 
 import io
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from rich.console import Console
 from cli.observe import Version
 from cli.output import Output
 from cli.replay.hindsight import detection_delay, false_alarms, lasting, onsets
+from cli.replay.page import page
 from cli.replay.plan import Plan
 from cli.replay.report import Report, chart, headline, show_report, summary
 from cli.replay.score import Tally
@@ -38,7 +40,7 @@ def report() -> Report:
     asked, started, deployed = (
         decision(what, "it said so") for what in (What.RETRAINING_STARTED, What.TRAINING_STARTED, What.DEPLOYMENT_FINISHED)
     )
-    found = Report(Metric.ACCURACY, Plan(200, 100, 100), requests=40, labels=300, seconds=12.0)
+    found = Report(Metric.ACCURACY, "tides.csv", Plan(200, 100, 100), requests=40, labels=300, seconds=12.0)
     found.windows = [
         window(0, 0.9),
         window(1, 0.6, asked),
@@ -140,7 +142,7 @@ def test_bars_are_on_one_scale_and_higher_is_better() -> None:
     assert lines[2].endswith("|@...|")
     assert lines[3].endswith("|..A.|")
     assert lines[4].endswith("|1112|")
-    errors = Report(Metric.RMSE, Plan(200, 100, 0, retrain=False))
+    errors = Report(Metric.RMSE, "tides.csv", Plan(200, 100, 0, retrain=False))
     errors.windows = [window(0, 0.9), window(1, 0.9)]
     errors.windows = [
         Window(each.start, each.end, each.rows, 100, Tally(Metric.RMSE, 100, loss), {1: 100}, None, (), (), 1.0)
@@ -163,3 +165,20 @@ def test_the_summary_says_what_retraining_gained() -> None:
     assert isinstance(shown, io.StringIO)
     assert "deployment_finished" in shown.getvalue()
     assert "1 retraining gained +0.0750" in shown.getvalue()
+
+
+def test_the_page_draws_every_window_and_trusts_no_text() -> None:
+    document = report().document()
+    document["windows"][2]["why"] = "<script>alert(1)</script>"
+    drawn = page(document, "tides & <moons>")
+    assert "<script>" not in drawn
+    assert "<title>tides &amp; &lt;moons&gt;</title>" in drawn
+    lines = re.findall(r'<polyline class="(\w+)" points="([^"]+)"', drawn)
+    places = {name: [tuple(map(float, point.split(","))) for point in points.split()] for name, points in lines}
+    assert [len(places[name]) for name in ("loop", "first")] == [4, 4]
+    # Window 4: the loop is back at its best, which is higher on the page, and the first model is not.
+    assert places["loop"][3][1] == places["loop"][0][1] < places["first"][3][1] == places["first"][2][1]
+    assert drawn.count('<rect class="alarm"') == 1
+    interrupted = report()
+    interrupted.first = []
+    assert '<polyline class="first" points=""/>' in page(interrupted.document(), "so far")
