@@ -20,6 +20,7 @@ from contracts.monitoring import Thresholds
 WINDOW_HOURS = 1
 FEWEST_TRAIN_ROWS = 200
 FEWEST_WINDOW_ROWS = 100
+WINDOWS = 20
 FEWEST_ROWS_OF_A_GATE = 10  # data.quality.minimum_rows takes no less
 FEWEST_ROWS_OF_A_VERDICT = 20  # monitoring.thresholds take no less
 ANSWERED_SHARE = 0.8
@@ -51,13 +52,19 @@ def make_plan(rows: int, train_rows: int | None, window_rows: int | None, label_
     if train >= rows:
         what = f"the first {train} rows train the first model" + ("" if train_rows else " (fewer would say little)")
         raise DataError([f"the table has {rows} rows, and {what}: nothing is left to replay. Next: a larger table, or fewer --train-rows"])
-    window = window_rows if window_rows is not None else max((rows - train) // 20, FEWEST_WINDOW_ROWS)
+    window = window_rows if window_rows is not None else _even_windows(rows - train)
     plan = Plan(train, window, window if label_delay is None else label_delay, retrain)
     if plan.delay_hours > LONGEST_DELAY_HOURS:
         raise DataError(
             [f"--label-delay {plan.label_delay} is more than {LONGEST_DELAY_HOURS} windows of {window} rows. Next: larger --window-rows"]
         )
     return plan
+
+
+def _even_windows(rows: int) -> int:
+    """The rows of each of WINDOWS windows, or of fewer, so that none is small, the last one included."""
+    count = max(1, min(WINDOWS, rows // FEWEST_WINDOW_ROWS))
+    return math.ceil(rows / count)
 
 
 def write_project(project: Project, plan: Plan, trained_rows: int, folder: Path) -> Project:

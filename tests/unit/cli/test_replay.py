@@ -96,6 +96,14 @@ def test_sizes_by_default() -> None:
     assert make_plan(700, 300, 50, 0, False) == Plan(300, 50, 0, retrain=False)
 
 
+@given(st.integers(201, 100_000))
+def test_no_window_by_default_is_small(rows: int) -> None:
+    plan = make_plan(rows, None, None, None, True)
+    sizes = [len(window) for window in plan.windows(rows)]
+    assert len(sizes) <= 20
+    assert len(sizes) == 1 or min(sizes) >= 80
+
+
 @pytest.mark.parametrize(("rows", "train"), [(200, None), (500, 500)])
 def test_a_table_that_is_too_small_is_refused(rows: int, train: int | None) -> None:
     with pytest.raises(DataError, match="nothing is left to replay"):
