@@ -5,7 +5,8 @@ S3 Object Created, datasets/*/manifest.json;
 alarms on windows; collect and monitoring
 jobs and runs that ended; every hour        -> start_training
 the end of each window                      -> start_monitoring
-model package, pending approval             -> approve_model
+model package, pending approval;
+every 15 minutes                            -> approve_model
 model package, any state; Endpoint stack;
 endpoint; its deployments; every 15 minutes -> reconcile_endpoint
 """
@@ -127,6 +128,9 @@ class ControlStack(cdk.Stack):
         function = self._function("approve_model", environment, self._policies.approve_model())
         waiting = {"ModelApprovalStatus": ["PendingManualApproval"], "ModelPackageStatus": ["Completed"]}
         self._on_sagemaker("model-registered", DetailType.MODEL_PACKAGE, self._in_group | waiting, function)
+        self._tick(
+            "ApprovalTick", "approval", "rate(15 minutes)", "Looks again at what waits for approval, whatever event was lost", function
+        )
 
     def _reconcile_endpoint(self) -> None:
         project = self._project

@@ -1,10 +1,12 @@
 """approve_model's view of the registry and of the evaluation reports."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlparse
 
 from contracts.metadata import approval_description
+from lambdas.approve_model.logic import PENDING
 
 
 class Registry:
@@ -17,6 +19,12 @@ class Registry:
         """A package as it is now, which may differ from what an event said."""
         found: Mapping[str, Any] = self._sagemaker.describe_model_package(ModelPackageName=arn)
         return found
+
+    def waiting(self, group: str, since: datetime) -> list[str]:
+        """The ARNs of a group's packages that were made since then and wait for approval."""
+        pages = self._sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group, ModelApprovalStatus=PENDING)
+        found = (summary for page in pages for summary in page["ModelPackageSummaryList"])
+        return [summary["ModelPackageArn"] for summary in found if summary["CreationTime"] >= since]
 
     def approve(self, arn: str, why: str) -> None:
         """Approve a package."""

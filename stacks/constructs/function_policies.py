@@ -69,9 +69,10 @@ class FunctionPolicies:
         ]
 
     def approve_model(self) -> list[iam.PolicyStatement]:
-        """Reads a package and its evaluation, approves it."""
+        """Finds packages that wait, reads one and its evaluation, approves it."""
         artifacts = self._data.artifacts_bucket_arn
         return [
+            self._packages(),
             allow(["sagemaker:DescribeModelPackage", "sagemaker:UpdateModelPackage"], [self._arns.packages]),
             allow(["s3:GetObject"], [f"{artifacts}/{RUNS}*"]),
             allow(["s3:ListBucket"], [artifacts]),
@@ -82,8 +83,7 @@ class FunctionPolicies:
     def reconcile_endpoint(self, deployment_role_arn: str) -> list[iam.PolicyStatement]:
         """Compares registry, stack and endpoint; updates the stack, rejects what failed."""
         return [
-            # AWS's tables leave open whether a group's list is the group's or its packages' matter.
-            allow(["sagemaker:ListModelPackages"], [self._arns.group, self._arns.packages]),
+            self._packages(),
             *self._live(),
             allow(["cloudwatch:DescribeAlarms"], [self._arns.alarm(name) for name in rollback_alarm_names(self._project)]),
             allow(["sagemaker:UpdateModelPackage"], [self._arns.packages]),
@@ -108,6 +108,10 @@ class FunctionPolicies:
             allow(["s3:PutObject"], [f"{bucket}/{prefix}*" for prefix in (GROUND_TRUTH, f"{QUARANTINE}{FEEDBACK}")]),
             self._key(),
         ]
+
+    def _packages(self) -> iam.PolicyStatement:
+        """AWS's tables leave open whether a group's list is the group's or its packages' matter."""
+        return allow(["sagemaker:ListModelPackages"], [self._arns.group, self._arns.packages])
 
     def _live(self) -> list[iam.PolicyStatement]:
         """From the endpoint to the model behind it, which names its package."""

@@ -151,7 +151,8 @@ def test_a_rule_may_invoke_its_function_and_no_other(templates: Mapping[str, Tem
 
 def test_the_tick_is_an_event_at_the_time_it_was_due(templates: Mapping[str, Template]) -> None:
     schedules = {each["Properties"]["Name"]: each["Properties"] for each in templates["control"].of("Scheduler::Schedule").values()}
-    assert schedules["breast-cancer-dev-tick"]["ScheduleExpression"] == "rate(15 minutes)"
+    for name in ("tick", "approval"):
+        assert schedules[f"breast-cancer-dev-{name}"]["ScheduleExpression"] == "rate(15 minutes)"
     # After monitoring has looked at the hour that ended.
     assert schedules["breast-cancer-dev-retraining"]["ScheduleExpression"] == "cron(20 * * * ? *)"
     envelope = _literal(schedules["breast-cancer-dev-tick"]["Target"]["Input"])

@@ -41,7 +41,8 @@ EXACTLY = {
     | {"sagemaker:DescribeModelPackage", "sagemaker:CreateProcessingJob", "iam:PassRole", "kms:DescribeKey", "kms:CreateGrant"},
     ("control", "ApproveModelRole"): FUNCTION
     | FAILURES
-    | {"s3:GetObject", "s3:ListBucket", "dynamodb:PutItem", "sagemaker:DescribeModelPackage", "sagemaker:UpdateModelPackage"},
+    | {"s3:GetObject", "s3:ListBucket", "dynamodb:PutItem"}
+    | {"sagemaker:ListModelPackages", "sagemaker:DescribeModelPackage", "sagemaker:UpdateModelPackage"},
     ("control", "ReconcileEndpointRole"): FUNCTION
     | FAILURES
     | LIVE
@@ -49,6 +50,7 @@ EXACTLY = {
     | {"cloudwatch:DescribeAlarms", "sagemaker:ListModelPackages", "sagemaker:UpdateModelPackage"}
     | {"cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents", "cloudformation:UpdateStack", "iam:PassRole"},
     ("control", "TickRole"): {"lambda:InvokeFunction"} | FAILURES,
+    ("control", "ApprovalTickRole"): {"lambda:InvokeFunction"} | FAILURES,
     ("control", "WindowTickRole"): {"lambda:InvokeFunction"} | FAILURES,
     ("control", "RetrainingTickRole"): {"lambda:InvokeFunction"} | FAILURES,
     ("control", "DeploymentRole"): {f"sagemaker:{verb}{kind}" for verb in ("Create", "Delete") for kind in SERVED}

@@ -1,6 +1,7 @@
 """approve_model: what the policy approves, what it leaves to a person and why, and what is none of its business."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -43,13 +44,30 @@ def test_a_model_that_passed_its_gate_is_approved_once(account: Client, event: E
     _put(GOOD)
     arn = register("PendingManualApproval", evaluation_uri=URI)
     change = event("model_package_pending", ModelPackageArn=arn)
-    assert handler.handle(change, context) == {"decision": What.MODEL_APPROVED}
-    assert handler.handle(change, context) == {"decision": None}
+    assert handler.handle(change, context) == {"decisions": {arn: What.MODEL_APPROVED}}
+    assert handler.handle(change, context) == {"decisions": {arn: None}}
     package = make_client("sagemaker").describe_model_package(ModelPackageName=arn)
     assert package["ModelApprovalStatus"] == "Approved"
     assert package["ApprovalDescription"] == "approved by policy: passed its gate with roc_auc 0.9500 on 100 holdout rows"
     (decision,) = decisions()
     assert (decision.what, decision.subject, decision.evidence[0].uri) == (What.MODEL_APPROVED, arn, URI)
+
+
+def test_a_tick_judges_every_package_of_the_last_day_that_waits(account: Client, event: Event, context: Any) -> None:
+    _put(GOOD)
+    waiting, doubtful, judged = (
+        register("PendingManualApproval", evaluation_uri=URI),
+        register("PendingManualApproval"),
+        register("Rejected"),
+    )
+    created = make_client("sagemaker").describe_model_package(ModelPackageName=doubtful)["CreationTime"]
+    late = event("tick") | {"time": (created + timedelta(hours=25)).isoformat()}
+    assert handler.handle(late, context) == {"decisions": {}}
+    tick = event("tick") | {"time": (created + timedelta(hours=23)).isoformat()}
+    assert handler.handle(tick, context) == {"decisions": {waiting: What.MODEL_APPROVED, doubtful: What.MODEL_LEFT_TO_A_PERSON}}
+    assert handler.handle(tick, context) == {"decisions": {doubtful: What.MODEL_LEFT_TO_A_PERSON}}
+    assert (_status(waiting), _status(judged)) == ("Approved", "Rejected")
+    assert len(decisions()) == 2
 
 
 @pytest.mark.parametrize(
@@ -69,7 +87,9 @@ def test_a_doubtful_model_is_left_to_a_person(
         _put(report)
     arn = register("PendingManualApproval", metadata, URI)
     for _ in range(2):
-        assert handler.handle(event("model_package_pending", ModelPackageArn=arn), context) == {"decision": What.MODEL_LEFT_TO_A_PERSON}
+        assert handler.handle(event("model_package_pending", ModelPackageArn=arn), context) == {
+            "decisions": {arn: What.MODEL_LEFT_TO_A_PERSON}
+        }
     assert _status(arn) == "PendingManualApproval"
     (decision,) = decisions()
     assert reason in decision.why
@@ -80,7 +100,7 @@ def test_the_manual_policy_leaves_every_model_to_a_person(account: Client, event
     (runtime.ROOT / "project.json").write_text(manual.model_dump_json())
     _put(GOOD)
     arn = register("PendingManualApproval", evaluation_uri=URI)
-    assert handler.handle(event("model_package_pending", ModelPackageArn=arn), context) == {"decision": What.MODEL_LEFT_TO_A_PERSON}
+    assert handler.handle(event("model_package_pending", ModelPackageArn=arn), context) == {"decisions": {arn: What.MODEL_LEFT_TO_A_PERSON}}
     assert "Next: tide approve" in decisions()[0].why
 
 
@@ -88,7 +108,7 @@ def test_the_manual_policy_leaves_every_model_to_a_person(account: Client, event
 def test_what_somebody_judged_already_stays_as_it_is(account: Client, event: Event, context: Any, approval: str) -> None:
     _put(GOOD)
     arn = register(approval, evaluation_uri=URI)
-    assert handler.handle(event("model_package_pending", ModelPackageArn=arn), context) == {"decision": None}
+    assert handler.handle(event("model_package_pending", ModelPackageArn=arn), context) == {"decisions": {arn: None}}
     assert _status(arn) == approval
     assert decisions() == []
 
