@@ -158,7 +158,9 @@ class GateRules(BaseModel):
             return Gate(passed=True, mode=self.mode)
         score, known = challenger[metric], baseline[metric]
         reasons = []
-        if metric.gain(score, known) <= 0:
+        # After an abrupt change the champion may itself be no better than guessing: then it is what must be beaten.
+        lost = fresh and champion is not None and not _knows_more(metric, champion.metrics, baseline)
+        if not lost and not _knows_more(metric, challenger, baseline):
             reasons.append(f"{metric} {score:.4f} is not better than {known:.4f}, which a model that ignores the features reaches")
         if self.minimum is not None and metric.gain(score, self.minimum) < 0:
             reasons.append(f"{metric} {score:.4f} is worse than the minimum of {self.minimum:.4f}")
@@ -190,3 +192,12 @@ class GateRules(BaseModel):
     def from_hyperparameters(cls, values: dict[str, str]) -> Self:
         """The rules that `hyperparameters` wrote."""
         return cls.model_validate_json(values["gate"])
+
+
+def _knows_more(metric: Metric, model: Mapping[Metric, float], baseline: Mapping[Metric, float]) -> bool:
+    """Whether a model is better than one that ignores the features.
+
+    Where nearly all rows are of one class, no model decides better than to say it always; that one is better then shows in its chances.
+    """
+    measures = (metric, Metric.LOG_LOSS) if metric in {Metric.ACCURACY, Metric.F1} else (metric,)
+    return any(each.gain(model[each], baseline[each]) > 0 for each in measures if each in model and each in baseline)

@@ -114,3 +114,16 @@ def test_every_problem_has_a_deciding_metric() -> None:
 def test_rules_survive_the_way_through_a_job() -> None:
     rules = GateRules(minimum=0.7, tolerance=0.1)
     assert GateRules.from_hyperparameters(rules.hyperparameters()) == rules
+
+
+def test_where_nearly_all_rows_are_of_one_class_better_chances_are_enough() -> None:
+    challenger, baseline = {Metric.ACCURACY: 0.95, Metric.LOG_LOSS: 0.15}, {Metric.ACCURACY: 0.95, Metric.LOG_LOSS: 0.2}
+    assert GateRules().decide(Metric.ACCURACY, challenger, baseline, None, fresh=False).passed
+    assert not GateRules().decide(Metric.ACCURACY, baseline, baseline, None, fresh=False).passed
+
+
+@pytest.mark.parametrize(("champion", "passed"), [(0.45, True), (0.52, False)])
+def test_a_champion_that_a_change_made_useless_is_what_must_be_beaten(champion: float, passed: bool) -> None:
+    rival = scored(Metric.ACCURACY, champion, gain_error=0.1)
+    assert decide(GateRules(), Metric.ACCURACY, 0.49, 0.5, rival, fresh=True).passed is passed
+    assert not decide(GateRules(), Metric.ACCURACY, 0.49, 0.5, rival, fresh=False).passed
