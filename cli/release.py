@@ -78,16 +78,19 @@ def endpoint_state(app: App) -> EndpointState:
     """One look at the endpoint, its stack and the registry. Raises StateError when the stack is not there.
 
     At rest: the stack and the endpoint are done, no deployment is open, and both serve what the registry asks for. (After a canary was
-    thrown back the stack still names its version, until it is told again what is live.) With every version rejected the endpoint keeps what
-    it serves, and that is rest too. The registry is read last: a version that fails in production is rejected before its deployment is
-    closed, so a closed deployment is never seen beside an approval that is about to go.
+    thrown back the stack still names its version, until it is told again what is live.) A quarantined version that is approved is about to
+    be rejected. With every version rejected the endpoint keeps what it serves, and that is rest too. The registry is read last: a version
+    that fails in production is rejected before its deployment is closed, so a closed deployment is never seen beside an approval that is
+    about to go.
     """
     stack = find_stack(app.cloudformation, f"{app.prefix}-endpoint")
     if stack is None:
         raise StateError(f"stack {app.prefix}-endpoint is not there. Next: tide up (or cdk deploy --all for your AWS account)")
     endpoint = app.endpoint()
     deploying = app.ledger.open_deployment() is not None
-    wanted = highest_approved(app)
+    condemned = app.ledger.quarantines().keys() - {endpoint.live if endpoint else None}
+    approved = approved_versions(app)
+    wanted = max(approved, default=None)
     live = version_number(endpoint.live) if endpoint else None
     told = {parameter["ParameterKey"]: parameter.get("ParameterValue", "") for parameter in stack.get("Parameters", [])}
     served = {live, version_number(told.get("ModelPackageArn"))}
@@ -96,14 +99,15 @@ def endpoint_state(app: App) -> EndpointState:
         or stack["StackStatus"].endswith("_IN_PROGRESS")
         or (endpoint is not None and endpoint.status != "InService")
         or (wanted is not None and served != {wanted})
+        or not condemned.isdisjoint(approved.values())
     )
     return EndpointState(moving, live, wanted, _in_words(app, stack["StackStatus"], endpoint, moving))
 
 
-def highest_approved(app: App) -> int | None:
-    """The version that the endpoint is to serve."""
+def approved_versions(app: App) -> dict[int, str]:
+    """The ARN of every approved version; the endpoint is to serve the highest."""
     pages = app.sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=app.prefix, ModelApprovalStatus=APPROVED)
-    return max((summary["ModelPackageVersion"] for page in pages for summary in page["ModelPackageSummaryList"]), default=None)
+    return {each["ModelPackageVersion"]: each["ModelPackageArn"] for page in pages for each in page["ModelPackageSummaryList"]}
 
 
 def _in_words(app: App, stack: str, endpoint: Endpoint | None, waits: bool) -> str:

@@ -52,6 +52,7 @@ class Loop:
     status: str = "InService"
     live: int = 1
     alarms: tuple[str, ...] = ()
+    quarantined: tuple[int, ...] = ()
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -64,7 +65,9 @@ class Loop:
         self.asked.append(operation)
         if operation == "list_processing_jobs":
             return Pages({"ProcessingJobSummaries": [{"ProcessingJobName": name} for name in self.jobs]})
-        approved = [{"ModelPackageVersion": n} for n, approval in enumerate(self.approvals, 1) if approval == "Approved"]
+        approved = [
+            {"ModelPackageVersion": n, "ModelPackageArn": arn(n)} for n, approval in enumerate(self.approvals, 1) if approval == "Approved"
+        ]
         return Pages({"ModelPackageSummaryList": approved})
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
@@ -79,6 +82,9 @@ class Loop:
 
     def open_retraining(self) -> Retraining | None:
         return self.retraining
+
+    def quarantines(self) -> dict[str, None]:
+        return dict.fromkeys(map(arn, self.quarantined))
 
     def held(self) -> Hold | None:
         return self.hold
@@ -104,6 +110,8 @@ REST = {
     "nothing yet": Loop(runs=(), datasets=(), approvals=(), told=0, live=0),
     "a version that was left to a person": Loop(approvals=("Approved", "PendingManualApproval"), left=(2,)),
     "every version rejected": Loop(approvals=("Rejected",)),
+    "a quarantined version": Loop(approvals=("Approved", "Rejected"), quarantined=(2,)),
+    "a quarantined version that is live for want of another": Loop(quarantined=(1,)),
     "a lower approved version": Loop(approvals=("Approved", "Approved"), told=2, live=2),
 }
 MOVES = {
@@ -120,6 +128,10 @@ MOVES = {
     "an alarm that keeps a deployment waiting": (
         Loop(approvals=("Approved", "Approved"), alarms=("p-dev-5xx",)),
         "waits for p-dev-5xx to end",
+    ),
+    "a quarantined version that was approved again": (
+        Loop(approvals=("Approved", "Approved"), told=2, live=2, quarantined=(1,)),
+        "endpoint InService",
     ),
     "a hold": (Loop(approvals=("Approved", "Approved"), hold=Hold(why="no quota", time=NOW)), "held: no quota"),
 }
