@@ -173,9 +173,17 @@ class GateRules(BaseModel):
 
         On the dataset's own holdout: by more than the tolerance, and by more than chance explains at 95 %, one-sided. On fresh rows: by
         more than FRESH_CHANCE or GUARD_CHANCE. Of two models that the holdout cannot tell apart, the one on newer data is taken.
+
+        When instruments move, a champion may still order the rows well and call them all the same: then being right more often is enough.
         """
         rows = "fresh rows" if fresh else "holdout"
+        guards = [name for name in champion.gain_errors if name is not metric]
+        righter = fresh and any(
+            name.gain(challenger[name], champion.metrics[name]) > CHANCE * champion.gain_errors[name] for name in guards
+        )
         for name, error in champion.gain_errors.items():
+            if righter and name is metric:
+                continue
             before, after = champion.metrics[name], challenger[name]
             if fresh:
                 allowed = (FRESH_CHANCE if name is metric else GUARD_CHANCE) * error

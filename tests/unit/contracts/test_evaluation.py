@@ -91,6 +91,17 @@ def test_on_fresh_rows_a_better_order_does_not_make_up_for_more_mistakes() -> No
     assert gate.reasons == ("accuracy 0.7200 is worse than the champion's 0.7500 on the same fresh rows, by more than 0.0100",)
 
 
+@pytest.mark.parametrize(("accuracy", "passed"), [(0.83, True), (0.60, False)])
+def test_on_fresh_rows_clearly_fewer_mistakes_make_up_for_a_worse_order(accuracy: float, passed: bool) -> None:
+    champion = Champion(
+        model_package_arn="arn",
+        metrics={Metric.ROC_AUC: 0.995, Metric.ACCURACY: 0.59},
+        gain_errors=dict.fromkeys(compared_metrics(Problem.BINARY, Metric.ROC_AUC, fresh=True), 0.01),
+    )
+    scores = {Metric.ROC_AUC: 0.98, Metric.ACCURACY: accuracy}
+    assert GateRules().decide(Metric.ROC_AUC, scores, {Metric.ROC_AUC: 0.5}, champion, fresh=True).passed is passed
+
+
 def test_what_is_compared() -> None:
     assert compared_metrics(Problem.BINARY, Metric.ROC_AUC, fresh=False) == (Metric.ROC_AUC,)
     assert compared_metrics(Problem.MULTICLASS, Metric.ACCURACY, fresh=True) == (Metric.ACCURACY,)
