@@ -115,6 +115,8 @@ class AwsAccount:
         endpoint = self._live.endpoint()
         champion = self._champion(endpoint) if endpoint else None
         history = self._ledger.retrainings(self._now - REMEMBERED)
+        # A lock is judged as of when it was asked for: to an event that is older than it, its labels would seem not to have come yet.
+        labelled = self._labelled(champion, history, lock.asked if lock else self._now) if champion else 0
         return Observed(
             now=self._now,
             alarms=self._alarms.read(),
@@ -124,7 +126,7 @@ class AwsAccount:
             job=self._jobs.read(lock.name) if lock and not lock.execution else None,
             run=execution.run if execution else None,
             history=history,
-            labelled=self._labelled(champion, history) if champion else 0,
+            labelled=labelled,
             thrown_back=tuple(item.time for item in self._ledger.quarantines()),
             last_success=self._pipeline.last_success(),
             skipped=self._ledger.skipped() is not None,
@@ -144,7 +146,7 @@ class AwsAccount:
     def start_run(self, action: StartRun) -> None:
         """Start the run as the manifest's event would."""
         cause = Cause("", S3_SOURCE, self._variables.data_bucket, action.manifest_key)
-        self._starter.start(cause, None, self._now)
+        self._starter.start(cause, None, self._now, action.retraining.name)
 
     def settle(self, action: Settle) -> None:
         """Into the history first, then into the decisions, and only then is the lock free: what died half way is settled again."""
@@ -191,9 +193,9 @@ class AwsAccount:
         for arn in self._pipeline.unsuccessful(self._now - longest):
             self.record_end(arn)
 
-    def _labelled(self, champion: Champion, history: tuple[Retraining, ...]) -> int:
+    def _labelled(self, champion: Champion, history: tuple[Retraining, ...], moment: datetime) -> int:
         needed = windows_needed(history, self.rules)
-        return self._labels.windows(labels_since(champion, history), self._now, self.rules.window, needed)
+        return self._labels.windows(labels_since(champion, history), moment, self.rules.window, needed)
 
     def _champion(self, endpoint: Endpoint) -> Champion | None:
         metadata = self._live.metadata(endpoint.package_arn) if endpoint.package_arn else None

@@ -30,8 +30,12 @@ class Starter:
     clients: Callable[[str], Any]
     dataset: str
 
-    def start(self, cause: Cause, version_id: str | None, now: datetime) -> dict[str, str]:
-        """Start the run that a cause asks for. Gives the run's name and the execution's ARN. Raises DataError."""
+    def start(self, cause: Cause, version_id: str | None, now: datetime, retraining: str | None = None) -> dict[str, str]:
+        """Start the run that a cause asks for. Gives the run's name and the execution's ARN. Raises DataError.
+
+        `retraining`: whose run it is, when the guard starts it; the same rows may have been collected under an earlier name, which their
+        manifest keeps.
+        """
         variables, sagemaker = self.variables, self.clients("sagemaker")
         ledger = Ledger(self.clients("dynamodb"), variables.ledger_table)
         content = Manifests(self.clients("s3")).read(cause.bucket, cause.key, version_id)
@@ -40,7 +44,8 @@ class Starter:
         rival = self._name_champion(run)
         values = parameters(run, cause, manifest.version, variables.artifacts_bucket, variables.git_commit)
         execution = Pipeline(sagemaker, variables.pipeline_name).start(values, request_token(run))
-        retraining = collection_of(manifest.files[-1].key) if manifest.fresh else None
+        if retraining is None and manifest.fresh is not None:
+            retraining = collection_of(manifest.files[-1].key)
         known = ledger.trained(retraining, run, execution, now) if retraining else None
         decision = Decision(
             time=known or now,

@@ -169,6 +169,29 @@ def test_the_manifests_own_event_starts_the_same_run(
     assert _whats().count(What.TRAINING_STARTED) == 1
 
 
+def test_rows_that_were_collected_under_another_name_are_trained_on_and_settled(
+    parent: Manifest, look: Look, now: datetime, config: Config
+) -> None:
+    look()
+    manifest = _collected("earlier", now, config, parent)
+    _says(f"{now:%Y%m%d%H%M%S}", now, manifest_key=manifest_key("flowers", manifest.version), dataset_version=manifest.version)
+    assert look() == ["StartRun"]
+    assert look() == ["Settle"]
+    assert _ledger().open_retraining() is None
+
+
+def test_an_event_older_than_the_lock_does_not_take_it_away(
+    parent: Manifest, look: Look, now: datetime, golden: Callable[[str], Event], context: Any
+) -> None:
+    look()
+    wanted = _ledger().open_retraining()
+    assert wanted is not None
+    sagemaker_backends[ACCOUNT][REGION].processing_jobs.clear()  # the lock is taken, and its job is not there yet
+    stale = golden("tick") | {"time": (now - timedelta(days=6)).isoformat()}
+    assert handler.handle(stale, context)["actions"] == ["Collect"]
+    assert _ledger().open_retraining() == wanted
+
+
 @pytest.mark.parametrize("rings", [True, False])
 def test_too_few_labels_are_recorded_with_their_evidence(
     account: Client, parent: Manifest, look: Look, now: datetime, capsys: pytest.CaptureFixture[str], rings: bool
