@@ -30,7 +30,10 @@ STACKS = ("data", "training", "endpoint", "serving", "control")
 
 @dataclass(frozen=True)
 class Version:
-    """A model package. `approval` is PendingManualApproval, Approved or Rejected; `metadata` is None for a package made elsewhere."""
+    """A model package. `approval` is PendingManualApproval, Approved or Rejected; `metadata` is None for a package made elsewhere.
+
+    `metrics` are over the rows of its holdout.
+    """
 
     number: int
     arn: str
@@ -39,6 +42,7 @@ class Version:
     created: datetime
     metadata: ModelMetadata | None
     metrics: dict[str, float]
+    holdout_rows: int | None = None
 
     @property
     def dataset_version(self) -> str | None:
@@ -80,7 +84,7 @@ class App:
         self.sagemaker = account.client("sagemaker")
         self.dynamodb = account.client("dynamodb")
         self.cloudwatch = account.client("cloudwatch")
-        self._metrics: dict[str, dict[str, float]] = {}
+        self._evaluations: dict[str, Evaluation] = {}
         self._packages: dict[str, str] = {}
         self._manifests: dict[str, Manifest] = {}
 
@@ -229,6 +233,7 @@ class App:
         except ValidationError:
             metadata = None  # registered by hand, not by this project's pipeline
         report = found.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {}).get("S3Uri")
+        evaluation = self._evaluation(report) if report else None
         return Version(
             found["ModelPackageVersion"],
             arn,
@@ -236,16 +241,16 @@ class App:
             found.get("ApprovalDescription", ""),
             found["CreationTime"],
             metadata,
-            self._metrics_of(report) if report else {},
+            {str(name): value for name, value in evaluation.metrics.items()} if evaluation else {},
+            evaluation.rows if evaluation else None,
         )
 
-    def _metrics_of(self, uri: str) -> dict[str, float]:
-        """The metrics in an evaluation.json, which never changes once it is written."""
-        if uri not in self._metrics:
+    def _evaluation(self, uri: str) -> Evaluation:
+        """An evaluation.json, which never changes once it is written."""
+        if uri not in self._evaluations:
             bucket, _, key = uri.removeprefix("s3://").partition("/")
-            evaluation = Evaluation.model_validate_json(self.read(bucket, key))
-            self._metrics[uri] = {str(name): value for name, value in evaluation.metrics.items()}
-        return self._metrics[uri]
+            self._evaluations[uri] = Evaluation.model_validate_json(self.read(bucket, key))
+        return self._evaluations[uri]
 
     def _traffic(self, endpoint: dict[str, Any], live: str | None) -> dict[str, float]:
         """During a shift SageMaker lists the new fleet under PendingDeploymentSummary, each fleet with its weight."""

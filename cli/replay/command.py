@@ -69,8 +69,8 @@ def replay(
     """Replay a table in its order as live traffic with late labels, on a fresh twin: what would the loop have done, and gained?"""
     output = Output()
     project = load_project(config, environment)
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise StateError(f"--json {json_file}: there is no folder {json_file.parent}. Next: make it")
+    if json_file is not None:
+        _check_place(json_file)
     report = Report(metric_of(project.config.data.problem), data.name, alarm=project.config.monitoring.alarm)
     folder = (project.state / "replay").resolve()
     began = time.monotonic()
@@ -101,6 +101,14 @@ def replay(
         raise StateError(f"the replay failed: {reason}\nlogs are in {folder}; the first to look at is {LOG}")
 
 
+def _check_place(json_file: Path) -> None:
+    """Before the work, not after it."""
+    if json_file.is_dir():
+        raise StateError(f"--json {json_file} is a folder. Next: give a file in it, such as {json_file / 'replay.json'}")
+    if not json_file.absolute().parent.is_dir():
+        raise StateError(f"--json {json_file}: there is no folder {json_file.parent}. Next: make it")
+
+
 def _tell(report: Report, output: Output, page_file: Path, json_file: Path | None) -> None:
     """The result, as far as it came: as JSON, as a page and in words."""
     document = report.document()
@@ -116,10 +124,7 @@ def _run(project: Project, folder: Path, table: ReplayTable, plan: Plan, output:
     order = f"in the order of {table.order}" if table.order else "in the file's order"
     windows = plan.windows(len(table.rows))
     output.say(f"{project.config.prefix} on a fresh twin: {len(table.rows):,} rows {order}", "bold")
-    output.say(
-        f"{plan.train_rows:,} rows train the first model; {len(windows)} windows of {plan.window_rows:,} rows; "
-        f"labels {plan.label_delay:,} rows late; retraining {'on' if plan.retrain else 'off'}"
-    )
+    output.say(plan.in_words(len(table.rows)))
     app = _deployed(project, folder, table, plan, output)
     client = Client(
         PredictionApi(app.account, app.api_url), PredictionApi(app.account, app.feedback_url), table.rows, labelled=plan.train_rows

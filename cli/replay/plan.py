@@ -45,6 +45,16 @@ class Plan:
         """The rows of each window; the last one may be shorter."""
         return [range(first, min(first + self.window_rows, rows)) for first in range(self.train_rows, rows, self.window_rows)]
 
+    def in_words(self, rows: int) -> str:
+        """The plan for a table of so many rows, for people."""
+        count = len(self.windows(rows))
+        late = f"labels {self.label_delay:,} rows late" if self.label_delay else "labels at once"
+        never = ", so none comes before the end" if self.label_delay >= rows - self.train_rows else ""
+        return (
+            f"{self.train_rows:,} rows train the first model; {count} window{'s' if count > 1 else ''} of {self.window_rows:,} rows; "
+            f"{late}{never}; retraining {'on' if self.retrain else 'off'}"
+        )
+
 
 def make_plan(rows: int, train_rows: int | None, window_rows: int | None, label_delay: int | None, retrain: bool) -> Plan:
     """The sizes that were asked for, and for the others what the table suggests. Raises DataError when the table is too small for them."""
@@ -52,11 +62,13 @@ def make_plan(rows: int, train_rows: int | None, window_rows: int | None, label_
     if train >= rows:
         what = f"the first {train} rows train the first model" + ("" if train_rows else " (fewer would say little)")
         raise DataError([f"the table has {rows} rows, and {what}: nothing is left to replay. Next: a larger table, or fewer --train-rows"])
-    window = window_rows if window_rows is not None else _even_windows(rows - train)
+    window = min(window_rows, rows - train) if window_rows is not None else _even_windows(rows - train)
     plan = Plan(train, window, window if label_delay is None else label_delay, retrain)
     if plan.delay_hours > LONGEST_DELAY_HOURS:
         raise DataError(
-            [f"--label-delay {plan.label_delay} is more than {LONGEST_DELAY_HOURS} windows of {window} rows. Next: larger --window-rows"]
+            [
+                f"--label-delay {plan.label_delay} is more than {LONGEST_DELAY_HOURS} windows of {window} rows. Next: a smaller one, or larger --window-rows"
+            ]
         )
     return plan
 

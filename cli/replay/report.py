@@ -13,7 +13,7 @@ from typing import Any
 from cli.demo.charts import BARS, PLAIN_BARS
 from cli.observe import Version
 from cli.output import Output
-from cli.replay.hindsight import detection_delay, false_alarms, onsets
+from cli.replay.hindsight import detection_delay, false_alarms, lasting, onsets
 from cli.replay.plan import Plan
 from cli.replay.score import Tally, together
 from cli.replay.windows import Window
@@ -85,10 +85,14 @@ class Report:
         return sum(decision.what is What.TRAINING_STARTED for window in self.windows for decision in window.decisions)
 
     def fell(self) -> list[bool]:
-        """For each window, whether the quality had fallen, in hindsight."""
-        holdouts = {version.number: version.metrics.get(str(self.metric)) for version in self.versions}
-        references = [holdouts.get(window.version) if window.version is not None else None for window in self.windows]
-        return [reference is not None and window.tally.fell(reference) for window, reference in zip(self.windows, references, strict=True)]
+        """For each window, whether the quality had fallen, in hindsight (see hindsight.py)."""
+        by_number = {version.number: version for version in self.versions}
+        return lasting([self._bad(window, by_number.get(window.version or 0)) for window in self.windows], self.alarm)
+
+    def _bad(self, window: Window, version: Version | None) -> bool:
+        """Whether the version that answered scored worse than on its holdout."""
+        reference = version.metrics.get(str(self.metric)) if version else None
+        return version is not None and reference is not None and window.tally.fell(reference, version.holdout_rows)
 
     def document(self) -> dict[str, Any]:
         """As `--json` writes it."""

@@ -30,13 +30,18 @@ class Tally:
         """The metric; None without rows."""
         return _score(self.metric, self.loss / self.rows) if self.rows else None
 
-    def fell(self, reference: float) -> bool:
-        """Whether the score is worse than a reference by more than monitoring tolerates, and by more than chance explains."""
+    def fell(self, reference: float, reference_rows: int | None = None) -> bool:
+        """Whether the score is worse than a reference by more than monitoring tolerates, and by more than chance explains.
+
+        The reference's own rows have their chance too, as in training/monitoring/judge.py; None takes it as exact.
+        """
         score = self.score
         if score is None or self.rows < 2:
             return False
         mean = self.loss / self.rows
         error = math.sqrt(max(0.0, self.squares / self.rows - mean**2) / self.rows)
+        if reference_rows is not None:
+            error *= math.sqrt(1 + self.rows / reference_rows)
         tolerated = Thresholds().quality_tolerance * abs(reference)
         return self.metric.gain(reference, score) > tolerated and mean - _mean_loss(self.metric, reference) > CHANCE * error
 

@@ -94,6 +94,13 @@ def test_sizes_by_default() -> None:
     assert make_plan(10_000, None, None, None, True) == Plan(2000, 400, 400)
     assert make_plan(700, None, None, None, True) == Plan(200, 100, 100)
     assert make_plan(700, 300, 50, 0, False) == Plan(300, 50, 0, retrain=False)
+    assert make_plan(700, 300, 5000, None, True) == Plan(300, 400, 400)
+
+
+def test_a_plan_says_when_no_label_can_come() -> None:
+    assert "labels at once; retraining off" in Plan(300, 100, 0, retrain=False).in_words(700)
+    assert "4 windows of 100 rows; labels 399 rows late; retraining on" in Plan(300, 100, 399).in_words(700)
+    assert "1 window of 400 rows; labels 400 rows late, so none comes before the end" in Plan(300, 400, 400).in_words(700)
 
 
 @given(st.integers(201, 100_000))
@@ -146,6 +153,13 @@ def test_scores() -> None:
 )
 def test_a_fall_is_more_than_tolerated_and_more_than_chance(right: int, rows: int, fell: bool) -> None:
     assert tally(Metric.ACCURACY, [("a", "a" if number < right else "b") for number in range(rows)]).fell(0.9) is fell
+
+
+def test_a_small_holdout_has_chance_of_its_own() -> None:
+    found = tally(Metric.ACCURACY, [("a", "a" if number < 80 else "b") for number in range(100)])
+    assert found.fell(0.9)
+    assert found.fell(0.9, 1000)
+    assert not found.fell(0.9, 40)
 
 
 def test_an_error_that_grows_is_a_fall() -> None:

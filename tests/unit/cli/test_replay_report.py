@@ -124,6 +124,15 @@ def test_the_delay_counts_from_the_first_fall(fell: str, alarms: str, delay: int
     assert detection_delay([mark == "F" for mark in fell], [mark == "A" for mark in alarms]) == delay
 
 
+def test_a_lone_bad_window_is_no_fall_and_its_alarm_is_false() -> None:
+    found = report()
+    found.windows = [window(0, 0.9), window(1, 0.6, alarms=("quality",)), window(2, 0.9)]
+    found.first = [each.tally for each in found.windows]
+    document = found.document()
+    assert [each["fell"] for each in document["windows"]] == [False, False, False]
+    assert (document["false_alarms"], document["detection_delay"]) == (1, None)
+
+
 def test_an_alarm_begins_once() -> None:
     assert onsets([(), ("drift",), ("drift",), ("drift", "quality"), (), ("drift",)]) == [1, 3, 5]
 
