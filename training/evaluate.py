@@ -8,7 +8,8 @@ A champion that cannot be scored on this holdout, because columns or classes hav
 challenger is judged without it. A champion whose digest is not the registered one stops the job: somebody changed it.
 
 When the holdout is of fresh rows, the challenger is the model that was fitted without them; what goes live is the same, fitted again on
-those too (train.py), and the report says so.
+those too (train.py), and the report says so. A champion of the same dataset version (a person trains once more) has learnt them in this
+way too, so it is scored as it was before. Of any other holdout a champion that was fitted on everything may know rows; the report warns.
 """
 
 import argparse
@@ -55,7 +56,7 @@ def main(paths: Paths, options: list[str]) -> None:
         challenger = PipelinePredictor.load(model, JUDGED_FILE if record.refit else MODEL_FILE)
         holdout = Holdout.read(paths.processing_input(layout.HOLDOUT_CHANNEL), challenger.signature)
         champion, note = ask_champion(
-            paths.processing_input(layout.CHAMPION_CHANNEL), Path(temporary) / "champion", challenger.signature, holdout.table
+            paths.processing_input(layout.CHAMPION_CHANNEL), Path(temporary) / "champion", challenger.signature, holdout
         )
         for name in (layout.STATISTICS, layout.CONSTRAINTS, SIGNATURE):
             shutil.copyfile(model / name, output / name)
@@ -145,8 +146,8 @@ def compare(
     return evaluation.Champion(model_package_arn=champion.model_package_arn, metrics=scores, gain_errors=errors)
 
 
-def ask_champion(folder: Path, workspace: Path, signature: Signature, table: pd.DataFrame) -> tuple[Answers | None, str | None]:
-    """(the champion's predictions, None), (None, why it has none), or (None, None) when there is no champion yet."""
+def ask_champion(folder: Path, workspace: Path, signature: Signature, holdout: Holdout) -> tuple[Answers | None, str | None]:
+    """(the champion's predictions, and what is to be said about them), (None, why it has none), or (None, None) when there is none yet."""
     reference = ChampionReference.model_validate_json((folder / layout.CHAMPION).read_bytes())
     if reference.model_package_arn is None:
         return None, None
@@ -154,12 +155,25 @@ def ask_champion(folder: Path, workspace: Path, signature: Signature, table: pd.
         raise ArtifactError(f"{layout.CHAMPION} names {reference.model_package_arn} without its SHA-256, so it cannot be verified")
     unpack(folder / layout.MODEL_ARCHIVE, workspace)
     verify(workspace, reference.artifact_sha256, layout.CHAMPION)
+    name, note = as_unseeing(TrainingRecord.read(workspace), holdout.schema)
     try:
-        champion = PipelinePredictor.load(workspace)
-        predictions = in_order_of(signature, champion.signature, champion.predict(parse_table(champion.signature.features, table)))
+        champion = PipelinePredictor.load(workspace, name)
+        columns = parse_table(champion.signature.features, holdout.table)
+        predictions = in_order_of(signature, champion.signature, champion.predict(columns))
     except (ArtifactError, DataError) as error:
         return None, f"the champion {reference.model_package_arn} cannot be scored on this holdout: {error}"
-    return Answers(reference.model_package_arn, predictions), None
+    return Answers(reference.model_package_arn, predictions), note
+
+
+def as_unseeing(champion: TrainingRecord, schema: Schema) -> tuple[str, str | None]:
+    """(which of the champion's models has not learnt these rows, what a reader should know about that)."""
+    if champion.refit is None:
+        return MODEL_FILE, None
+    if champion.dataset_version == schema.dataset_version:
+        return JUDGED_FILE, "the champion is of this dataset version too, and scored as it was before it was fitted on the held out rows"
+    if schema.fresh_rows is None:
+        return MODEL_FILE, "the champion was fitted on every row of its dataset version; those that are held out here too it has seen"
+    return MODEL_FILE, None
 
 
 def in_order_of(wanted: Signature, given: Signature, predictions: Predictions) -> Predictions:

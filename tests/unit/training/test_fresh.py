@@ -165,8 +165,12 @@ def evolved(root: Path, problem: str, turned: bool) -> tuple[Paths, Evaluation]:
     assert main(["train"], paths) == 0, paths.failure.read_text()
     pack(paths)
     enthrone(paths, trained(root / "champion", older, data))
+    return paths, evaluated(paths, problem)
+
+
+def evaluated(paths: Paths, problem: str) -> Evaluation:
     assert main(["evaluate", "--metric", METRIC[problem], "--gate", GateRules().model_dump_json()], paths) == 0, paths.message.read_text()
-    return paths, Evaluation.model_validate_json((paths.processing_output(EVALUATION_CHANNEL) / EVALUATION).read_bytes())
+    return Evaluation.model_validate_json((paths.processing_output(EVALUATION_CHANNEL) / EVALUATION).read_bytes())
 
 
 def test_after_a_change_the_challenger_wins_and_goes_live_with_the_held_out_rows(tmp_path: Path) -> None:
@@ -190,6 +194,25 @@ def test_after_a_change_the_challenger_wins_and_goes_live_with_the_held_out_rows
     assert seen[Metric.LOG_LOSS] < unseen[Metric.LOG_LOSS]
     statistics = Statistics.model_validate_json((paths.model / STATISTICS).read_bytes())
     assert statistics.dataset.item_count == 160
+
+
+def test_a_champion_of_the_same_dataset_version_is_scored_as_it_was_before_it_learnt_the_held_out_rows(tmp_path: Path) -> None:
+    paths, first = evolved(tmp_path, "binary", turned=True)
+    enthrone(paths, paths)
+    report = evaluated(paths, "binary")
+    assert report.champion is not None
+    assert report.champion.metrics == first.metrics
+    assert report.gate.passed
+    assert "scored as it was before it was fitted on the held out rows" in report.notes[0]
+
+
+def test_a_champion_that_learnt_every_row_may_know_a_later_holdout_and_the_report_says_so(tmp_path: Path) -> None:
+    champion, _ = evolved(tmp_path / "champion", "binary", turned=False)
+    paths = trained(tmp_path / "upload", table("binary"), contract("binary"))
+    enthrone(paths, champion)
+    report = evaluated(paths, "binary")
+    assert report.champion is not None
+    assert "those that are held out here too it has seen" in report.notes[0]
 
 
 @pytest.mark.parametrize("problem", ["multiclass", "regression"])
