@@ -4,8 +4,11 @@ One file, without a script and without anything from elsewhere.
 """
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from html import escape
 from typing import Any
+
+from cli.replay.report import detected
 
 WIDTH, HEIGHT, LEFT, TOP = 960, 280, 64, 16
 LANE = 18  # the height of a row of marks below the lines
@@ -13,8 +16,9 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #1d2b36; background: #fff }
 table { border-collapse: collapse; font-size: 13px } th, td { text-align: left; padding: .2rem .7rem; border-bottom: 1px solid #dde4ea }
 td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums } svg { width: 100%; height: auto }
-svg text { font: 12px system-ui, sans-serif; fill: #4a5a68 } .grid { stroke: #e6ecf1 } polyline { fill: none; stroke-width: 2.5 }
-.loop { stroke: #0b6e8f } .first { stroke: #c0712a; stroke-dasharray: 6 4 } .drift { fill: #e3a008 } .alarm { fill: #c2362b }
+svg text { font: 12px system-ui, sans-serif; fill: #4a5a68 } .grid { stroke: #e6ecf1 } svg polyline { fill: none; stroke-width: 2.5 }
+.loop { stroke: #0b6e8f; fill: #0b6e8f } .first { stroke: #c0712a; fill: #c0712a } svg polyline.first { stroke-dasharray: 6 4 }
+.drift { fill: #e3a008 } .alarm { fill: #c2362b }
 .legend b.loop-text { color: #0b6e8f } .legend b.first-text { color: #c0712a }
 """
 
@@ -35,8 +39,7 @@ def _summary(document: dict[str, Any]) -> Iterator[str]:
     yield f"{document['metric']} {document['score']:.4f} over {document['scored_rows']:,} labelled rows of {document['rows']:,}."
     if document["score_without_retraining"] is not None:
         yield f"The first model alone: {document['score_without_retraining']:.4f}. Retrainings: {document['retrainings']}."
-    delay = document["detection_delay"]
-    yield f"False alarms: {document['false_alarms']}. Detection delay in windows: {'none' if delay is None else delay}."
+    yield f"False alarms: {document['false_alarms']}. Detection delay: {detected(document)}."
 
 
 def _legend(document: dict[str, Any]) -> str:
@@ -78,8 +81,10 @@ def _grid(low: float, high: float, down: Callable[[float], float]) -> str:
 
 
 def _line(windows: list[dict[str, Any]], key: str, css: str, across: Callable[[int], float], down: Callable[[float], float]) -> str:
-    points = " ".join(f"{across(n):.1f},{down(each[key]):.1f}" for n, each in enumerate(windows) if each[key] is not None)
-    return f'<polyline class="{css}" points="{points}"/>'
+    places = [(across(n), down(each[key])) for n, each in enumerate(windows) if each[key] is not None]
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    dots = "".join(f'<circle class="{css}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places)
+    return f'<polyline class="{css}" points="{points}"/>{dots}'
 
 
 def _marks(windows: list[dict[str, Any]], step: float, across: Callable[[int], float]) -> str:
@@ -100,15 +105,20 @@ def _marks(windows: list[dict[str, Any]], step: float, across: Callable[[int], f
 
 
 def _table(document: dict[str, Any]) -> str:
-    header = ("window", "rows", document["metric"], "first model", "drift", "alarms", "version", "decided", "why")
+    header = ("window", "hour (UTC)", "rows", document["metric"], "first model", "drift", "alarms", "version", "decided", "why")
     rows = "".join(_row(number, each) for number, each in enumerate(document["windows"], 1))
     return f"<table><tr>{''.join(f'<th>{name}</th>' for name in header)}</tr>{rows}</table>"
 
 
 def _row(number: int, window: dict[str, Any]) -> str:
     scores = ["" if window[key] is None else f"{window[key]:.4f}" for key in ("score", "score_without_retraining")]
-    numbers = [str(number), f"{window['first_row']:,} to {window['last_row']:,}", *scores]
-    texts = [window["drift"], ", ".join(window["alarms"]), window["version"], window["decision"], window["why"]]
+    numbers = [
+        str(number),
+        f"{datetime.fromisoformat(window['start']):%Y-%m-%d %H:%M}",
+        f"{window['first_row']:,} to {window['last_row']:,}",
+        *scores,
+    ]
+    texts = [window["drift"].replace("_", " "), ", ".join(window["alarms"]), window["version"], window["decided"], window["why"]]
     cells = [f'<td class="number">{cell}</td>' for cell in numbers]
     cells += [f"<td>{escape(str(text)) if text is not None else ''}</td>" for text in texts]
     return f"<tr>{''.join(cells)}</tr>"

@@ -65,11 +65,8 @@ def make_plan(rows: int, train_rows: int | None, window_rows: int | None, label_
     window = min(window_rows, rows - train) if window_rows is not None else _even_windows(rows - train)
     plan = Plan(train, window, window if label_delay is None else label_delay, retrain)
     if plan.delay_hours > LONGEST_DELAY_HOURS:
-        raise DataError(
-            [
-                f"--label-delay {plan.label_delay} is more than {LONGEST_DELAY_HOURS} windows of {window} rows. Next: a smaller one, or larger --window-rows"
-            ]
-        )
+        step = "a smaller one, or larger --window-rows"
+        raise DataError([f"--label-delay {plan.label_delay} is more than {LONGEST_DELAY_HOURS} windows of {window} rows. Next: {step}"])
     return plan
 
 

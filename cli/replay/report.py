@@ -6,7 +6,6 @@ order. Scores are over rows with a label. A row that the API refuses, because it
 request, named under `refused`; a replay is not ok when anything else fails.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,23 +15,14 @@ from cli.output import Output
 from cli.replay.hindsight import detection_delay, false_alarms, lasting, onsets
 from cli.replay.plan import Plan
 from cli.replay.score import Tally, together
+from cli.replay.story import decided, headline, why
 from cli.replay.windows import Window
 from contracts.config import WindowAlarm
 from contracts.evaluation import Metric
-from contracts.ledger import Decision, What
+from contracts.ledger import What
 from contracts.monitoring import DriftVerdict
 
 SHOWN_FAILURES = 10
-# What is said of a window in one word: the first of these that was decided in it.
-HEADLINES = (
-    What.MODEL_QUARANTINED,
-    What.RETRAINING_STOPPED,
-    What.DEPLOYMENT_FINISHED,
-    What.TRAINING_FAILED,
-    What.CHALLENGER_LOST,
-    What.RETRAINING_STARTED,
-    What.RETRAINING_SKIPPED,
-)
 
 
 @dataclass
@@ -84,6 +74,14 @@ class Report:
         """Trainings within the windows; one that found too few labels trained nothing."""
         return sum(decision.what is What.TRAINING_STARTED for window in self.windows for decision in window.decisions)
 
+    def unused(self) -> list[int]:
+        """Versions that were deployed and answered no row."""
+        deployed = {
+            decision.subject for window in self.windows for decision in window.decisions if decision.what is What.DEPLOYMENT_FINISHED
+        }
+        answered = {number for window in self.windows for number in window.versions}
+        return sorted(version.number for version in self.versions if version.arn in deployed and version.number not in answered)
+
     def fell(self) -> list[bool]:
         """For each window, whether the quality had fallen, in hindsight (see hindsight.py)."""
         by_number = {version.number: version for version in self.versions}
@@ -123,20 +121,13 @@ class Report:
         }
 
 
-def headline(decisions: Iterable[Decision]) -> Decision | None:
-    """The decision of a window that says most."""
-    found = {decision.what: decision for decision in decisions}
-    return next((found[what] for what in HEADLINES if what in found), None)
-
-
 def window_line(report: Report, window: Window) -> str:
     """One window, for people, while the replay goes on."""
     score = window.tally.score
     parts = [f"{report.metric} {'unknown' if score is None else format(score, '.4f')}", window.drift.replace("_", " ")]
     parts += [f"alarm {' and '.join(window.alarms)}"] if window.alarms else []
     parts += [f"version {window.version}"]
-    decision = headline(window.decisions)
-    parts += [decision.what.replace("_", " ")] if decision else []
+    parts += [said] if (said := decided(window.decisions)) else []
     return ", ".join(parts)
 
 
@@ -173,13 +164,21 @@ def summary(report: Report) -> list[str]:
     if without is not None and report.plan is not None and report.plan.retrain:
         gain = f"{report.metric.gain(score, without):+.4f}"
         lines.append(f"{report.metric} {without:.4f} without retraining; {_count(report.retrainings, 'retraining')} gained {gain}")
-    delay = document["detection_delay"]
-    words = (
-        "nothing to detect" if delay is None and not any(report.fell()) else "not detected" if delay is None else _count(delay, "window")
-    )
-    lines.append(f"false alarms {document['false_alarms']}, detection delay: {words}")
+    lines.append(f"false alarms {document['false_alarms']}, detection delay: {detected(document)}")
+    lines += [f"version {number} was deployed after the last window: it answered none of these rows" for number in report.unused()]
     lines.append(f"{report.requests:,} requests, failed requests = {report.failed_requests}, {report.seconds:.0f} s")
     return lines
+
+
+def detected(document: dict[str, Any]) -> str:
+    """The detection delay in words, from a report's document."""
+    delay, fell = document["detection_delay"], [window for window in document["windows"] if window["fell"]]
+    if delay is not None:
+        return "the very window" if delay == 0 else _count(delay, "window")
+    if not fell:
+        return "the quality did not fall"
+    replaced = (document["windows"][-1]["version"] or 0) > (fell[0]["version"] or 0)
+    return "no alarm, but another version took over" if replaced else "no alarm"
 
 
 def chart(report: Report, bars: str) -> list[str]:
@@ -212,17 +211,16 @@ def _bar(score: float | None, worst: float, best: float, bars: str) -> str:
 def _table_row(report: Report, number: int) -> tuple[object, ...]:
     window = report.windows[number]
     first = report.first[number].score if number < len(report.first) else None
-    decision = headline(window.decisions)
     return (
         number + 1,
         f"{window.rows.start + 1:,} to {window.rows.stop:,}",
         _number(window.tally.score),
         _number(first),
-        window.drift,
+        window.drift.replace("_", " "),
         ", ".join(window.alarms),
         window.version,
-        decision.what if decision else "",
-        decision.why if decision else "",
+        decided(window.decisions),
+        why(window.decisions),
     )
 
 
@@ -255,7 +253,8 @@ def _window(report: Report, number: int, fell: bool) -> dict[str, Any]:
         "alarms": list(window.alarms),
         "version": window.version,
         "decision": str(decision.what) if decision else None,
-        "why": decision.why if decision else None,
+        "decided": decided(window.decisions) or None,
+        "why": why(window.decisions) or None,
         "decisions": [
             {"time": each.time.isoformat(), "what": str(each.what), "subject": each.subject, "why": each.why} for each in window.decisions
         ],

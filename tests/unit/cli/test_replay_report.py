@@ -12,8 +12,9 @@ from cli.output import Output
 from cli.replay.hindsight import detection_delay, false_alarms, lasting, onsets
 from cli.replay.page import page
 from cli.replay.plan import Plan
-from cli.replay.report import Report, chart, headline, show_report, summary
+from cli.replay.report import Report, chart, detected, show_report, summary
 from cli.replay.score import Tally
+from cli.replay.story import decided, headline, why
 from cli.replay.windows import Window
 from contracts.config import WindowAlarm
 from contracts.evaluation import Metric
@@ -145,6 +146,49 @@ def test_the_headline_is_what_says_most() -> None:
     assert found.what is What.CHALLENGER_LOST
 
 
+def test_a_window_says_which_version_and_why_it_was_made() -> None:
+    led = [
+        decision(What.RETRAINING_STARTED, "drift"),
+        decision(What.TRAINING_STARTED, "rows"),
+        decision(What.MODEL_APPROVED, "passed its gate"),
+        Decision(
+            time=START,
+            what=What.DEPLOYMENT_FINISHED,
+            subject="arn:aws:sagemaker:r:1:model-package/tides-dev/2",
+            why="it serves",
+            by="a test",
+        ),
+    ]
+    assert (decided(led), why(led)) == ("deployment finished, version 2", "drift; passed its gate")
+    assert why(led[3:]) == "it serves"
+    lost = [led[0], decision(What.CHALLENGER_LOST, "it was worse")]
+    assert (decided(lost), why(lost)) == ("challenger lost", "drift; it was worse")
+    assert (decided(led[:1]), why(led[:1])) == ("retraining started", "drift")
+    assert (decided([]), why([])) == ("", "")
+
+
+def test_a_fall_without_an_alarm_is_told_apart_from_one_that_was_mended() -> None:
+    found = report()
+    assert detected(found.document()) == "1 window"
+    quiet = [Window(each.start, each.end, each.rows, 100, each.tally, each.versions, None, (), (), 1.0) for each in found.windows]
+    found.windows = quiet
+    assert detected(found.document()) == "no alarm, but another version took over"
+    found.windows = quiet[:3]
+    assert detected(found.document()) == "no alarm"
+    found.windows = quiet[:1]
+    assert detected(found.document()) == "the quality did not fall"
+
+
+def test_a_version_that_came_too_late_is_named() -> None:
+    found = report()
+    arn = found.versions[0].arn
+    found.windows[2] = window(2, 0.6, Decision(time=START, what=What.DEPLOYMENT_FINISHED, subject=arn, why="it serves", by="a test"))
+    assert found.unused() == []
+    del found.windows[3:]
+    assert found.unused() == [2]
+    assert "version 2 was deployed after the last window: it answered none of these rows" in summary(found)
+
+
 def test_bars_are_on_one_scale_and_higher_is_better() -> None:
     lines = chart(report(), BARS)
     assert lines[1].endswith("|@..@|")
@@ -172,7 +216,7 @@ def test_the_summary_says_what_retraining_gained() -> None:
     show_report(output, report())
     shown = output.console.file
     assert isinstance(shown, io.StringIO)
-    assert "deployment_finished" in shown.getvalue()
+    assert "deployment finished" in shown.getvalue()
     assert "1 retraining gained +0.0750" in shown.getvalue()
 
 
