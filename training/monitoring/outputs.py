@@ -99,7 +99,10 @@ def _buckets(summary: NumberSummary) -> Iterator[Bucket]:
 
 
 def metric_lines(verdict: MonitoringVerdict, window: WindowSummary) -> str:
-    """The metrics of a window as JSON Lines. What could not be judged is left out, so that an alarm sees missing data and not zero."""
+    """The metrics of a window as JSON Lines. What could not be judged is left out, so that an alarm sees missing data and not zero.
+
+    CloudWatch refuses a whole call for one name that is not ASCII, so other characters are written as Python escapes them.
+    """
     dimensions = [
         {"Name": name, "Value": value}
         for name, value in (("Endpoint", verdict.window.endpoint), ("MonitoringSchedule", verdict.window.schedule))
@@ -107,8 +110,12 @@ def metric_lines(verdict: MonitoringVerdict, window: WindowSummary) -> str:
     ]
     time = verdict.window.end.strftime("%Y-%m-%dT%H:%M:%SZ")
     base = {"Timestamp": time, "Dimensions": dimensions}
-    lines = [base | {"MetricName": name[:LONGEST_METRIC_NAME]} | value for name, value in _metrics(verdict, window)]
+    lines = [base | {"MetricName": _name(text)} | value for text, value in _metrics(verdict, window)]
     return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def _name(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode()[:LONGEST_METRIC_NAME]
 
 
 def _metrics(verdict: MonitoringVerdict, window: WindowSummary) -> Iterator[tuple[str, dict[str, object]]]:
