@@ -190,7 +190,10 @@ class Metrics:
         """PutMetricData, with single values, arrays of values and statistic sets."""
         if request.get("EntityMetricData"):
             raise CloudWatchException("InvalidParameterValue", "The twin does not keep EntityMetricData. Next: use MetricData.")
-        for datum in request.get("MetricData", []):
+        for number, datum in enumerate(request.get("MetricData", []), 1):
+            if not datum["MetricName"].isascii():
+                what = f"The value for parameter MetricData.member.{number}.MetricName contains non-ASCII characters."
+                raise CloudWatchException("InvalidParameterValue", what)
             key = key_of(request["Namespace"], datum["MetricName"], dimensions_of(datum.get("Dimensions")))
             moment = _seconds(datum.get("Timestamp") or self._cloud.clock.now())
             unit = datum.get("Unit") or "None"

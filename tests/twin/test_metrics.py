@@ -103,6 +103,13 @@ def test_measured_and_put_values_share_one_store(twin: TwinServer) -> None:
     assert cloudwatch.list_metrics(Namespace="AWS/SageMaker", Dimensions=[{"Name": "EndpointName"}])["Metrics"] == [metric]
 
 
+def test_a_name_that_is_not_ascii_is_refused(twin: TwinServer) -> None:
+    with pytest.raises(ClientError, match=r"MetricData\.member\.2\.MetricName contains non-ASCII"):
+        twin.cloud.client("cloudwatch").put_metric_data(
+            Namespace="N", MetricData=[{"MetricName": "size", "Value": 1}, {"MetricName": "größe", "Value": 1}]
+        )
+
+
 def test_a_period_below_a_minute_is_refused(twin: TwinServer) -> None:
     now = twin.cloud.clock.now()
     with pytest.raises(ClientError, match="multiple of 60 seconds"):
