@@ -1,19 +1,20 @@
 """serving.rollout in SageMaker's words."""
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
 
 from contracts.config import Config, Rollout, RolloutType, Serving
 from contracts.errors import ConfigError
 from stacks.constructs.rollout import deployment_config
+from stacks.data import DataStack
 from stacks.endpoint import EndpointStack
 from stacks.project import Project, read_project
+from stacks.training import TrainingStack
 from tests.unit.stacks.test_project import EXAMPLE
 
 
@@ -58,13 +59,12 @@ def test_a_rollout_that_cannot_end_in_time_is_refused() -> None:
 
 def _endpoint(**serving: Any) -> Template:
     app = cdk.App()
-    elsewhere = cdk.Stack(app, "Elsewhere")
-    project = read_project(app.node, EXAMPLE.parent, None)
-    config = Config.model_validate(project.config.model_dump() | {"serving": Serving(**serving).model_dump()})
-    role = iam.Role.from_role_arn(elsewhere, "Role", "arn:aws:iam::123456789012:role/model")
-    bucket = s3.Bucket.from_bucket_name(elsewhere, "Artifacts", "artifacts")
-    stack = EndpointStack(app, Project(config, project.root), key=kms.Key(elsewhere, "Key"), artifacts_bucket=bucket, model_role=role)
-    return Template.from_stack(stack)
+    found = read_project(app.node, EXAMPLE.parent, None)
+    project = Project(Config.model_validate(found.config.model_dump() | {"serving": Serving(**serving).model_dump()}), found.root)
+    data = DataStack(app, project)
+    role = iam.Role.from_role_arn(data, "Role", "arn:aws:iam::123456789012:role/model")
+    training = cast(TrainingStack, SimpleNamespace(model_role=role))  # what this stack takes of it, without the pipeline
+    return Template.from_stack(EndpointStack(app, project, data, training))
 
 
 def test_a_fleet_of_one_size_is_not_scaled() -> None:
