@@ -43,6 +43,7 @@ def _rules(config: Config) -> Rules:
         cooldown_windows=retraining.cooldown_windows,
         monthly_cap=retraining.monthly_cap,
         failures_to_stop=retraining.failures_to_stop,
+        captures=monitoring.capture_percent > 0,
     )
 
 
@@ -82,7 +83,12 @@ class Labels:
             listed = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=GROUND_TRUTH, StartAfter=after, MaxKeys=1).get("Contents")
             if not listed:
                 break
-            end = window_start(parse_ground_truth_hour(listed[0]["Key"]), window) + window
+            try:
+                hour = parse_ground_truth_hour(listed[0]["Key"])
+            except ValueError:  # lies below no hour, as a folder made in the console does: no labels, for the jobs neither
+                after = listed[0]["Key"]
+                continue
+            end = window_start(hour, window) + window
             if end > now:
                 break
             found, after = found + 1, GROUND_TRUTH + hour_prefix(end)

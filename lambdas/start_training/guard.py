@@ -97,14 +97,21 @@ def decide(seen: Observed, rules: Rules) -> Action:
     """What to do about one look at the account."""
     if seen.lock is not None:
         return _go_on(seen, seen.lock, rules)
-    if rules.mode is GateMode.DISABLED:
-        return Nothing("retraining is disabled (retraining.mode)")
+    off = _switched_off(rules)
+    if off is not None:
+        return Nothing(off)
     if seen.champion is None:
         return Nothing("no model of this project's pipeline is live, or its dataset version is gone")
     if seen.is_deploying:
         return Wait(f"the endpoint is {seen.endpoint_status}")
     why = _asked(seen, seen.champion, rules)
     return _consider(seen, _plan(seen, seen.champion, why, rules), rules) if why else Nothing("nothing asks for training")
+
+
+def _switched_off(rules: Rules) -> str | None:
+    if rules.mode is GateMode.DISABLED:
+        return "retraining is disabled (retraining.mode)"
+    return None if rules.captures else "there is nothing to learn from: no requests are captured (monitoring.capture_percent)"
 
 
 def _consider(seen: Observed, wanted: Retraining, rules: Rules) -> Action:
@@ -243,10 +250,10 @@ def _go_on(seen: Observed, lock: Retraining, rules: Rules) -> Action:
         return Wait(f"the endpoint is {seen.endpoint_status}")
     if seen.champion is None or seen.champion.arn != lock.champion:
         return Drop(lock, "another model is live by now")
+    off = "retraining.mode is dry_run" if rules.mode is GateMode.DRY_RUN else _switched_off(rules)
     refusal = _refusal(seen, lock, rules)
-    if refusal is not None or rules.mode is not GateMode.ENABLED:
-        return Drop(lock, refusal.why if refusal else f"retraining.mode is {rules.mode}")
-    return Collect(lock)
+    why = refusal.why if refusal else off
+    return Drop(lock, why) if why else Collect(lock)
 
 
 def _follow_job(lock: Retraining, job: Job) -> Action:

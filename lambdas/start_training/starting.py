@@ -17,7 +17,7 @@ from contracts.ledger import Decision, Evidence, What
 from contracts.manifest import Manifest
 from lambdas.ledger import Ledger
 from lambdas.start_training.adapters import LiveModel, Manifests, Pipeline, Runs
-from lambdas.start_training.logic import Cause, check_manifest, parameters, request_token, run_name
+from lambdas.start_training.logic import S3_SOURCE, Cause, check_manifest, parameters, request_token, run_name
 
 BY = "start_training"
 
@@ -34,7 +34,7 @@ class Starter:
         """Start the run that a cause asks for. Gives the run's name and the execution's ARN. Raises DataError.
 
         `retraining`: whose run it is, when the guard starts it; the same rows may have been collected under an earlier name, which their
-        manifest keeps.
+        manifest keeps. A run that a person asks for is no retraining's, whatever rows it is on.
         """
         variables, sagemaker = self.variables, self.clients("sagemaker")
         ledger = Ledger(self.clients("dynamodb"), variables.ledger_table)
@@ -44,7 +44,7 @@ class Starter:
         rival = self._name_champion(run)
         values = parameters(run, cause, manifest.version, variables.artifacts_bucket, variables.git_commit)
         execution = Pipeline(sagemaker, variables.pipeline_name).start(values, request_token(run))
-        if retraining is None and manifest.fresh is not None:
+        if retraining is None and manifest.fresh is not None and cause.source == S3_SOURCE:
             retraining = collection_of(manifest.files[-1].key)
         known = ledger.trained(retraining, run, execution, now) if retraining else None
         decision = Decision(

@@ -11,7 +11,7 @@ from contracts.ledger import Outcome, Retraining
 
 @dataclass(frozen=True)
 class Rules:
-    """When the loop may train by itself: `retraining` and `monitoring` of tidewheel.yaml."""
+    """When the loop may train by itself: `retraining` and `monitoring` of tidewheel.yaml. `captures`: requests are captured at all."""
 
     mode: GateMode
     trigger: RetrainingTrigger
@@ -20,6 +20,7 @@ class Rules:
     cooldown_windows: int
     monthly_cap: int
     failures_to_stop: int
+    captures: bool = True
 
 
 @dataclass(frozen=True)

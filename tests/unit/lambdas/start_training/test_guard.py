@@ -98,6 +98,7 @@ def test_labels_alone_ask_only_where_they_are_the_trigger() -> None:
 
 NOT_NOW = {
     "disabled": (SEEN, replace(RULES, mode=GateMode.DISABLED), Nothing, "disabled"),
+    "nothing captured": (SEEN, replace(RULES, captures=False), Nothing, "no requests are captured"),
     "nothing live": (replace(SEEN, champion=None), RULES, Nothing, "no model"),
     "no alarm": (replace(SEEN, alarms=()), RULES, Nothing, "nothing asks"),
     "a deployment": (replace(SEEN, endpoint_status="Updating"), RULES, Wait, "the endpoint is Updating"),

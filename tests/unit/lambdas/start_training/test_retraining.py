@@ -169,6 +169,21 @@ def test_the_manifests_own_event_starts_the_same_run(
     assert _whats().count(What.TRAINING_STARTED) == 1
 
 
+def test_a_persons_run_on_collected_rows_is_not_the_retrainings(
+    account: Client, parent: Manifest, look: Look, now: datetime, config: Config, event: Callable[..., Event], context: Any
+) -> None:
+    look()
+    manifest = _collected(f"{now:%Y%m%d%H%M%S}", now, config, parent)
+    look()
+    mine = _ledger().open_retraining()
+    assert mine is not None
+    key = manifest_key("flowers", manifest.version)
+    version = account("s3").head_object(Bucket="data-bucket", Key=key)["VersionId"]
+    asked = event("manifest_created", key=key, version_id=version) | {"source": "tidewheel.cli"}
+    assert handler.handle(asked, context)["run"] != mine.run
+    assert _ledger().open_retraining() == mine
+
+
 def test_rows_that_were_collected_under_another_name_are_trained_on_and_settled(
     parent: Manifest, look: Look, now: datetime, config: Config
 ) -> None:
@@ -284,6 +299,8 @@ def test_a_reason_not_to_train_is_recorded_once(parent: Manifest, look: Look, co
 
 def test_windows_with_labels_are_counted_when_they_have_ended(account: Client, now: datetime) -> None:
     s3 = account("s3")
+    for stray in ("", "2026/", "notes.txt"):  # as the console makes folders, and people leave files behind
+        s3.put_object(Bucket="data-bucket", Key=f"ground-truth/{stray}", Body=b"")
     for hours in (0.1, 0.2, 3, 3.2, 5, 30):
         s3.put_object(Bucket="data-bucket", Key=ground_truth_key(now - hours * HOUR, 0, SHA256), Body=b"")
     labels = Labels(s3, "data-bucket")
