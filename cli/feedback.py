@@ -8,10 +8,12 @@ import typer
 from cli.opening import open_app
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption
 from cli.output import Output
-from cli.tables import sha256_of
+from cli.tables import open_table, sha256_of
 from cli.upload import TRANSFER
 from contracts.errors import DataError
 from contracts.layout import FEEDBACK, parse_feedback_key, quarantine_prefix
+
+COLUMNS = ("inference_id", "label")
 
 
 def feedback(
@@ -29,9 +31,8 @@ def feedback(
         parse_feedback_key(key)
     except ValueError as error:
         raise DataError([f"{error}. Next: give a .csv file"]) from None
-    if not file.is_file():
-        raise DataError([f"there is no file {file}. Next: give the path of a CSV file"])
     app = open_app(config, environment, directory, aws)
+    check_columns(file)
     refused = f"s3://{app.data_bucket}/{quarantine_prefix(FEEDBACK.rstrip('/'), sha256_of(file))}"
     uri = f"s3://{app.data_bucket}/{key}"
     with output.phase("upload labels") as phase:
@@ -39,3 +40,12 @@ def feedback(
         phase.result = uri
     output.say(f"rows that cannot be used, and why, will be in {refused}")
     output.document({"ok": True, "uri": uri, "refused": refused})
+
+
+def check_columns(file: Path) -> None:
+    """Raises DataError for a file that holds no labels: record_feedback would only say so in quarantine."""
+    with open_table(file) as table:
+        missing = [name for name in COLUMNS if name not in table.header]
+    if missing:
+        step = "give the ids that tide predict --json shows, each with its label"
+        raise DataError([f"{file} has no column {' and no column '.join(missing)}. Next: {step}"])

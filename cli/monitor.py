@@ -52,6 +52,8 @@ def monitor(
     if not prefixes:
         _nothing_yet(output, app)
     found = [_show(output, app, prefix, directory or app.project.state) for prefix in prefixes]
+    if now:
+        output.say("requests and labels of the last minutes may not be in S3 yet. Next, if some are missing: tide monitor --now again")
     if show:
         for each in found:
             typer.launch(str(each["report"]))

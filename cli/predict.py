@@ -16,7 +16,7 @@ from cli.tables import read_records
 from contracts.config import Data
 from contracts.errors import DataError, StateError
 
-MOST_ROWS = 1000
+MOST_ROWS = 1000  # of a table, in one request
 
 
 def predict(
@@ -30,23 +30,27 @@ def predict(
     """Predict rows: of a CSV file (its other columns are left out), or JSON: one record, a list of records, or {"instances": [...]}."""
     output = Output(machine)
     app = open_app(config, environment, directory, aws)
-    reply = ask(PredictionApi(app.account, app.api_url), read_instances(source, app.project.config.data))
+    document, more = read_instances(source, app.project.config.data)
+    reply = ask(PredictionApi(app.account, app.api_url), document)
     _show(output, reply)
+    if more:
+        output.say(f"these are the first {MOST_ROWS:,} rows of {source}, which has more. Next: split it for the others", "yellow")
     output.document({"ok": True, **reply})
 
 
-def read_instances(source: str, data: Data) -> Any:
-    """The request document that an argument stands for. Raises DataError when it is none."""
+def read_instances(source: str, data: Data) -> tuple[Any, bool]:
+    """The request document that an argument stands for, and whether a table has more rows. Raises DataError when it is none."""
     if source == "-":
-        return _json(sys.stdin.read(), "stdin")
+        return _json(sys.stdin.read(), "stdin"), False
     if source.lstrip().startswith(("{", "[")):
-        return _json(source, "the argument")
+        return _json(source, "the argument"), False
     path = Path(source)
     if not path.is_file():
         raise DataError([f"there is no file {source}. Next: give a .csv or .json file, -, or JSON in quotes"])
     if path.suffix.lower() == ".json":
-        return _json(path.read_text(encoding="utf-8"), source)
-    return {"instances": read_records(path, data.features, MOST_ROWS)}
+        return _json(path.read_text(encoding="utf-8"), source), False
+    records = read_records(path, data.features, MOST_ROWS + 1)
+    return {"instances": records[:MOST_ROWS]}, len(records) > MOST_ROWS
 
 
 def ask(api: PredictionApi, document: Any) -> dict[str, Any]:
@@ -80,6 +84,10 @@ def _show(output: Output, reply: dict[str, Any]) -> None:
     output.table(("row", *names), rows)
     model = reply.get("model", {})
     output.say(f"model trained on dataset version {model.get('dataset_version')}, artifact {str(model.get('artifact_sha256'))[:12]}")
+    names = [prediction["inference_id"] for prediction in predictions if "inference_id" in prediction]
+    if names:
+        span = f"inference_id {names[0]}" + (f" to {names[-1]}" if len(names) > 1 else "")
+        output.say(f"{span}. Next, when the truth is known: a CSV file of inference_id and label, and tide feedback FILE")
 
 
 def _cell(value: Any) -> str:

@@ -92,7 +92,16 @@ def _furthest(verdict: MonitoringVerdict) -> list[FeatureVerdict]:
 
 def _column(found: FeatureVerdict) -> tuple[object, ...]:
     distance = "" if found.distance is None else f"{found.distance:.3f}"
-    return found.name, found.verdict.replace("_", " "), distance, f"{found.threshold:g}", found.missing, found.invalid
+    # A distance above the threshold is no drift when as few rows often show it.
+    chance = found.verdict is DriftVerdict.NO_DRIFT and found.distance is not None and found.distance > found.threshold
+    return (
+        found.name,
+        found.verdict.replace("_", " ") + (": by chance" if chance else ""),
+        distance,
+        f"{found.threshold:g}",
+        found.missing,
+        found.invalid,
+    )
 
 
 def _show_quality(output: Output, verdict: MonitoringVerdict) -> None:

@@ -14,6 +14,7 @@ from cli.account import Account, find_account
 from cli.assembly import stacks_of
 from cli.assets import zipped
 from cli.doctor import wrong_packages
+from cli.feedback import check_columns
 from cli.predict import read_instances
 from cli.project import load_project
 from cli.twin_process import running_twin, stop_twin
@@ -215,12 +216,26 @@ def test_what_predict_takes(tmp_path: Path) -> None:
     data = Data.model_validate({"dataset": "d", "target": "y", "problem": "regression", "features": {"x": "numeric"}})
     (tmp_path / "rows.csv").write_text("y,x\n1,2\n")
     (tmp_path / "rows.json").write_text('[{"x": 2}]')
-    assert read_instances(str(tmp_path / "rows.csv"), data) == {"instances": [{"x": 2.0}]}
-    assert read_instances(str(tmp_path / "rows.json"), data) == [{"x": 2}]
-    assert read_instances('{"x": 2}', data) == {"x": 2}
+    assert read_instances(str(tmp_path / "rows.csv"), data) == ({"instances": [{"x": 2.0}]}, False)
+    assert read_instances(str(tmp_path / "rows.json"), data) == ([{"x": 2}], False)
+    assert read_instances('{"x": 2}', data) == ({"x": 2}, False)
+    (tmp_path / "many.csv").write_text("x\n" + "1\n" * 1001)
+    document, more = read_instances(str(tmp_path / "many.csv"), data)
+    assert (len(document["instances"]), more) == (1000, True)
     for source, said in (("{x", "not JSON"), ("nowhere.csv", "no file")):
         with pytest.raises(DataError, match=said):
             read_instances(source, data)
     (tmp_path / "other.csv").write_text("y,z\n1,2\n")
     with pytest.raises(DataError, match="no column x"):
         read_instances(str(tmp_path / "other.csv"), data)
+
+
+def test_labels_without_their_columns_are_refused_before_the_upload(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("inference_id,label,note\na-1,Yes,x\n")
+    check_columns(path)
+    path.write_text("id,label\na-1,Yes\n")
+    with pytest.raises(DataError, match="has no column inference_id"):
+        check_columns(path)
+    with pytest.raises(DataError, match="not there"):
+        check_columns(tmp_path / "nowhere.csv")

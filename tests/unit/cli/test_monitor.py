@@ -67,6 +67,14 @@ def test_every_column_that_drifted_is_shown_and_some_of_the_others(capsys: pytes
     assert ("still_8" in said, "still_9" in said) == (True, False)
 
 
+def test_a_distance_that_chance_explains_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    steady = (_feature("by_luck", 0.13, DriftVerdict.NO_DRIFT), _feature("still", 0.02, DriftVerdict.NO_DRIFT))
+    said = _said(_verdict(0, 0, features=steady), capsys)
+    lines = {line.split()[0]: line for line in said.splitlines() if line.strip()}
+    assert "no drift: by chance" in lines["by_luck"]
+    assert "by chance" not in lines["still"]
+
+
 def test_quality_says_what_it_is_compared_with_and_which_answers_it_is_about(capsys: pytest.CaptureFixture[str]) -> None:
     assert "not enough data: 7 labels; at least 100 are needed" in _said(_verdict(0, 1), capsys)
     fell = QualityReport(
