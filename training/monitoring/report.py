@@ -110,11 +110,18 @@ def _about_drift(verdict: MonitoringVerdict) -> str:
     moved = [feature.name for feature in verdict.features if feature.verdict is DriftVerdict.DRIFT]
     answers = [feature.name for feature in verdict.predictions if feature.verdict is DriftVerdict.DRIFT]
     if not moved:
-        alike = f"All {len(verdict.features)} features look as they did in training"
+        alike = f"{_compared(verdict)} look as they did in training"
         return f"{alike}, but the model's answers have moved." if answers else f"{alike}, and so do the model's answers."
     text = f"{len(moved)} of {len(verdict.features)} features differ from what the model was trained on"
     text += f", most of all {_listed(moved[:3])}"
     return text + ("; the model's answers have moved too." if answers else "; the model's answers have not moved.")
+
+
+def _compared(verdict: MonitoringVerdict) -> str:
+    """The features that were judged; times and columns of too few values are not."""
+    judged = sum(feature.verdict in {DriftVerdict.DRIFT, DriftVerdict.NO_DRIFT} for feature in verdict.features)
+    every = len(verdict.features)
+    return f"All {every} features" if judged == every else f"Of {every} features {judged} could be compared and"
 
 
 def _about_quality(verdict: MonitoringVerdict) -> str:
