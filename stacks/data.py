@@ -69,7 +69,8 @@ class DataStack(cdk.Stack):
                 ["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:DescribeKey"],
                 {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
             ),
-            # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-at-rest-cmkey.html: rules write to an encrypted queue.
+            # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-at-rest-cmkey.html: rules write to an encrypted queue
+            # and topic.
             # No source condition: AWS does not say that the rule's ARN is passed on to the key, and a dead letter that cannot be
             # encrypted is lost without a word. The queue's own policy holds the rules to this project's.
             _use_key("events.amazonaws.com", _SEND, {}),

@@ -11,7 +11,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from contracts.monitoring import ENDPOINT_DIMENSION, NAMESPACE, RETRAINING_STOPPED, TOO_FEW_LABELS
-from stacks.constructs.policy import acknowledge
+from stacks.constructs.policy import Condition, acknowledge
 from stacks.names import Arns
 from stacks.project import Project
 
@@ -40,7 +40,11 @@ class Alerts(Construct):
         super().__init__(scope, "Alerts")
         self._prefix = project.prefix
         self.topic = sns.Topic(self, "Topic", topic_name=f"{project.prefix}-alerts", master_key=key, enforce_ssl=True)
-        self._allow_alarms(Arns(cdk.Stack.of(self), project).alarm(f"{project.prefix}-*"))
+        alarms = Arns(cdk.Stack.of(self), project).alarm(f"{project.prefix}-*")
+        source = {"StringEquals": {"aws:SourceAccount": cdk.Stack.of(self).account}, "ArnLike": {"aws:SourceArn": alarms}}
+        self._allow("AlarmsOfThisProject", "cloudwatch.amazonaws.com", source)
+        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html; no condition, as in CDK's own grant.
+        self._allow("Rules", "events.amazonaws.com", {})
         for name, queue in dead_letters.items():
             self._alarm(
                 f"{name}-alarm",
@@ -93,13 +97,13 @@ class Alerts(Construct):
             alarm_actions=[self.topic.topic_arn],
         )
 
-    def _allow_alarms(self, alarms: str) -> None:
+    def _allow(self, sid: str, service: str, conditions: Condition) -> None:
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
-                sid="AlarmsOfThisProject",
+                sid=sid,
                 actions=["sns:Publish"],
                 resources=[self.topic.topic_arn],
-                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
-                conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(self).account}, "ArnLike": {"aws:SourceArn": alarms}},
+                principals=[iam.ServicePrincipal(service)],
+                conditions=conditions,
             )
         )

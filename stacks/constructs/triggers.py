@@ -66,9 +66,12 @@ class Notice(events.Rule):
     ) -> None:
         pattern = events.EventPattern(source=[source], detail_type=[detail_type.value], detail=detail)
         super().__init__(scope, name, rule_name=f"{prefix}-{name}", event_pattern=pattern)
+        # By its ARN, so that CDK grants nothing by itself: it would give EventBridge kms:GenerateDataKey*. Alerts and the key's policy say
+        # what is needed.
+        known = sns.Topic.from_topic_arn(self, "Topic", topic.topic_arn)
         self.add_target(
             targets.SnsTopic(
-                topic,
+                known,
                 message=events.RuleTargetInput.from_text(text),
                 dead_letter_queue=dead_letters,
                 retry_attempts=_RETRIES,
