@@ -70,20 +70,7 @@ class EndpointStack(cdk.Stack):
         for resource in (model, config, endpoint):
             resource.cfn_options.condition = has_model
         scale(self, endpoint, name, serving, has_model)
-        monitoring = project.config.monitoring
-        if monitoring.backend is MonitoringBackend.MODEL_MONITOR and monitoring.capture_percent:
-            ModelMonitor(
-                self,
-                project,
-                endpoint=endpoint,
-                package=package,
-                condition=has_model,
-                image_uri=training.image_uri,
-                role_arn=training.monitor_role.role_arn,
-                key_arn=data.key.key_arn,
-                data_bucket=data.data_bucket.bucket_name,
-                artifacts_bucket=data.artifacts_bucket.bucket_name,
-            )
+        self._watch(project, data, training, endpoint, package, has_model)
         self._outputs(package, config, has_model, name)
 
     def _package_parameter(self, group: str) -> cdk.CfnParameter:
@@ -123,6 +110,32 @@ class EndpointStack(cdk.Stack):
                     initial_variant_weight=1,
                 )
             ],
+        )
+
+    def _watch(
+        self,
+        project: Project,
+        data: DataStack,
+        training: TrainingStack,
+        endpoint: sagemaker.CfnEndpoint,
+        package: cdk.CfnParameter,
+        has_model: cdk.CfnCondition,
+    ) -> None:
+        """Model Monitor's schedules, where the configuration asks for them."""
+        monitoring = project.config.monitoring
+        if monitoring.backend is not MonitoringBackend.MODEL_MONITOR or not monitoring.capture_percent:
+            return
+        ModelMonitor(
+            self,
+            project,
+            endpoint=endpoint,
+            package=package,
+            condition=has_model,
+            image_uri=training.image_uri,
+            role_arn=training.monitor_role.role_arn,
+            key_arn=data.key.key_arn,
+            data_bucket=data.data_bucket.bucket_name,
+            artifacts_bucket=data.artifacts_bucket.bucket_name,
         )
 
     def _outputs(self, package: cdk.CfnParameter, config: sagemaker.CfnEndpointConfig, has_model: cdk.CfnCondition, name: str) -> None:
