@@ -22,7 +22,9 @@ class Registry:
 
     def waiting(self, group: str, since: datetime) -> list[str]:
         """The ARNs of a group's packages that were made since then and wait for approval."""
-        pages = self._sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group, ModelApprovalStatus=PENDING)
+        pages = self._sagemaker.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=group, ModelApprovalStatus=PENDING, PaginationConfig={"PageSize": 100}
+        )
         found = (summary for page in pages for summary in page["ModelPackageSummaryList"])
         return [summary["ModelPackageArn"] for summary in found if summary["CreationTime"] >= since]
 

@@ -37,7 +37,10 @@ class Registry:
 
     def packages(self) -> tuple[Package, ...]:
         """Every version of the group."""
-        pages = self._sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=self._group)
+        # A page of SageMaker's has ten unless more are asked for, and versions only grow in number.
+        pages = self._sagemaker.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=self._group, PaginationConfig={"PageSize": 100}
+        )
         return tuple(_package(summary) for page in pages for summary in page["ModelPackageSummaryList"])
 
     def reject(self, arn: str, why: str) -> None:

@@ -166,7 +166,7 @@ class Pipeline:
     def _executions(self, **request: Any) -> Iterator[dict[str, Any]]:
         """Summaries of the runs, newest first, page by page as they are asked for."""
         pages = self._sagemaker.get_paginator("list_pipeline_executions").paginate(
-            PipelineName=self._name, SortBy="CreationTime", SortOrder="Descending", **request
+            PipelineName=self._name, SortBy="CreationTime", SortOrder="Descending", PaginationConfig={"PageSize": 100}, **request
         )
         return (found for page in pages for found in page["PipelineExecutionSummaries"])
 

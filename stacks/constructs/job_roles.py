@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from contracts.config import MonitoringBackend
-from contracts.layout import CAPTURE, COLLECTED, DATASETS, GROUND_TRUTH, MONITORING, RUNS, UPLOADS
+from contracts.layout import CAPTURE, COLLECTED, DATASETS, EVALUATION_CHANNEL, GROUND_TRUTH, MONITORING, RUNS, UPLOADS
 from contracts.monitoring import NAMESPACE
 from stacks.constructs.policy import allow, pass_role, service_role
 from stacks.data import DataStack
@@ -86,9 +86,10 @@ class ModelRoles(Construct):
 
     def _monitor_statements(self) -> list[iam.PolicyStatement]:
         data, artifacts, captured = self._data.data_bucket_arn, self._data.artifacts_bucket_arn, f"{CAPTURE}{self._project.prefix}/*"
+        baselines = f"{RUNS}*/{EVALUATION_CHANNEL}"  # of the runs' files these alone, no tables and no models
         return [
-            allow(["s3:GetObject"], [f"{artifacts}/{captured}", f"{artifacts}/{RUNS}*", f"{data}/{GROUND_TRUTH}*"]),
-            allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": [captured, f"{RUNS}*"]}}),
+            allow(["s3:GetObject"], [f"{artifacts}/{captured}", f"{artifacts}/{baselines}/*", f"{data}/{GROUND_TRUTH}*"]),
+            allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": [captured, f"{baselines}*"]}}),
             allow(["s3:ListBucket"], [data], {"StringLike": {"s3:prefix": f"{GROUND_TRUTH}*"}}),
             allow(["s3:PutObject", "s3:AbortMultipartUpload"], [f"{artifacts}/{MONITORING}*"]),
             *self._image(),

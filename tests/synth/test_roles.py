@@ -174,6 +174,12 @@ def test_the_monitoring_job_writes_only_verdicts(templates: Mapping[str, Templat
     assert len(as_list(put["Resource"])) == 1
 
 
+def test_the_monitoring_job_reads_nothing_of_the_runs_but_baselines(templates: Mapping[str, Template]) -> None:
+    read = [text(s["Resource"]) for s in templates["training"].statements("RolesMonitor") if as_list(s["Action"]) == ["s3:GetObject"]]
+    assert [each for each in read if "/runs/*" in each and "/runs/*/evaluation/*" not in each] == []
+    assert any("/runs/*/evaluation/*" in each for each in read)
+
+
 def test_collecting_writes_only_dataset_versions_and_what_they_are_made_of(templates: Mapping[str, Template]) -> None:
     (put,) = (s for s in templates["training"].statements("RolesCollect") if s["Action"] == "s3:PutObject")
     written = text(put["Resource"])
