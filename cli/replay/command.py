@@ -39,6 +39,7 @@ from contracts.errors import DataError, StateError, TidewheelError
 SPEED = 10.0
 """Twin seconds per real second: an hour is six minutes of real work, so a retraining fits between two windows."""
 PAGE = "report.html"
+INTERRUPTED = "interrupted"
 DATASET_LIMIT = 300.0
 START_LIMIT = 60.0
 RUN_LIMIT = 3600.0
@@ -89,7 +90,7 @@ def replay(
         except (BotoCoreError, ClientError) as error:
             report.reason = str(error) if running_twin(folder) is not None else f"the twin ended before its time ({error})"
         except BaseException as error:
-            report.reason = "interrupted" if isinstance(error, KeyboardInterrupt) else repr(error)
+            report.reason = INTERRUPTED if isinstance(error, KeyboardInterrupt) else repr(error)
             raise
         finally:
             report.seconds = time.monotonic() - began
@@ -115,6 +116,8 @@ def _tell(report: Report, output: Output, page_file: Path, json_file: Path | Non
     if json_file is not None:
         json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     show_report(output, report)
+    if report.reason == INTERRUPTED and report.windows:
+        output.say(f"interrupted after window {len(report.windows)}: all of this is about the windows until then", "yellow")
     if report.windows:
         page_file.write_text(page(document, f"tide replay of {report.table}"), encoding="utf-8")
         output.say(f"the windows as a page: {page_file}")

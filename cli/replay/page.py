@@ -13,12 +13,13 @@ from cli.replay.report import detected
 WIDTH, HEIGHT, LEFT, TOP = 960, 280, 64, 16
 LANE = 18  # the height of a row of marks below the lines
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #1d2b36; background: #fff }
-table { border-collapse: collapse; font-size: 13px } th, td { text-align: left; padding: .2rem .7rem; border-bottom: 1px solid #dde4ea }
-td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums } svg { width: 100%; height: auto }
-svg text { font: 12px system-ui, sans-serif; fill: #4a5a68 } .grid { stroke: #e6ecf1 } svg polyline { fill: none; stroke-width: 2.5 }
-.loop { stroke: #0b6e8f; fill: #0b6e8f } .first { stroke: #c0712a; fill: #c0712a } svg polyline.first { stroke-dasharray: 6 4 }
-.drift { fill: #e3a008 } .alarm { fill: #c2362b }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; color: #1d2b36; background: #fff }
+table { border-collapse: collapse; font-size: 13px; width: 100% }
+th, td { text-align: left; vertical-align: top; white-space: nowrap; padding: .2rem .7rem; border-bottom: 1px solid #dde4ea }
+td.number { text-align: right; font-variant-numeric: tabular-nums } td.decided, td.why { white-space: normal } td.why { width: 45% }
+svg { width: 100%; height: auto } svg text { font: 12px system-ui, sans-serif; fill: #4a5a68 } .grid { stroke: #e6ecf1 }
+polyline { fill: none; stroke-width: 2.5 } .loop { stroke: #0b6e8f } .first { stroke: #c0712a } polyline.first { stroke-dasharray: 6 4 }
+circle.loop { fill: #0b6e8f } circle.first { fill: #c0712a } .drift { fill: #e3a008 } .alarm { fill: #c2362b }
 .legend b.loop-text { color: #0b6e8f } .legend b.first-text { color: #c0712a }
 """
 
@@ -33,6 +34,8 @@ def page(document: dict[str, Any], title: str) -> str:
 
 
 def _summary(document: dict[str, Any]) -> Iterator[str]:
+    if document["reason"]:
+        yield f"The replay did not come to its end: {document['reason']}."
     if document["score"] is None:
         yield "No row has both an answer and a label."
         return
@@ -114,11 +117,14 @@ def _row(number: int, window: dict[str, Any]) -> str:
     scores = ["" if window[key] is None else f"{window[key]:.4f}" for key in ("score", "score_without_retraining")]
     numbers = [
         str(number),
-        f"{datetime.fromisoformat(window['start']):%Y-%m-%d %H:%M}",
+        f"{datetime.fromisoformat(window['start']):%m-%d %H:%M}",
         f"{window['first_row']:,} to {window['last_row']:,}",
         *scores,
     ]
     texts = [window["drift"].replace("_", " "), ", ".join(window["alarms"]), window["version"], window["decided"], window["why"]]
     cells = [f'<td class="number">{cell}</td>' for cell in numbers]
-    cells += [f"<td>{escape(str(text)) if text is not None else ''}</td>" for text in texts]
+    cells += [
+        f'<td class="{name}">{escape(str(text)) if text is not None else ""}</td>'
+        for name, text in zip(("found", "alarms", "version", "decided", "why"), texts, strict=True)
+    ]
     return f"<tr>{''.join(cells)}</tr>"

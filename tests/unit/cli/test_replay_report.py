@@ -234,4 +234,8 @@ def test_the_page_draws_every_window_and_trusts_no_text() -> None:
     assert drawn.count('<rect class="alarm"') == 1
     interrupted = report()
     interrupted.first = []
-    assert '<polyline class="first" points=""/>' in page(interrupted.document(), "so far")
+    interrupted.reason = "interrupted"
+    told = page(interrupted.document(), "so far")
+    assert '<polyline class="first" points=""/>' in told
+    assert "The replay did not come to its end: interrupted." in told
+    assert "did not come to its end" not in drawn
