@@ -80,6 +80,7 @@ def replay(
             table = read_table(data, project.config.data, order_by, project.config_path)
             plan = make_plan(len(table.rows), train_rows, window_rows, label_delay, not no_retrain)
             report.order_by, report.plan = table.order, plan
+            report.places = [table.place(window.start) for window in plan.windows(len(table.rows))] if table.order else []
             _run(project, folder, table, plan, output, report)
         except DataError as error:
             report.reason = str(error)
@@ -128,6 +129,8 @@ def _run(project: Project, folder: Path, table: ReplayTable, plan: Plan, output:
     windows = plan.windows(len(table.rows))
     output.say(f"{project.config.prefix} on a fresh twin: {len(table.rows):,} rows {order}", "bold")
     output.say(plan.in_words(len(table.rows)))
+    if table.as_text:
+        output.say(f"column {table.order!r} holds no numbers and no ISO 8601 times, so its order is that of texts: 10 before 9", "yellow")
     app = _deployed(project, folder, table, plan, output)
     client = Client(
         PredictionApi(app.account, app.api_url), PredictionApi(app.account, app.feedback_url), table.rows, labelled=plan.train_rows

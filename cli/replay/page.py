@@ -108,9 +108,10 @@ def _marks(windows: list[dict[str, Any]], step: float, across: Callable[[int], f
 
 
 def _table(document: dict[str, Any]) -> str:
-    header = ("window", "hour (UTC)", "rows", document["metric"], "first model", "drift", "alarms", "version", "decided", "why")
+    place = [f"{document['order_by']} from"] if document["order_by"] else []
+    header = ["window", "hour (UTC)", "rows", *place, document["metric"], "first model", "drift", "alarms", "version", "decided", "why"]
     rows = "".join(_row(number, each) for number, each in enumerate(document["windows"], 1))
-    return f"<table><tr>{''.join(f'<th>{name}</th>' for name in header)}</tr>{rows}</table>"
+    return f"<table><tr>{''.join(f'<th>{escape(name)}</th>' for name in header)}</tr>{rows}</table>"
 
 
 def _row(number: int, window: dict[str, Any]) -> str:
@@ -119,6 +120,7 @@ def _row(number: int, window: dict[str, Any]) -> str:
         str(number),
         f"{datetime.fromisoformat(window['start']):%m-%d %H:%M}",
         f"{window['first_row']:,} to {window['last_row']:,}",
+        *([escape(window["place"])] if window["place"] is not None else []),
         *scores,
     ]
     texts = [window["drift"].replace("_", " "), ", ".join(window["alarms"]), window["version"], window["decided"], window["why"]]

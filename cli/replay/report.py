@@ -27,12 +27,16 @@ SHOWN_FAILURES = 10
 
 @dataclass
 class Report:
-    """What a replay collects while it runs. `reason` says why it did not come to its end; empty when it did."""
+    """What a replay collects while it runs. `reason` says why it did not come to its end; empty when it did.
+
+    `places`: for each window the first row's cell in the column `order_by`; empty without one.
+    """
 
     metric: Metric
     table: str = ""
     plan: Plan | None = None
     order_by: str | None = None
+    places: list[str] = field(default_factory=list)
     alarm: WindowAlarm = field(default_factory=WindowAlarm)
     windows: list[Window] = field(default_factory=list)
     first: list[Tally] = field(default_factory=list)
@@ -242,6 +246,7 @@ def _window(report: Report, number: int, fell: bool) -> dict[str, Any]:
         "rows": len(window.rows),
         "first_row": window.rows.start + 1,
         "last_row": window.rows.stop,
+        "place": report.places[number] if number < len(report.places) else None,
         "answered": window.answered,
         "scored": window.tally.rows,
         "score": window.tally.score,

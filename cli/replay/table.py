@@ -28,11 +28,15 @@ class Row:
 
 @dataclass(frozen=True)
 class ReplayTable:
-    """Every row, in the order of the replay. `order` is the column that it follows, None for the file's own order."""
+    """Every row, in the order of the replay. `order` is the column that it follows, None for the file's own order.
+
+    `as_text`: its cells are neither numbers nor ISO times nor truth values, so "10/1" comes before "9/1".
+    """
 
     header: list[str]
     rows: list[Row]
     order: str | None
+    as_text: bool = False
 
     def place(self, number: int) -> str:
         """Where a row stands, in the order column's words; "" when the order is the file's."""
@@ -51,9 +55,12 @@ def read_table(path: Path, data: Data, order_by: str | None, config_path: Path) 
             raise DataError([f"{path} has no column {order_by!r} to order by. Next: one of {', '.join(header[:20])}"])
         cells = list(table.rows)
     order = order_by or (data.time if data.time in header else None)
+    as_text = False
     if order is not None:
-        cells = ordered(cells, header.index(order), order)
-    return ReplayTable(header, [_row(header, row, data) for row in cells], order)
+        place = header.index(order)
+        cells = ordered(cells, place, order)
+        as_text = infer(row[place] for row in cells) is ColumnKind.CATEGORICAL
+    return ReplayTable(header, [_row(header, row, data) for row in cells], order, as_text)
 
 
 def ordered(rows: Sequence[list[str]], position: int, name: str) -> list[list[str]]:

@@ -47,6 +47,7 @@ def table_of(write_table: Write, rows: list[tuple[object, ...]], order_by: str |
 def test_the_order_is_the_columns_own(write_table: Write, cells: list[str], ordered: list[str]) -> None:
     table = table_of(write_table, [(cell, 1, "a", 1) for cell in cells], "at")
     assert [table.place(number) for number in range(3)] == ordered
+    assert table.as_text is (ordered[0] == "10 a")
 
 
 def test_equal_places_keep_the_files_order(write_table: Write) -> None:

@@ -226,6 +226,12 @@ def test_the_page_draws_every_window_and_trusts_no_text() -> None:
     drawn = page(document, "tides & <moons>")
     assert "<script>" not in drawn
     assert "<title>tides &amp; &lt;moons&gt;</title>" in drawn
+    assert "<th>moon &lt;age&gt; from</th>" not in drawn
+    ordered = report()
+    ordered.order_by, ordered.places = "moon <age>", ["1", "8", "<15>", "22"]
+    placed = page(ordered.document(), "by moon")
+    assert "<th>moon &lt;age&gt; from</th>" in placed
+    assert '<td class="number">&lt;15&gt;</td>' in placed
     lines = re.findall(r'<polyline class="(\w+)" points="([^"]+)"', drawn)
     places = {name: [tuple(map(float, point.split(","))) for point in points.split()] for name, points in lines}
     assert [len(places[name]) for name in ("loop", "first")] == [4, 4]
