@@ -42,7 +42,7 @@ class ColumnSummary(_Part):
 
 
 class Fresh(_Part):
-    """The last rows of a version: live traffic with its labels, by time of the request, start <= time < end.
+    """The last rows of a version: live traffic with its labels, by time of the request, start <= time < end; `end` is just after the last.
 
     The champion that was live then has not seen them, so what is held out of them is a fair field for it and its challenger.
     """

@@ -4,6 +4,8 @@ Outputs, in the data bucket: collected/<name>/labelled.csv, the rows in order of
 collected/<name>/collection.json, which says what was found. Too few labels make no version, and collection.json says why: that is a
 result, not a failure. The same captures and labels give the same bytes and the same version, and each file is written once.
 
+The fresh rows end with the newest that has a label: what was asked later, and has none yet, is the next collection's.
+
 An hour of captures is held in memory, and every label since the first hour.
 """
 
@@ -13,7 +15,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from training.monitoring.captures import find_shards, read_blocks
 from training.monitoring.fetch import SCHEME, fetch, make_client
 from training.paths import Paths
 
-CHUNK_BYTES = 1 << 20
+_INSTANT = timedelta(microseconds=1)
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class Table:
     sha256: str
     targets: list[str]
     missing: dict[str, int]
+    newest: datetime  # the time of its last row
     unlabelled: int
     unreadable: int
 
@@ -92,7 +95,7 @@ def join(parent: Manifest, captures: Path, labels: Path, start: datetime, end: d
             digest.update(line)
             file.write(line)
     unreadable = joiner.unreadable + known.unreadable
-    return Table(target, digest.hexdigest(), joiner.targets, joiner.missing, joiner.unlabelled, unreadable)
+    return Table(target, digest.hexdigest(), joiner.targets, joiner.missing, joiner.newest, joiner.unlabelled, unreadable)
 
 
 def _lines(joiner: Joiner, captures: Path) -> Iterator[bytes]:
@@ -144,7 +147,7 @@ def store(bucket: Bucket, name: str, parent: Manifest, table: Table, start: date
     found = Collection(name=name, start=start, end=end, rows=rows, unlabelled=table.unlabelled, unreadable=table.unreadable, why=why)
     if not why:
         file = DataFile(bucket=bucket.name, key=prefix + LABELLED, version_id=version_id, size=len(body), sha256=table.sha256, rows=rows)
-        manifest = extend(parent, file, table.missing, Fresh(rows=rows, start=start, end=end))
+        manifest = extend(parent, file, table.missing, Fresh(rows=rows, start=start, end=table.newest + _INSTANT))
         key = manifest_key(manifest.dataset, manifest.version)
         bucket.put(key, manifest.to_json().encode())  # a version's first manifest stays
         found = found.model_copy(update={"dataset_version": manifest.version, "manifest_key": key})

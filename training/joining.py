@@ -60,6 +60,7 @@ class Joiner:
         self.header: Cells = [*self._leading, *contract.features, contract.target]
         self.targets: list[str] = []  # of the rows made so far, in their order
         self.missing = dict.fromkeys(contract.features, 0)
+        self.newest = start  # when the newest labelled row was asked for
         self.unlabelled = 0
         self.unreadable = 0
 
@@ -77,6 +78,7 @@ class Joiner:
                     self.unlabelled += 1
                 elif identifier not in self._taken:
                     self._taken.add(identifier)
+                    self.newest = max(self.newest, record.eventMetadata.inferenceTime)
                     yield self._cells(identifier, record.eventMetadata.inferenceTime, row, label)
 
     def _records(self, blocks: Iterable[bytes]) -> list[Record]:

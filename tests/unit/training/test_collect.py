@@ -129,7 +129,7 @@ def test_the_labelled_requests_become_a_version_behind_the_champions_rows(s3: An
     assert after.files[-1].rows == 70
     assert after.columns[0].missing == 3
     assert after.fresh is not None
-    assert (after.fresh.rows, after.fresh.start, after.fresh.end) == (70, START, END)
+    assert (after.fresh.rows, after.fresh.start, after.fresh.end) == (70, START, START + timedelta(minutes=69, microseconds=1))
 
 
 def test_run_twice_it_is_the_same_and_nothing_is_written_again(s3: Any, tmp_path: Path) -> None:
