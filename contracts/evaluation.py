@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -191,15 +191,6 @@ class GateRules(BaseModel):
                 allowed = max(self.tolerance * abs(before), CHANCE * error)
             if name.gain(after, before) < -allowed:
                 yield f"{name} {after:.4f} is worse than the champion's {before:.4f} on the same {rows}, by more than {allowed:.4f}"
-
-    def hyperparameters(self) -> dict[str, str]:
-        """As the strings in which SageMaker hands settings to a job."""
-        return {"gate": self.model_dump_json()}
-
-    @classmethod
-    def from_hyperparameters(cls, values: dict[str, str]) -> Self:
-        """The rules that `hyperparameters` wrote."""
-        return cls.model_validate_json(values["gate"])
 
 
 def _knows_more(metric: Metric, model: Mapping[Metric, float], baseline: Mapping[Metric, float]) -> bool:

@@ -79,32 +79,11 @@ class ModelPackageStateChange(_Event):
     approval: str = Field(alias="ModelApprovalStatus")
 
 
-class AlarmState(_Event):
-    """OK, ALARM or INSUFFICIENT_DATA, and why."""
-
-    value: str
-    reason: str = ""
-
-
-class AlarmStateChange(_Event):
-    """A CloudWatch alarm changed its state. https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html"""
-
-    name: str = Field(alias="alarmName")
-    state: AlarmState
-
-
 class PipelineExecutionStatusChange(_Event):
     """A run of the pipeline began or ended."""
 
     arn: str = Field(alias="pipelineExecutionArn")
     status: str = Field(alias="currentPipelineExecutionStatus")
-
-
-class ProcessingJobStateChange(_Event):
-    """A processing job began or ended."""
-
-    name: str = Field(alias="ProcessingJobName")
-    status: str = Field(alias="ProcessingJobStatus")
 
 
 class MonitoringWindow(_Event):

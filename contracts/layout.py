@@ -160,8 +160,7 @@ TRAIN_CHANNEL = "train"  # prepare out, train in: train.csv, schema.json, and wi
 HOLDOUT_CHANNEL = "holdout"  # prepare out, evaluate in: holdout.csv, schema.json
 MODEL_CHANNEL = "model"  # evaluate in: model.tar.gz
 CHAMPION_CHANNEL = "champion"  # evaluate in: champion.json, and model.tar.gz when there is a champion
-CAPTURES_CHANNEL = "captures"  # monitor and collect in: what the endpoint captured
-LABELS_CHANNEL = "labels"  # monitor and collect in: ground truth
+CAPTURES_CHANNEL = "captures"  # monitor in, under Model Monitor: what the endpoint captured
 VERDICT_CHANNEL = "verdict"  # monitor out: everything that monitoring found
 EVALUATION_CHANNEL = "evaluation"  # evaluate out: evaluation.json, outcome.json, statistics.json, constraints.json, signature.json
 

@@ -122,11 +122,6 @@ def test_every_problem_has_a_deciding_metric() -> None:
     assert set(METRICS) == set(Problem)
 
 
-def test_rules_survive_the_way_through_a_job() -> None:
-    rules = GateRules(minimum=0.7, tolerance=0.1)
-    assert GateRules.from_hyperparameters(rules.hyperparameters()) == rules
-
-
 def test_where_nearly_all_rows_are_of_one_class_better_chances_are_enough() -> None:
     challenger, baseline = {Metric.ACCURACY: 0.95, Metric.LOG_LOSS: 0.15}, {Metric.ACCURACY: 0.95, Metric.LOG_LOSS: 0.2}
     assert GateRules().decide(Metric.ACCURACY, challenger, baseline, None, fresh=False).passed
