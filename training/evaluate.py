@@ -39,6 +39,11 @@ from training.scoring import Predictions, gain_error, measure
 from training.target import parse_target
 from training.text import read_table
 
+SEEN = (
+    "the champion was fitted on every row of its dataset version, and those that are held out here too it has seen. "
+    "Next, if only that decides: training.gate.mode dry_run for this run"
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -172,7 +177,7 @@ def as_unseeing(champion: TrainingRecord, schema: Schema) -> tuple[str, str | No
     if champion.dataset_version == schema.dataset_version:
         return JUDGED_FILE, "the champion is of this dataset version too, and scored as it was before it was fitted on the held out rows"
     if schema.fresh_rows is None:
-        return MODEL_FILE, "the champion was fitted on every row of its dataset version; those that are held out here too it has seen"
+        return MODEL_FILE, SEEN
     return MODEL_FILE, None
 
 
@@ -196,10 +201,11 @@ def _question(signature: Signature) -> str:
 
 
 def outcome(report: Evaluation, record: TrainingRecord) -> Outcome:
-    """The report in the form that the pipeline's later steps read."""
+    """The report in the form that the pipeline's later steps read. That its champion had seen the rows belongs to why a model lost."""
+    seen = [note for note in report.notes if note == SEEN and report.champion and report.gate.reasons]
     return Outcome(
         gate=Verdict.PASSED if report.gate.passed else Verdict.FAILED,
-        reasons="; ".join(report.gate.reasons),
+        reasons="; ".join([*report.gate.reasons, *seen]),
         artifact_sha256=report.artifact_sha256,
         score=str(report.score),
         libraries=" ".join(f"{name}={version}" for name, version in record.libraries.items()),

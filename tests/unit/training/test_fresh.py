@@ -13,8 +13,8 @@ from moto import mock_aws
 from contracts.baseline import Statistics
 from contracts.config import Data
 from contracts.errors import DataError
-from contracts.evaluation import Evaluation, GateRules, Metric, Problem
-from contracts.layout import EVALUATION, EVALUATION_CHANNEL, HOLDOUT_CHANNEL, STATISTICS
+from contracts.evaluation import Evaluation, GateRules, Metric, Outcome, Problem, Verdict
+from contracts.layout import EVALUATION, EVALUATION_CHANNEL, HOLDOUT_CHANNEL, OUTCOME, STATISTICS
 from contracts.manifest import DataFile, Manifest
 from contracts.signature import Signature
 from tests.unit.training.tables import (
@@ -33,6 +33,7 @@ from tests.unit.training.tables import (
 from training.__main__ import main
 from training.artifact import JUDGED_FILE, MODEL_FILE
 from training.candidates import propose
+from training.evaluate import SEEN
 from training.frame import parse_table
 from training.freshness import SMALLEST_HOLDOUT, held_out, too_few
 from training.paths import Paths
@@ -168,8 +169,9 @@ def evolved(root: Path, problem: str, turned: bool) -> tuple[Paths, Evaluation]:
     return paths, evaluated(paths, problem)
 
 
-def evaluated(paths: Paths, problem: str) -> Evaluation:
-    assert main(["evaluate", "--metric", METRIC[problem], "--gate", GateRules().model_dump_json()], paths) == 0, paths.message.read_text()
+def evaluated(paths: Paths, problem: str, minimum: float | None = None) -> Evaluation:
+    gate = GateRules(minimum=minimum).model_dump_json()
+    assert main(["evaluate", "--metric", METRIC[problem], "--gate", gate], paths) == 0, paths.message.read_text()
     return Evaluation.model_validate_json((paths.processing_output(EVALUATION_CHANNEL) / EVALUATION).read_bytes())
 
 
@@ -210,9 +212,12 @@ def test_a_champion_that_learnt_every_row_may_know_a_later_holdout_and_the_repor
     champion, _ = evolved(tmp_path / "champion", "binary", turned=False)
     paths = trained(tmp_path / "upload", table("binary"), contract("binary"))
     enthrone(paths, champion)
-    report = evaluated(paths, "binary")
+    report = evaluated(paths, "binary", minimum=0.9999)
     assert report.champion is not None
-    assert "those that are held out here too it has seen" in report.notes[0]
+    assert report.notes[0] == SEEN
+    outcome = Outcome.model_validate_json((paths.processing_output(EVALUATION_CHANNEL) / OUTCOME).read_bytes())
+    assert outcome.gate is Verdict.FAILED
+    assert outcome.reasons.endswith(SEEN)
 
 
 @pytest.mark.parametrize("problem", ["multiclass", "regression"])
