@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from contracts.baseline import (
+    PROBABILITY,
     Bucket,
     Buckets,
     Categories,
@@ -43,6 +44,7 @@ def describe(kinds: Mapping[str, ColumnKind], columns: Mapping[str, Column]) -> 
 def _numbers(name: str, column: Column) -> FeatureStatistics:
     present = column[~np.isnan(column)]
     filled = present if len(present) else np.zeros(1)
+    bins = _even() if name == PROBABILITY else _frequent(present)
     whole = len(present) > 0 and bool(np.all(present == np.floor(present)))
     return FeatureStatistics(
         name=name,
@@ -54,22 +56,38 @@ def _numbers(name: str, column: Column) -> FeatureStatistics:
             std_dev=float(filled.std()),
             min=float(filled.min()),
             max=float(filled.max()),
-            distribution=NumericDistribution(kll=Buckets(buckets=_histogram(present))),
+            distribution=NumericDistribution(kll=Buckets(buckets=_histogram(present, bins))),
         ),
     )
 
 
-def _histogram(present: Column) -> tuple[Bucket, ...]:
-    """Bins of equal frequency, so that a long tail does not swallow all of them; fewer where values repeat.
+def _frequent(present: Column) -> tuple[Column, float]:
+    """(lower bounds, last upper bound) of bins of equal frequency: a long tail does not swallow all of them; fewer where values repeat.
 
     A highest value that fills a bin by itself has one of its own, from itself to itself: else the two values of a boolean column, being
     the two ends of one bin, would be told apart by nobody.
     """
+    quantiles = np.quantile(present if len(present) else np.zeros(1), np.linspace(0, 1, BINS + 1))
+    return np.unique(quantiles if quantiles[-2] == quantiles[-1] else quantiles[:-1]), float(quantiles[-1])
+
+
+def _even() -> tuple[Column, float]:
+    """The same of a probability: bins of equal width.
+
+    The baseline holds what models of the search said of rows that they had not seen, the window what the live one says. They agree about a
+    rare class to a percent or so, and not about which hundredths of a percent are likely: bins of equal frequency lie there, and every
+    window would have drifted.
+    """
+    edges = np.linspace(0, 1, BINS + 1)
+    return edges[:-1], 1.0
+
+
+def _histogram(present: Column, bins: tuple[Column, float]) -> tuple[Bucket, ...]:
+    """The values by bin; none without values."""
     if not len(present):
         return ()
-    quantiles = np.quantile(present, np.linspace(0, 1, BINS + 1))
-    lowers = np.unique(quantiles if quantiles[-2] == quantiles[-1] else quantiles[:-1])
-    uppers = np.append(lowers[1:], quantiles[-1])
+    lowers, last = bins
+    uppers = np.append(lowers[1:], last)
     counts = np.bincount(np.searchsorted(lowers, present, side="right") - 1, minlength=len(lowers))
     return tuple(Bucket(lower_bound=low, upper_bound=high, count=count) for low, high, count in zip(lowers, uppers, counts, strict=True))
 

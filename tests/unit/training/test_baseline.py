@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.baseline import InferredType
+from contracts.baseline import PROBABILITY, InferredType
 from contracts.columns import ColumnKind
+from contracts.monitoring import DriftVerdict, Thresholds
 from training.baseline import BINS, constrain, describe
+from training.monitoring.judge import judge_feature
+from training.monitoring.summary import NumberSummary, summary_of
 
 numbers = st.lists(st.floats(-1e9, 1e9) | st.just(math.nan), min_size=1, max_size=200)
 
@@ -74,3 +77,23 @@ def test_a_long_tail_does_not_swallow_the_bins() -> None:
     found = describe({"x": ColumnKind.NUMERIC}, {"x": column}).features[0].numerical_statistics
     assert found is not None
     assert max(bucket.count for bucket in found.distribution.kll.buckets) < 100
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_models_that_agree_about_a_rare_class_do_not_drift(seed: int) -> None:
+    """Their probabilities differ by half, and both are next to nothing; one that finds the class in a tenth of the rows is another matter."""
+    generator = np.random.default_rng(seed)
+    before, now = generator.uniform(0, 0.01, 2000), generator.uniform(0, 0.015, 2000)
+    (feature,) = describe({PROBABILITY: ColumnKind.NUMERIC}, {PROBABILITY: before}).features
+    assert feature.numerical_statistics is not None
+    assert sum(bucket.count for bucket in feature.numerical_statistics.distribution.kll.buckets) == 2000
+
+    def verdict(values: np.ndarray) -> DriftVerdict:
+        summary = summary_of(feature)
+        assert isinstance(summary, NumberSummary)
+        summary.add(values)
+        return judge_feature(feature, summary, ColumnKind.NUMERIC, Thresholds(), 5).verdict
+
+    assert verdict(now) is DriftVerdict.NO_DRIFT
+    assert verdict(np.append(now[200:], generator.uniform(0.6, 1, 200))) is DriftVerdict.DRIFT
+    assert verdict(np.array([0.0, 1.0] * 1000)) is DriftVerdict.DRIFT
