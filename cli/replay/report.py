@@ -162,12 +162,11 @@ def summary(report: Report) -> list[str]:
     score, without = document["score"], document["score_without_retraining"]
     if score is None:
         return []
-    lines = [
-        f"{report.metric} {score:.4f} over {document['scored_rows']:,} labelled rows of {report.rows:,} in {len(report.windows)} windows"
-    ]
+    windows = _count(len(report.windows), "window")
+    lines = [f"{report.metric} {score:.4f} over {document['scored_rows']:,} labelled rows of {report.rows:,} in {windows}"]
     if without is not None and report.plan is not None and report.plan.retrain:
-        gain = f"{report.metric.gain(score, without):+.4f}"
-        lines.append(f"{report.metric} {without:.4f} without retraining; {_count(report.retrainings, 'retraining')} gained {gain}")
+        gain = f"{_count(report.retrainings, 'retraining')} gained {report.metric.gain(score, without):+.4f}"
+        lines.append(f"{report.metric} {without:.4f} without retraining; {gain if report.retrainings else 'nothing was retrained'}")
     lines.append(f"false alarms {document['false_alarms']}, detection delay: {detected(document)}")
     lines += [f"version {number} was deployed after the last window: it answered none of these rows" for number in report.unused()]
     lines.append(f"{report.requests:,} requests, failed requests = {report.failed_requests}, {report.seconds:.0f} s")

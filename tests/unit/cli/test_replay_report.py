@@ -211,6 +211,9 @@ def test_the_summary_says_what_retraining_gained() -> None:
         "false alarms 0, detection delay: 1 window",
         "40 requests, failed requests = 0, 12 s",
     ]
+    never = report()
+    never.windows[2] = window(2, 0.6)
+    assert summary(never)[1] == "accuracy 0.6750 without retraining; nothing was retrained"
     output = Output()
     output.console = Console(file=io.StringIO(), width=200)
     show_report(output, report())

@@ -81,7 +81,7 @@ def test_a_long_tail_does_not_swallow_the_bins() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_two_models_that_agree_about_a_rare_class_do_not_drift(seed: int) -> None:
-    """Their probabilities differ by half, and both are next to nothing; one that finds the class in a tenth of the rows is another matter."""
+    """Their probabilities differ by half, and both are next to nothing; one that finds the class in a tenth of the rows drifts."""
     generator = np.random.default_rng(seed)
     before, now = generator.uniform(0, 0.01, 2000), generator.uniform(0, 0.015, 2000)
     (feature,) = describe({PROBABILITY: ColumnKind.NUMERIC}, {PROBABILITY: before}).features
