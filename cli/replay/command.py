@@ -34,6 +34,7 @@ from cli.twin_process import LOG, end_leftovers, running_twin, start_twin, stop_
 from cli.up import ASSEMBLY_NAME
 from cli.upload import upload_table, wait_for_decision
 from cli.waiting import wait_for
+from contracts.config import Data
 from contracts.errors import DataError, StateError, TidewheelError
 
 SPEED = 10.0
@@ -129,8 +130,8 @@ def _run(project: Project, folder: Path, table: ReplayTable, plan: Plan, output:
     windows = plan.windows(len(table.rows))
     output.say(f"{project.config.prefix} on a fresh twin: {len(table.rows):,} rows {order}", "bold")
     output.say(plan.in_words(len(table.rows)))
-    if table.as_text:
-        output.say(f"column {table.order!r} holds no numbers and no ISO 8601 times, so its order is that of texts: 10 before 9", "yellow")
+    for warning in warnings(table, project.config.data):
+        output.say(warning, "yellow")
     app = _deployed(project, folder, table, plan, output)
     client = Client(
         PredictionApi(app.account, app.api_url), PredictionApi(app.account, app.feedback_url), table.rows, labelled=plan.train_rows
@@ -149,6 +150,17 @@ def _run(project: Project, folder: Path, table: ReplayTable, plan: Plan, output:
     with output.phase("ask the first model alone") as phase:
         _without_retraining(app, client, folder, report)
         phase.result = f"{report.metric} {report.without:.4f}" if report.without is not None else "no row has a label"
+
+
+def warnings(table: ReplayTable, data: Data) -> list[str]:
+    """What is probably not meant about the order."""
+    found = []
+    if table.as_text:
+        found.append(f"column {table.order!r} holds no numbers and no ISO 8601 times, so its order is that of texts: 10 before 9")
+    if table.order in data.features:
+        beyond = "its later values are all beyond what the model was trained on"
+        found.append(f"column {table.order!r} is the order and a feature too: {beyond}. Next, if it is only a time: tide init --time")
+    return found
 
 
 def _deployed(project: Project, folder: Path, table: ReplayTable, plan: Plan, output: Output) -> App:

@@ -18,6 +18,7 @@ from cli.account import twin_account
 from cli.api import PredictionApi
 from cli.hours import full_hour
 from cli.replay.client import Client, batches
+from cli.replay.command import warnings
 from cli.replay.plan import Plan, make_plan, overridden
 from cli.replay.score import tally, together
 from cli.replay.table import ReplayTable, read_table, write_rows
@@ -48,6 +49,15 @@ def test_the_order_is_the_columns_own(write_table: Write, cells: list[str], orde
     table = table_of(write_table, [(cell, 1, "a", 1) for cell in cells], "at")
     assert [table.place(number) for number in range(3)] == ordered
     assert table.as_text is (ordered[0] == "10 a")
+
+
+def test_an_order_that_is_probably_not_meant_is_said(write_table: Write) -> None:
+    said = {
+        order: warnings(table_of(write_table, [("10/1", 2, "b", 1), ("9/1", 1, "a", 1)], order), DATA) for order in ("at", "x", "c", "y")
+    }
+    assert [len(said[order]) for order in ("at", "x", "c", "y")] == [1, 1, 2, 0]
+    assert "texts" in said["at"][0]
+    assert "column 'x' is the order and a feature too" in said["x"][0]
 
 
 def test_equal_places_keep_the_files_order(write_table: Write) -> None:
