@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.assembly import synthesise
 from cli.project import Project
-from tests.scenarios.loop import Loop, write_project
+from tests.scenarios.loop import Loop, synthesised, write_project
 from twin.server import TwinServer
 
 SPEED = 120.0
@@ -22,9 +21,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="session")
 def assembly(project: Project) -> Path:
     """Its templates."""
-    out = project.folder / "cdk.out"
-    synthesise(project, out)
-    return out
+    return synthesised(project)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """The whole app on a twin in this process, on a small table, for scenarios that reach in: faults, kills, clock."""
 
+import json
 import math
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,17 +11,22 @@ from typing import Any, TypeVar
 
 from cli.account import twin_account
 from cli.api import PredictionApi
+from cli.assembly import git_commit
 from cli.demo.traffic import Row, Traffic
 from cli.deploy import deploy_assembly
 from cli.observe import App, Execution, Version
-from cli.project import Project, load_project
+from cli.project import REPOSITORY, Project, load_project
 from cli.release import APPROVED, REJECTED, decide, endpoint_state
 from cli.upload import Upload, upload_table, wait_for_decision
 from cli.waiting import wait_for
 from contracts.manifest import Manifest
+from stacks.project import read_project
+from stacks.tidewheel import add_stacks, new_app
 from twin.server import TwinServer
 
 Found = TypeVar("Found")
+# Read by CDK's process when it starts; tests/synth runs the slow validation.
+os.environ["CDK_VALIDATION"] = "false"
 
 CONFIG = """
 project: tides
@@ -31,6 +38,8 @@ data:
   features: {height: numeric, wind: numeric, moon: categorical}
 training: {candidates: 1, folds: 2, gate: {minimum: 0.75, tolerance: 0.2}}
 """
+AT_ONCE = "serving: {instance_count: 1, rollout: {type: all_at_once, termination_wait_seconds: 0}}\n"
+"""For scenarios in which it does not matter how a version comes to the endpoint: one model server a version instead of two."""
 
 
 def write_project(folder: Path, config: str = CONFIG) -> Project:
@@ -38,6 +47,16 @@ def write_project(folder: Path, config: str = CONFIG) -> Project:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "tidewheel.yaml").write_text(config)
     return load_project(folder / "tidewheel.yaml")
+
+
+def synthesised(project: Project) -> Path:
+    """A project's assembly, as app.py writes it, but in this process: it loads CDK and SageMaker's SDK once for all scenarios."""
+    out = project.folder / "cdk.out"
+    named = {"config": str(project.config_path), "environment": project.config.environment, "commit": git_commit()}
+    app = new_app(json.loads((REPOSITORY / "cdk.json").read_text())["context"] | named, out)
+    add_stacks(app, read_project(app.node, REPOSITORY, None))
+    app.synth()
+    return out
 
 
 def table(rows: int, seed: int = 0, noise: float = 0.6) -> str:

@@ -11,7 +11,6 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.api import PredictionApi
-from cli.assembly import synthesise
 from cli.main import application
 from contracts import layout
 from contracts.events import DetailType
@@ -26,13 +25,14 @@ from contracts.monitoring import (
     QualityVerdict,
     Violations,
 )
-from tests.scenarios.loop import CONFIG, Loop, table, write_project
+from tests.scenarios.loop import AT_ONCE, CONFIG, Loop, synthesised, table, write_project
 from twin.sagemaker.monitoring import START_DELAY
 from twin.server import TwinServer
 
 pytestmark = pytest.mark.timeout(280)
 
-MONITORED = CONFIG + "monitoring: {backend: model_monitor, window_hours: 1, alarm: {needed: 1, windows: 1}}\nretraining: {mode: disabled}\n"
+WATCH = "monitoring: {backend: model_monitor, window_hours: 1, alarm: {needed: 1, windows: 1}}\nretraining: {mode: disabled}\n"
+MONITORED = CONFIG + AT_ONCE + WATCH
 HOUR = timedelta(hours=1)
 SINGLE, MANY = 105, 60
 ENDED = {"Completed", "CompletedWithViolations", "Failed", "Stopped"}
@@ -138,8 +138,7 @@ class Monitored(Loop):
 def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
     """The app with a live model."""
     project = write_project(tmp_path_factory.mktemp("monitored"), MONITORED)
-    assembly = project.folder / "cdk.out"
-    synthesise(project, assembly)
+    assembly = synthesised(project)
     with TwinServer(tmp_path_factory.mktemp("twin"), assembly, speed=60.0) as twin:
         loop = Loop.deploy(twin, project, assembly)
         monitored = Monitored(loop.twin, loop.app, loop.folder)

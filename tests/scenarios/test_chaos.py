@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from cli.api import PredictionApi
-from cli.assembly import synthesise
 from cli.release import endpoint_state
 from cli.rest import what_moves
 from cli.train import RUNNING
@@ -26,7 +25,7 @@ from contracts.errors import DataError
 from contracts.events import DetailType
 from contracts.ledger import Decision, Outcome, Retraining, What
 from tests.scenarios.conftest import SPEED
-from tests.scenarios.loop import CONFIG, Loop, table, write_project
+from tests.scenarios.loop import CONFIG, Loop, synthesised, table, write_project
 from twin.events.faults import Event, Faults
 from twin.server import TwinServer
 
@@ -192,8 +191,7 @@ def _subjects(decisions: list[Decision], what: What) -> list[int]:
 def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shaken]:
     """The app before its first model."""
     project = write_project(tmp_path_factory.mktemp("shaken"), SHAKEN)
-    assembly = project.folder / "cdk.out"
-    synthesise(project, assembly)
+    assembly = synthesised(project)
     with TwinServer(tmp_path_factory.mktemp("twin"), Path(assembly), speed=SPEED) as twin:
         loop = Shaken.deploy(twin, project, assembly)
         assert isinstance(loop, Shaken)

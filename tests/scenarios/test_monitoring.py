@@ -11,19 +11,18 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.api import PredictionApi
-from cli.assembly import synthesise
 from cli.main import application
 from contracts import layout
 from contracts.errors import StateError
 from contracts.events import DetailType
 from contracts.monitoring import DRIFT_ALARM, NAMESPACE, QUALITY_ALARM, ROWS, DriftVerdict, MonitoringVerdict, QualityVerdict
-from tests.scenarios.loop import CONFIG, Loop, table, write_project
+from tests.scenarios.loop import AT_ONCE, CONFIG, Loop, synthesised, table, write_project
 from twin.server import TwinServer
 
 pytestmark = pytest.mark.timeout(280)
 
 # Labels of a window come during the next one; nothing is trained again, because these scenarios end with the alarm.
-WATCHED = CONFIG + "monitoring: {window_hours: 1, label_delay_hours: 1}\nretraining: {mode: disabled}\n"
+WATCHED = CONFIG + AT_ONCE + "monitoring: {window_hours: 1, label_delay_hours: 1}\nretraining: {mode: disabled}\n"
 HOUR = timedelta(hours=1)
 ROWS_OF_A_WINDOW = 240
 SPEED = 20.0  # slow enough that what is sent after a verdict is still within the hour, also on a busy machine
@@ -138,8 +137,7 @@ def _tick(moment: datetime, **detail: str) -> dict[str, Any]:
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """The app before its first model."""
     project = write_project(tmp_path_factory.mktemp("watched"), WATCHED)
-    assembly = project.folder / "cdk.out"
-    synthesise(project, assembly)
+    assembly = synthesised(project)
     with TwinServer(tmp_path_factory.mktemp("twin"), assembly, speed=SPEED) as twin:
         loop = Loop.deploy(twin, project, assembly)
         yield Watched(loop.twin, loop.app, loop.folder)

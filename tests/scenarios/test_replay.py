@@ -28,7 +28,7 @@ data:
   features: {height: numeric, wind: numeric, moon: categorical}
 training: {candidates: 1, folds: 2}
 retraining: {trigger: alarms, cooldown_windows: 2}
-serving: {rollout: {interval_seconds: 60, termination_wait_seconds: 0}}
+serving: {instance_count: 1, rollout: {type: all_at_once, termination_wait_seconds: 0}}
 """
 
 

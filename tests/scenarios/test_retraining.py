@@ -6,17 +6,15 @@ The tests of this module build on each other, as the hours of an app do. The ala
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from cli.api import PredictionApi
-from cli.assembly import synthesise
 from contracts.ledger import Decision, Outcome, Retraining
 from contracts.monitoring import DRIFT_ALARM, NAMESPACE
 from lambdas.ledger import Ledger
 from tests.scenarios.conftest import SPEED
-from tests.scenarios.loop import AT_ONCE, CONFIG, Loop, table, write_project
+from tests.scenarios.loop import AT_ONCE, CONFIG, Loop, synthesised, table, write_project
 from twin.server import TwinServer
 
 pytestmark = pytest.mark.timeout(280)
@@ -104,9 +102,8 @@ def _hour(moment: datetime) -> datetime:
 def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Retrained]:
     """The app with version 1 live."""
     project = write_project(tmp_path_factory.mktemp("retrained"), RETRAINED)
-    assembly = project.folder / "cdk.out"
-    synthesise(project, assembly)
-    with TwinServer(tmp_path_factory.mktemp("twin"), Path(assembly), speed=SPEED) as twin:
+    assembly = synthesised(project)
+    with TwinServer(tmp_path_factory.mktemp("twin"), assembly, speed=SPEED) as twin:
         loop = Retrained.deploy(twin, project, assembly)
         assert isinstance(loop, Retrained)
         loop.accepted(table(300))
