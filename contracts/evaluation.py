@@ -114,6 +114,7 @@ class Evaluation(_Report):
     rows: int = Field(gt=0, description="rows of the holdout")
     fresh: bool = Field(default=False, description="the holdout is of live traffic that the champion has not seen")
     artifact_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    former: str | None = Field(default=None, description="the model package that was live before, when this is that model again")
     notes: tuple[str, ...] = Field(default=(), description="what a reader should know, such as a champion that cannot be compared")
 
     @property

@@ -12,6 +12,7 @@ artifacts bucket    capture/<endpoint>/<variant>/yyyy/mm/dd/hh/      what the en
                     monitoring/yyyy/mm/dd/hh/                        verdict.json, report.html of the window that ended then
                     monitoring/by-hand/<job>/                        the same of a window that a person asked for
                     runs/<run>/champion/                             who is to be beaten: champion.json, model.tar.gz
+                    runs/<run>/champion/former-<n>/                  model.tar.gz of a model that was live before
                     runs/<run>/{train,holdout,model,evaluation}/     what the pipeline's steps wrote
 """
 
@@ -145,6 +146,11 @@ def run_prefix(run: str) -> str:
 def champion_prefix(run: str) -> str:
     """The folder of the model that a run must beat."""
     return f"{run_prefix(run)}champion/"
+
+
+def former_folder(number: int) -> str:
+    """Where a former champion's model.tar.gz lies, below the champion's folder; counted from 1."""
+    return f"former-{number}"
 
 
 # The jobs' folders, as SageMaker lays them out. ML_ROOT moves all of them (default /opt/ml).

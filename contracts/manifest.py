@@ -41,6 +41,13 @@ class ColumnSummary(_Part):
     missing: int = Field(ge=0)
 
 
+class FreshHour(_Part):
+    """How many of the fresh rows are of an hour."""
+
+    start: datetime
+    rows: int = Field(gt=0)
+
+
 class Fresh(_Part):
     """The last rows of a version: live traffic with its labels, by time of the request, start <= time < end; `end` is just after the last.
 
@@ -50,6 +57,16 @@ class Fresh(_Part):
     rows: int = Field(gt=0)
     start: datetime
     end: datetime
+    hours: tuple[FreshHour, ...] = ()
+
+    def hour_of(self, row: int) -> datetime:
+        """The start of the hour of a fresh row, counted from 0; `start` when the hours are not known."""
+        last = 0
+        for hour in self.hours:
+            last += hour.rows
+            if row < last:
+                return hour.start
+        return self.start
 
 
 class Manifest(_Part):

@@ -33,13 +33,23 @@ class ModelMetadata(BaseModel):
         return cls.model_validate(properties)
 
 
+class FormerReference(BaseModel):
+    """A model that was live before, and may fit the world again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model_package_arn: str
+    artifact_sha256: str
+
+
 class ChampionReference(BaseModel):
-    """champion.json: who is to be beaten in a run; all None when nothing is deployed yet."""
+    """champion.json: who is to be beaten in a run; None: nothing is deployed yet. `formers`: for fresh rows, the oldest first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model_package_arn: str | None = None
     artifact_sha256: str | None = None
+    formers: tuple[FormerReference, ...] = ()
 
 
 APPROVAL_DESCRIPTION_LENGTH = 1024

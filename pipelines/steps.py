@@ -60,7 +60,7 @@ class Steps:
         train = self.train(prepare)
         outcome = PropertyFile(name="Outcome", output_name=layout.EVALUATION_CHANNEL, path=layout.OUTCOME)
         evaluate = self.evaluate(prepare, train, outcome)
-        return [prepare, train, evaluate, self.gate(train, evaluate, outcome)]
+        return [prepare, train, evaluate, self.gate(evaluate, outcome)]
 
     def prepare(self) -> Any:
         """A dataset version becomes a training and a holdout table."""
@@ -116,7 +116,7 @@ class Steps:
             property_files=[outcome],
         )
 
-    def gate(self, train: Any, evaluate: Any, outcome: PropertyFile) -> Any:
+    def gate(self, evaluate: Any, outcome: PropertyFile) -> Any:
         """Register what passed; fail the execution otherwise, so that nobody mistakes it for a success."""
 
         def found(field: str) -> JsonGet:
@@ -126,11 +126,11 @@ class Steps:
         return ConditionStep(
             "Gate",
             conditions=[ConditionEquals(left=found("gate"), right=str(Verdict.PASSED))],
-            if_steps=[self._register(train, {name: found(name) for name in ("artifact_sha256", "libraries", "score")})],
+            if_steps=[self._register({name: found(name) for name in ("artifact_sha256", "libraries", "score")})],
             else_steps=[FailStep("Rejected", error_message=reasons)],
         )
 
-    def _register(self, train: Any, found: Mapping[str, Any]) -> Any:
+    def _register(self, found: Mapping[str, Any]) -> Any:
         """The model package: artifact, what verifies it, where it came from, how good it is, and its baseline."""
         values = {
             "dataset_version": self.parameters["DatasetVersion"],
@@ -142,7 +142,8 @@ class Steps:
             **found,
         }
         builder = ModelBuilder(
-            s3_model_data_url=train.properties.ModelArtifacts.S3ModelArtifacts,
+            # Evaluate puts there what is to be registered: the challenger, or a model that was live before.
+            s3_model_data_url=self._run_uri(layout.EVALUATION_CHANNEL, layout.MODEL_ARCHIVE),
             image_uri=placeholders.IMAGE_URI,
             role_arn=placeholders.JOB_ROLE_ARN,
             sagemaker_session=self.session,

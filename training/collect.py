@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError
 from contracts.collection import Collection
 from contracts.errors import StateError
 from contracts.layout import COLLECTION, LABELLED, collection_prefix, manifest_key
-from contracts.manifest import ColumnSummary, DataFile, Fresh, Manifest
+from contracts.manifest import ColumnSummary, DataFile, Fresh, FreshHour, Manifest
 from training.freshness import too_few
 from training.joining import Joiner, Labels, to_line
 from training.monitoring.captures import find_shards, read_blocks
@@ -43,6 +43,7 @@ class Table:
     path: Path
     sha256: str
     targets: list[str]
+    hours: tuple[FreshHour, ...]
     missing: dict[str, int]
     newest: datetime  # the time of its last row
     unlabelled: int
@@ -90,23 +91,33 @@ def join(parent: Manifest, captures: Path, labels: Path, start: datetime, end: d
         known.add(block)
     joiner = Joiner(parent.contract, known, start, end)
     digest = hashlib.sha256()
+    hours: list[FreshHour] = []
     with target.open("wb") as file:
-        for line in _lines(joiner, captures):
+        for line in _lines(joiner, captures, hours):
             digest.update(line)
             file.write(line)
     unreadable = joiner.unreadable + known.unreadable
-    return Table(target, digest.hexdigest(), joiner.targets, joiner.missing, joiner.newest, joiner.unlabelled, unreadable)
+    return Table(target, digest.hexdigest(), joiner.targets, tuple(hours), joiner.missing, joiner.newest, joiner.unlabelled, unreadable)
 
 
-def _lines(joiner: Joiner, captures: Path) -> Iterator[bytes]:
+def _lines(joiner: Joiner, captures: Path, hours: list[FreshHour]) -> Iterator[bytes]:
+    """The file's lines; `hours` is told how many rows each hour has."""
     yield to_line(joiner.header)
-    for hour in sorted({shard.path.parent for shard in find_shards(captures)}):
-        yield from map(to_line, joiner.join(_blocks(hour)))
+    for folder in sorted({shard.path.parent for shard in find_shards(captures)}):
+        before = len(joiner.targets)
+        yield from map(to_line, joiner.join(_blocks(folder)))
+        if len(joiner.targets) > before:
+            hours.append(FreshHour(start=parse_hour(folder), rows=len(joiner.targets) - before))
 
 
 def _blocks(folder: Path) -> Iterator[bytes]:
     for shard in find_shards(folder):
         yield from read_blocks(shard)
+
+
+def parse_hour(folder: Path) -> datetime:
+    """The hour whose folder .../yyyy/mm/dd/hh is."""
+    return datetime.strptime("/".join(folder.parts[-4:]), "%Y/%m/%d/%H").replace(tzinfo=UTC)
 
 
 class Bucket:
@@ -147,7 +158,7 @@ def store(bucket: Bucket, name: str, parent: Manifest, table: Table, start: date
     found = Collection(name=name, start=start, end=end, rows=rows, unlabelled=table.unlabelled, unreadable=table.unreadable, why=why)
     if not why:
         file = DataFile(bucket=bucket.name, key=prefix + LABELLED, version_id=version_id, size=len(body), sha256=table.sha256, rows=rows)
-        manifest = extend(parent, file, table.missing, Fresh(rows=rows, start=start, end=table.newest + _INSTANT))
+        manifest = extend(parent, file, table.missing, Fresh(rows=rows, start=start, end=table.newest + _INSTANT, hours=table.hours))
         key = manifest_key(manifest.dataset, manifest.version)
         bucket.put(key, manifest.to_json().encode())  # a version's first manifest stays
         found = found.model_copy(update={"dataset_version": manifest.version, "manifest_key": key})

@@ -1,8 +1,8 @@
 """evaluate: the new model (challenger) against the holdout, a baseline, and the champion on the same rows; then the gate.
 
 Inputs: `model` (model.tar.gz), `holdout`, `champion` (champion.json, and the champion's model.tar.gz when there is one).
-Output `evaluation`: evaluation.json for people and policies, outcome.json for the pipeline's next steps, and the
-model's baseline and signature for the registry and for monitoring.
+Output `evaluation`: evaluation.json for people and policies, outcome.json for the pipeline's next steps, and of the model that is to be
+registered its model.tar.gz, baseline and signature. On fresh rows that may be a model that was live before (formers.py).
 
 A champion that cannot be scored on this holdout, because columns or classes have changed since, is noted in the report and the
 challenger is judged without it. A champion whose digest is not the registered one stops the job: somebody changed it.
@@ -16,28 +16,20 @@ import argparse
 import logging
 import shutil
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
-import numpy as np
-import pandas as pd
-
-from contracts import evaluation, layout
+from contracts import layout
 from contracts.errors import ArtifactError, DataError
-from contracts.evaluation import Evaluation, GateRules, Metric, Outcome, Problem, Verdict, compared_metrics
+from contracts.evaluation import Evaluation, GateRules, Metric, Outcome, Verdict
 from contracts.metadata import ChampionReference
 from contracts.signature import SIGNATURE, Signature
 from training.artifact import JUDGED_FILE, MODEL_FILE, artifact_digest, unpack
-from training.frame import Column, parse_table
+from training.formers import Entry, best_former, read_formers
+from training.judging import Answers, Holdout, answers_of, judge
 from training.paths import Paths
-from training.predictor import PipelinePredictor, Predictor, verify
-from training.record import Prior, TrainingRecord
-from training.schema import HOLDOUT_TABLE, Schema
-from training.scoring import Predictions, gain_error, measure
-from training.target import parse_target
-from training.text import read_table
+from training.predictor import PipelinePredictor, verify
+from training.record import TrainingRecord
+from training.schema import Schema
 
 SEEN = (
     "the champion was fitted on every row of its dataset version, and those that are held out here too it has seen. "
@@ -53,107 +45,42 @@ def main(paths: Paths, options: list[str]) -> None:
     parser.add_argument("--metric", type=Metric, required=True)
     parser.add_argument("--gate", required=True, help="the gate's rules, as JSON")
     given = parser.parse_args(options)
-    output = paths.processing_output(layout.EVALUATION_CHANNEL)
+    rules = GateRules.model_validate_json(given.gate)
     with tempfile.TemporaryDirectory() as temporary:
-        model = Path(temporary) / "model"
-        unpack(paths.processing_input(layout.MODEL_CHANNEL) / layout.MODEL_ARCHIVE, model)
+        workspace, rivals = Path(temporary), paths.processing_input(layout.CHAMPION_CHANNEL)
+        model, archive = workspace / "model", paths.processing_input(layout.MODEL_CHANNEL) / layout.MODEL_ARCHIVE
+        unpack(archive, model)
         record = TrainingRecord.read(model)
         challenger = PipelinePredictor.load(model, JUDGED_FILE if record.refit else MODEL_FILE)
-        holdout = Holdout.read(paths.processing_input(layout.HOLDOUT_CHANNEL), challenger.signature)
-        champion, note = ask_champion(
-            paths.processing_input(layout.CHAMPION_CHANNEL), Path(temporary) / "champion", challenger.signature, holdout
-        )
-        for name in (layout.STATISTICS, layout.CONSTRAINTS, SIGNATURE):
-            shutil.copyfile(model / name, output / name)
+        signature = challenger.signature
+        holdout = Holdout.read(paths.processing_input(layout.HOLDOUT_CHANNEL), signature)
+        reference = ChampionReference.model_validate_json((rivals / layout.CHAMPION).read_bytes())
+        champion, note = ask_champion(reference, rivals, workspace / "champion", signature, holdout)
         notes = (*filter(None, [note]), *holdout.schema.notes, *(record.refit.notes if record.refit else ()))
-        rules = GateRules.model_validate_json(given.gate)
-        report = judge(given.metric, rules, challenger, record, champion, holdout, notes, artifact_digest(model))
-    (output / layout.EVALUATION).write_text(report.model_dump_json(indent=2))
-    (output / layout.OUTCOME).write_text(outcome(report, record).model_dump_json(indent=2))
+        said = answers_of(challenger, signature, holdout)
+        chosen = Entry(
+            model, archive, record, said, judge(given.metric, rules, said, record, champion, holdout, notes, artifact_digest(model))
+        )
+        formers = read_formers(reference.formers, rivals, workspace, signature, champion, holdout, given.metric, rules)
+        chosen = best_former(formers, chosen, champion, holdout, given.metric, rules) or chosen
+        write_outputs(paths.processing_output(layout.EVALUATION_CHANNEL), chosen)
+    report = chosen.report
     log.info("%s %.4f on %d rows; gate: %s", report.metric, report.score, report.rows, "; ".join(report.gate.reasons) or "passed")
 
 
-@dataclass(frozen=True)
-class Holdout:
-    """The rows to judge by: texts, the target parsed."""
-
-    schema: Schema
-    table: pd.DataFrame
-    target: Column
-
-    @classmethod
-    def read(cls, folder: Path, signature: Signature) -> Self:
-        """From the channel. Raises DataError."""
-        schema = Schema.read(folder)
-        table = read_table(folder / HOLDOUT_TABLE, HOLDOUT_TABLE, [*schema.contract.features, schema.contract.target])
-        return cls(schema, table, parse_target(signature, table[schema.contract.target]))
-
-    @property
-    def fresh(self) -> bool:
-        """Whether they are of live traffic."""
-        return self.schema.fresh_rows is not None
+def write_outputs(output: Path, chosen: Entry) -> None:
+    """The reports, and what of the model is to be registered."""
+    for name in (layout.STATISTICS, layout.CONSTRAINTS, SIGNATURE):
+        shutil.copyfile(chosen.folder / name, output / name)
+    shutil.copyfile(chosen.archive, output / layout.MODEL_ARCHIVE)
+    (output / layout.EVALUATION).write_text(chosen.report.model_dump_json(indent=2))
+    (output / layout.OUTCOME).write_text(outcome(chosen.report, chosen.record).model_dump_json(indent=2))
 
 
-def judge(
-    metric: Metric,
-    rules: GateRules,
-    challenger: Predictor,
-    record: TrainingRecord,
-    champion: "Answers | None",
-    holdout: Holdout,
-    notes: tuple[str, ...],
-    digest: str,
-) -> Evaluation:
-    """Score the challenger and the baseline, and ask the gate."""
-    signature, target = challenger.signature, holdout.target
-    said = challenger.predict(parse_table(signature.features, holdout.table))
-    scores = measure(signature.problem, target, said)
-    names = compared_metrics(signature.problem, metric, holdout.fresh)
-    compared = compare(names, signature.problem, target, said, champion, record.seed) if champion else None
-    baseline = measure(signature.problem, target, without_features(record.prior, len(target)))
-    return Evaluation(
-        problem=signature.problem,
-        metric=metric,
-        metrics=scores,
-        baseline=baseline,
-        champion=compared,
-        gate=rules.decide(metric, scores, baseline, compared, holdout.fresh),
-        dataset_version=record.dataset_version,
-        rows=len(target),
-        fresh=holdout.fresh,
-        artifact_sha256=digest,
-        notes=notes,
-    )
-
-
-def without_features(prior: Prior, rows: int) -> Predictions:
-    """What a model says that only knows the training rows' target."""
-    if prior.mean is not None:
-        return Predictions(np.full(rows, prior.mean))
-    counts = np.array(prior.class_rows, dtype=float)
-    return Predictions.of_probabilities(np.tile(counts / counts.sum(), (rows, 1)))
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What the champion says about the holdout."""
-
-    model_package_arn: str
-    predictions: Predictions
-
-
-def compare(
-    names: Sequence[Metric], problem: Problem, target: Column, challenger: Predictions, champion: Answers, seed: int
-) -> evaluation.Champion:
-    """Score the champion, and say how well this holdout can tell the two apart in the metrics `names`."""
-    errors = {name: gain_error(problem, name, target, challenger, champion.predictions, seed) for name in names}
-    scores = measure(problem, target, champion.predictions)
-    return evaluation.Champion(model_package_arn=champion.model_package_arn, metrics=scores, gain_errors=errors)
-
-
-def ask_champion(folder: Path, workspace: Path, signature: Signature, holdout: Holdout) -> tuple[Answers | None, str | None]:
+def ask_champion(
+    reference: ChampionReference, folder: Path, workspace: Path, signature: Signature, holdout: Holdout
+) -> tuple[Answers | None, str | None]:
     """(the champion's predictions, and what is to be said about them), (None, why it has none), or (None, None) when there is none yet."""
-    reference = ChampionReference.model_validate_json((folder / layout.CHAMPION).read_bytes())
     if reference.model_package_arn is None:
         return None, None
     if reference.artifact_sha256 is None:
@@ -162,9 +89,7 @@ def ask_champion(folder: Path, workspace: Path, signature: Signature, holdout: H
     verify(workspace, reference.artifact_sha256, layout.CHAMPION)
     name, note = as_unseeing(TrainingRecord.read(workspace), holdout.schema)
     try:
-        champion = PipelinePredictor.load(workspace, name)
-        columns = parse_table(champion.signature.features, holdout.table)
-        predictions = in_order_of(signature, champion.signature, champion.predict(columns))
+        predictions = answers_of(PipelinePredictor.load(workspace, name), signature, holdout)
     except (ArtifactError, DataError) as error:
         return None, f"the champion {reference.model_package_arn} cannot be scored on this holdout: {error}"
     return Answers(reference.model_package_arn, predictions), note
@@ -179,25 +104,6 @@ def as_unseeing(champion: TrainingRecord, schema: Schema) -> tuple[str, str | No
     if schema.fresh_rows is None:
         return MODEL_FILE, SEEN
     return MODEL_FILE, None
-
-
-def in_order_of(wanted: Signature, given: Signature, predictions: Predictions) -> Predictions:
-    """Another model's predictions with the classes in this model's order; a class that is new since then it never predicts.
-
-    Raises DataError when the two answer different questions.
-    """
-    if given.problem is not wanted.problem or not set(given.classes) <= set(wanted.classes):
-        raise DataError([f"it answers {_question(given)}, and the new model answers {_question(wanted)}"])
-    if predictions.probabilities is None:
-        return predictions
-    ordered = np.zeros((len(predictions.values), len(wanted.classes)))
-    ordered[:, [wanted.classes.index(text) for text in given.classes]] = predictions.probabilities
-    return Predictions.of_probabilities(ordered)
-
-
-def _question(signature: Signature) -> str:
-    classes = "" if signature.problem is Problem.REGRESSION else f" of {', '.join(signature.classes)}"
-    return f"a {signature.problem} problem{classes}"
 
 
 def outcome(report: Evaluation, record: TrainingRecord) -> Outcome:

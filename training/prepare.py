@@ -92,6 +92,7 @@ def divide(manifest: Manifest, raw: pd.DataFrame, fresh: Mask, share: float, fol
     contract = manifest.contract
     keep, without_target, repeated = curate(contract, raw)
     unknown = keep & unknown_classes(contract, raw[contract.target], fresh)
+    places = np.flatnonzero(keep & ~unknown) - (len(raw) - int(fresh.sum()))  # among the fresh rows, from 0; they are the last
     table, fresh = raw[keep & ~unknown].reset_index(drop=True), fresh[keep & ~unknown]
     parse_table(contract.features, table)  # a cell that does not parse stops the run here, where its reason is easiest to find
     find_classes(contract, table[contract.target])
@@ -101,7 +102,7 @@ def divide(manifest: Manifest, raw: pd.DataFrame, fresh: Mask, share: float, fol
     rare = rare_classes(contract, table[contract.target], mask, folds, judged)
     common = (~table[contract.target].str.strip().isin(rare)).to_numpy()
     if table[contract.target][common].str.strip().nunique() > 1:
-        table, mask, fresh = table[common], mask[common], fresh[common]
+        table, mask, fresh, places = table[common], mask[common], fresh[common], places[common]
     else:
         rare = {}  # what is left is nothing to learn: the check names every class
     holdout = table[mask]
@@ -120,6 +121,8 @@ def divide(manifest: Manifest, raw: pd.DataFrame, fresh: Mask, share: float, fol
         rare_classes=rare,
         fresh_rows=fresh_rows,
         unknown_classes=int(unknown.sum()),
+        holdout_start=manifest.fresh.hour_of(int(places[mask].min())) if manifest.fresh else None,
+        learnt_until=manifest.fresh.end if manifest.fresh else None,
     )
     return Divided(train, holdout, schema)
 

@@ -1,6 +1,7 @@
 """training.json: how a model came about, in the model's own folder."""
 
 import platform
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
@@ -64,6 +65,7 @@ class TrainingRecord(BaseModel):
     trials: tuple[Trial, ...]
     prior: Prior
     refit: Refit | None = None
+    learnt_until: datetime | None = Field(default=None, description="the end of the live traffic among its rows; None: there was none")
     libraries: dict[str, str]
 
     def write(self, folder: Path) -> None:

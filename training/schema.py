@@ -1,5 +1,6 @@
 """schema.json: what lies beside train.csv and holdout.csv, so that the later jobs need nothing but their channels."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -17,7 +18,7 @@ class Schema(BaseModel):
     """Which rows these are. The counts are of the whole dataset version; `repeated` rows with an id were dropped, without one kept.
 
     `rare_classes` were left out, with so many rows, and so were rows of `unknown_classes`. The last `fresh_rows` to train on are fresh;
-    None: the version has none.
+    None: the version has none. The holdout is of `holdout_start` or later; the newest row is older than `learnt_until`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,6 +32,8 @@ class Schema(BaseModel):
     rare_classes: dict[str, int] = {}
     fresh_rows: int | None = Field(default=None, ge=0)
     unknown_classes: int = Field(default=0, ge=0)
+    holdout_start: datetime | None = None
+    learnt_until: datetime | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -117,6 +117,7 @@ def main(paths: Paths, options: list[str]) -> None:
         trials=found.trials,
         prior=prior(signature, rows.target),
         refit=refit,
+        learnt_until=schema.learnt_until,
         libraries=libraries(),
     ).write(folder)
     for trial in found.trials:

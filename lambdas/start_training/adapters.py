@@ -10,12 +10,14 @@ from urllib.parse import urlparse
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from contracts.layout import CHAMPION, EVALUATION, EVALUATION_CHANNEL, MODEL_ARCHIVE, champion_prefix, run_prefix
+from contracts.layout import CHAMPION, EVALUATION, EVALUATION_CHANNEL, MODEL_ARCHIVE, champion_prefix, former_folder, run_prefix
 from contracts.ledger import Evidence
-from contracts.metadata import ChampionReference, ModelMetadata
+from contracts.metadata import ChampionReference, FormerReference, ModelMetadata
 from contracts.pipeline import RunParameters
 from lambdas.live import Endpoint, LiveEndpoint
 from lambdas.start_training.states import Run
+
+NEWEST_FORMERS = 4
 
 
 class Manifests:
@@ -71,6 +73,30 @@ class LiveModel:
         return place.netloc, place.path.lstrip("/")
 
 
+class Formers:
+    """Versions of the group that were approved, and so were live before: each has a chance again when the world turns back."""
+
+    def __init__(self, sagemaker: Any, group: str, live: LiveModel) -> None:
+        self._sagemaker = sagemaker
+        self._group = group
+        self._live = live
+
+    def find(self, champion: ChampionReference) -> tuple[FormerReference, ...]:
+        """The first version and the newest ones, the oldest first, without the champion and what was made elsewhere."""
+        pages = self._sagemaker.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=self._group, ModelApprovalStatus="Approved"
+        )
+        summaries = [summary for page in pages for summary in page["ModelPackageSummaryList"]]
+        ordered = sorted(summaries, key=lambda summary: int(summary["ModelPackageVersion"]))
+        arns = [summary["ModelPackageArn"] for summary in ordered if summary["ModelPackageArn"] != champion.model_package_arn]
+        found: dict[str, FormerReference] = {}  # by artifact: a former that went live again is two versions of one model
+        for arn in [*arns[:1], *arns[1:][-NEWEST_FORMERS:]]:
+            metadata = self._live.metadata(arn)
+            if metadata is not None and metadata.artifact_sha256 != champion.artifact_sha256:
+                found.setdefault(metadata.artifact_sha256, FormerReference(model_package_arn=arn, artifact_sha256=metadata.artifact_sha256))
+        return tuple(found.values())
+
+
 class Runs:
     """The runs' folders in the artifacts bucket."""
 
@@ -95,10 +121,11 @@ class Runs:
             return ChampionReference.model_validate_json(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
         return champion
 
-    def copy_archive(self, run: str, bucket: str, key: str) -> None:
-        """Put the champion's model.tar.gz beside champion.json, on S3's side. The same champion again is the same file."""
+    def copy_archive(self, run: str, bucket: str, key: str, former: int | None = None) -> None:
+        """Put the champion's model.tar.gz beside champion.json, or a former's below it, on S3's side. The same again is the same file."""
+        folder = champion_prefix(run) + (f"{former_folder(former)}/" if former else "")
         source = {"Bucket": bucket, "Key": key}
-        self._s3.copy(source, self._bucket, champion_prefix(run) + MODEL_ARCHIVE, ExtraArgs={"TaggingDirective": "REPLACE"})
+        self._s3.copy(source, self._bucket, folder + MODEL_ARCHIVE, ExtraArgs={"TaggingDirective": "REPLACE"})
 
     def evaluation(self, run: str) -> tuple[Evidence, ...]:
         """The run's evaluation.json as evidence; nothing when the run did not come so far."""

@@ -16,7 +16,7 @@ from contracts.layout import collection_of
 from contracts.ledger import Decision, Evidence, What
 from contracts.manifest import Manifest
 from lambdas.ledger import Ledger
-from lambdas.start_training.adapters import LiveModel, Manifests, Pipeline, Runs
+from lambdas.start_training.adapters import Formers, LiveModel, Manifests, Pipeline, Runs
 from lambdas.start_training.logic import S3_SOURCE, Cause, check_manifest, parameters, request_token, run_name
 
 BY = "start_training"
@@ -41,7 +41,7 @@ class Starter:
         content = Manifests(self.clients("s3")).read(cause.bucket, cause.key, version_id)
         manifest = check_manifest(content, cause, self.dataset)
         run = run_name(manifest.dataset, manifest.version, cause)
-        rival = self._name_champion(run)
+        rival = self._name_champion(run, with_formers=manifest.fresh is not None)
         values = parameters(run, cause, manifest.version, variables.artifacts_bucket, variables.git_commit)
         execution = Pipeline(sagemaker, variables.pipeline_name).start(values, request_token(run))
         if retraining is None and manifest.fresh is not None and cause.source == S3_SOURCE:
@@ -58,14 +58,20 @@ class Starter:
         ledger.record(decision)
         return {"run": run, "execution_arn": execution}
 
-    def _name_champion(self, run: str) -> str:
-        """Put the run's champion in place. Gives who it is, in words."""
+    def _name_champion(self, run: str, with_formers: bool) -> str:
+        """Put the run's champion, and for fresh rows the formers, in place. Gives who the champion is, in words."""
         live = LiveModel(self.clients("sagemaker"), self.variables.endpoint_name)
         runs = Runs(self.clients("s3"), self.variables.artifacts_bucket)
-        champion = runs.name_champion(run, live.champion())
+        found = live.champion()
+        if with_formers and found.model_package_arn is not None:
+            formers = Formers(self.clients("sagemaker"), self.variables.model_package_group, live).find(found)
+            found = found.model_copy(update={"formers": formers})
+        champion = runs.name_champion(run, found)
         if champion.model_package_arn is None:
             return "there is no champion yet"
         runs.copy_archive(run, *live.archive(champion.model_package_arn))
+        for number, former in enumerate(champion.formers, 1):
+            runs.copy_archive(run, *live.archive(former.model_package_arn), former=number)
         return f"the champion is version {champion.model_package_arn.rsplit('/', 1)[1]}"
 
 

@@ -39,6 +39,7 @@ class FunctionPolicies:
             allow(["s3:ListBucket"], [data, artifacts]),
             *self._live(),
             allow(["sagemaker:DescribeModelPackage"], [self._arns.packages]),
+            allow(["sagemaker:ListModelPackages"], [self._arns.group, self._arns.packages]),  # as for reconcile_endpoint
             allow(["sagemaker:StartPipelineExecution"], [self._arns.pipeline]),
             self._key(),
             *self._retraining(collect_role_arn),

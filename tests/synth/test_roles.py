@@ -31,7 +31,7 @@ EXACTLY = {
     | LIVE
     | KEEPS_A_RECORD
     | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket"}
-    | {"sagemaker:DescribeModelPackage", "sagemaker:StartPipelineExecution"}
+    | {"sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages", "sagemaker:StartPipelineExecution"}
     | {"sagemaker:DescribePipelineExecution", "sagemaker:ListPipelineExecutionSteps", "sagemaker:ListPipelineExecutions"}
     | {"cloudwatch:DescribeAlarms", "sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob", "iam:PassRole"}
     | {"kms:DescribeKey", "kms:CreateGrant"},

@@ -134,7 +134,7 @@ def test_a_model_package_can_be_verified_traced_and_monitored(steps: dict[str, A
     (container,) = package["InferenceSpecification"]["Containers"]
     digest = {"Std:JsonGet": {"PropertyFile": {"Get": "Steps.Evaluate.PropertyFiles.Outcome"}, "Path": "artifact_sha256"}}
     assert container["Environment"] == {ARTIFACT_VARIABLE: digest}
-    assert container["ModelDataUrl"] == {"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"}
+    assert container["ModelDataUrl"] == {"Std:Join": {"On": "/", "Values": [{"Get": "Parameters.RunUri"}, "evaluation", "model.tar.gz"]}}
     assert package["InferenceSpecification"]["SupportedRealtimeInferenceInstanceTypes"] == ["ml.m5.xlarge"]
     metadata = package["CustomerMetadataProperties"]
     assert set(metadata) == {field.alias for field in ModelMetadata.model_fields.values()}

@@ -25,7 +25,7 @@ from contracts.signature import Signature
 from tests.unit.training.tables import ARN, FEATURES, METRIC, contract, enthrone, table, trained
 from training.__main__ import main
 from training.artifact import artifact_digest
-from training.evaluate import in_order_of, without_features
+from training.judging import in_order_of, without_features
 from training.paths import Paths
 from training.record import Prior
 from training.scoring import Predictions, measure

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +12,10 @@ from contracts.config import Config
 from contracts.errors import DataError
 from contracts.layout import manifest_key
 from contracts.ledger import What
-from contracts.manifest import ColumnSummary, DataFile, Manifest
+from contracts.manifest import ColumnSummary, DataFile, Fresh, Manifest
 from contracts.metadata import ChampionReference
 from lambdas.start_training import handler
-from tests.unit.lambdas.account import ACCOUNT, GROUP, SHA256, decisions, make_client, register, serve
+from tests.unit.lambdas.account import ACCOUNT, GROUP, METADATA, SHA256, decisions, make_client, register, serve
 
 Client = Callable[[str], Any]
 Started = list[dict[str, Any]]
@@ -117,6 +118,28 @@ def test_the_same_event_again_is_the_same_run_with_the_same_champion(
     assert first == second
     assert 32 <= len(first["ClientRequestToken"]) <= 128
     assert len(decisions()) == 1
+
+
+def test_a_run_on_fresh_rows_asks_the_former_champions_too(
+    account: Client, started: Started, event: Callable[..., Event], manifest: Manifest, context: Any
+) -> None:
+    digests = [f"{number:064x}" for number in range(8)]
+    versions = [register("Approved", METADATA | {"ArtifactSha256": digest}) for digest in digests]
+    register("Rejected", METADATA | {"ArtifactSha256": "f" * 64})
+    register("Approved", {})  # made by hand
+    make_client("s3").put_object(Bucket="artifacts-bucket", Key="runs/r/model/model.tar.gz", Body=b"archive")
+    serve(versions[-1])
+    start = datetime(2026, 11, 20, 10, tzinfo=UTC)
+    fresh = manifest.model_copy(update={"fresh": Fresh(rows=5, start=start, end=start + timedelta(hours=1))})
+    key = manifest_key("flowers", fresh.version)
+    reply = account("s3").put_object(Bucket="data-bucket", Key=key, Body=fresh.to_json().encode())
+    run = handler.handle(event("manifest_created", key=key, version_id=reply["VersionId"]), context)["run"]
+    champion = _champion(account, run)
+    assert champion.model_package_arn == versions[-1]
+    # The first and the newest ones, of which one was made by hand.
+    assert [former.artifact_sha256 for former in champion.formers] == [digests[0], *digests[4:7]]
+    files = account("s3").list_objects_v2(Bucket="artifacts-bucket", Prefix=f"runs/{run}/champion/former-")["Contents"]
+    assert [file["Key"].rsplit("/", 2)[1] for file in files] == ["former-1", "former-2", "former-3", "former-4"]
 
 
 def test_another_cause_is_another_run(account: Client, started: Started, created: Event, manifest: Manifest, context: Any) -> None:
