@@ -6,6 +6,9 @@ READY := $(VENV)/.ready
 UV_VERSION := 0.13.8
 WORKERS ?= 2
 
+# Hundreds of short processes import the same libraries, which the set-up leaves uncompiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format synth requirements clean
 
