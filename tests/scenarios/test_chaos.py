@@ -46,6 +46,8 @@ ROWS = 200
 OTHER = {"yes": "no", "no": "yes"}
 Row = tuple[float, float, str]
 TORN = b'not a record\n{"captureData": {}}\n\xff\n'
+TORN_LINES = 2 * len(TORN.splitlines())
+"""Of an hour: as many among the captures as among the labels."""
 TURN = Counter(
     {
         What.DATASET_REFUSED: 1,
@@ -111,7 +113,7 @@ class Shaken(Loop):
         capture = layout.CAPTURE + layout.capture_prefix(self.app.prefix, layout.VARIANT, hour)
         self.app.s3.put_object(Bucket=self.app.artifacts_bucket, Key=f"{capture}59-59-000-torn.jsonl", Body=TORN)
         self.app.s3.put_object(Bucket=self.app.data_bucket, Key=layout.ground_truth_key(hour, 0, "torn"), Body=TORN)
-        self.torn += 2 * len(TORN.splitlines())
+        self.torn += TORN_LINES
 
     def ring(self) -> None:
         """The alarm on drift goes to OK, and then to ALARM, where it stays: without a metric nothing moves it."""
@@ -269,4 +271,5 @@ def test_a_turn_of_the_loop_ends_as_it_always_does(loop: Shaken, fault: str) -> 
     found = loop.collection(ended.name)
     assert (found.rows, found.unlabelled, found.unreadable) == (len(loop.told), 0, loop.torn)
     assert loop.collected(ended.name) == loop.told
-    loop.told, loop.torn = {}, 0
+    # The next collection begins after this one's newest row, so it reads this hour's files again.
+    loop.told, loop.torn = {}, TORN_LINES
