@@ -81,7 +81,6 @@ class Windows:
         self._cloudwatch = app.account.client("cloudwatch")
         self._start = full_hour(clock.now())
         self._known: set[str] = {_key(decision) for decision in app.ledger.decisions()}
-        self._numbers: dict[str, int] = {}
         self._baking = baking_time(app.project.config.serving.rollout)
 
     def turn(self, rows: range, show: Callable[[str], None]) -> Window:
@@ -168,9 +167,10 @@ class Windows:
     def _versions(self, rows: range) -> dict[int, int]:
         """How many of the rows each version answered."""
         artifacts = Counter(answered.artifact for n in rows if (answered := self._client.answers.get(n)) is not None)
-        if not artifacts.keys() <= self._numbers.keys():
-            self._numbers = {version.metadata.artifact_sha256: version.number for version in self._app.versions() if version.metadata}
-        return {self._numbers[artifact]: count for artifact, count in artifacts.items() if artifact in self._numbers}
+        # The newest version of an artifact: a model that was live before goes live again as a new version.
+        versions = sorted(self._app.versions(), key=lambda version: version.number)
+        numbers = {version.metadata.artifact_sha256: version.number for version in versions if version.metadata}
+        return {numbers[artifact]: count for artifact, count in artifacts.items() if artifact in numbers}
 
     def _new_decisions(self) -> tuple[Decision, ...]:
         new = [decision for decision in self._app.ledger.decisions() if _key(decision) not in self._known]
