@@ -5,7 +5,7 @@ first, and the decision about it is recorded at that time. So two invocations at
 the same decision under the same key. Needs dynamodb:GetItem, PutItem, UpdateItem, DeleteItem and Query on the table.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -28,6 +28,9 @@ from contracts.ledger import (
 )
 
 Item = TypeVar("Item", bound=BaseModel)
+
+# How late an event may be: longer than EventBridge, Lambda's retries and the dead letters keep one.
+LATEST = timedelta(days=30)
 
 _DEPLOYMENT_KEY = {"pk": DEPLOYMENT, "sk": OPEN}
 _HOLD_KEY = {"pk": HOLD, "sk": OPEN}
@@ -111,7 +114,10 @@ class Ledger:
         return self._put(_RETRAINING_KEY, retraining, "attribute_not_exists(pk)")
 
     def trained(self, name: str, run: str, execution: str, now: datetime) -> datetime | None:
-        """Remember a retraining's run. Gives when it was first seen to be started; None when that retraining does not go on."""
+        """Remember a retraining's run. Gives when it was first seen to be started; None when no retraining started it.
+
+        Whoever saw it first may have ended the retraining since: an event that comes late, or again, is still about the same start.
+        """
         found = self._try(
             self._dynamodb.update_item,
             Key=_wire(_RETRAINING_KEY),
@@ -121,7 +127,10 @@ class Ledger:
             ExpressionAttributeValues=_wire({":name": name, ":run": run, ":execution": execution, ":now": instant(now)}),
             ReturnValues="ALL_NEW",
         )
-        return Retraining.model_validate(_plain(found["Attributes"])).trained if found else None
+        if found:
+            return Retraining.model_validate(_plain(found["Attributes"])).trained
+        ended = [each.trained for each in self.retrainings(now - LATEST) if (each.run, each.execution) == (run, execution)]
+        return ended[-1] if ended else None
 
     def end(self, retraining: Retraining) -> Retraining:
         """Put an ended retraining into the history. Gives what is kept: the first end stays."""

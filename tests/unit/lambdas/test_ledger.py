@@ -109,6 +109,17 @@ def test_a_run_is_started_when_it_was_first_seen_to_be(ledger: Ledger) -> None:
     assert ledger.open_retraining() == RETRAINING.model_copy(update={"run": "run", "execution": "arn", "trained": NOON})
 
 
+def test_a_run_that_has_ended_was_started_when_it_was(ledger: Ledger) -> None:
+    ledger.begin(RETRAINING)
+    ledger.trained("r1", "run", "arn", NOON)
+    going = ledger.open_retraining()
+    assert going is not None
+    ledger.end(going.model_copy(update={"outcome": Outcome.BETTER, "ended": LATER}))
+    ledger.free("r1")
+    assert ledger.trained("r1", "run", "arn", LATER) == NOON
+    assert ledger.trained("r1", "another run", "arn", LATER) is None
+
+
 def test_the_history_keeps_the_first_end_of_each_retraining(ledger: Ledger) -> None:
     ledger.begin(OTHER)
     ended = RETRAINING.model_copy(update={"outcome": Outcome.LOST, "ended": LATER})
