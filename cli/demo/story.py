@@ -42,14 +42,15 @@ ROWS_LIMIT = 120.0
 ALARM_LIMIT = 30.0
 BEGIN_LIMIT = 20.0
 QUARANTINE_LIMIT = 180.0
-HOUR_ROWS = 400
-"""Rows of an hour, at least; a window needs a hundred to be judged."""
 AFTER_ROWS = 200
 """Answers of the new version by which its quality is measured."""
 SHOWN_ROWS = 3
 AS_TRAINED = "the table's rows"
 REMEASURED = "rows from new instruments"
 UNLABELLED = "rows from new instruments whose labels never came"
+HOUR_ROWS = {AS_TRAINED: 200, REMEASURED: 650}
+"""Rows of an hour, at least; a window needs a hundred to be judged. The newest half of all of them may be held out, and some of the new
+readings must be left to learn from."""
 LABELLED_SHARE = 0.75
 WINDOW_ALARMS = ("drift", "quality")
 
@@ -142,7 +143,7 @@ class Story:
 
     def _hour(self, traffic: Traffic, hours: Hours, what: str, then: str, show: Callable[[str], None]) -> Hour:
         """An hour's traffic, its labels, and what monitoring says of it; `then` is what is sent from the end of the hour on."""
-        sent = self._answered(traffic, what, HOUR_ROWS, show)
+        sent = self._answered(traffic, what, HOUR_ROWS[what], show)
         self._label(sent)
         expected = len(sent) if hours.end() else 0
         traffic.switch(then, self._rows[then])
