@@ -77,24 +77,25 @@ def best_former(
     """The former that is shown to be better than what would be live, the best of them; None when there is none."""
     if rules.mode is GateMode.DISABLED:
         return None
-    rival = challenger.said if challenger.report.gate.passed or champion is None else champion.predictions
+    found = challenger.report
+    if found.gate.passed or champion is None or found.champion is None:
+        rival, score = challenger.said, found.score
+    else:
+        rival, score = champion.predictions, found.champion.metrics[metric]
     better = []
     for former in formers:
-        score = former.report.score
-        other = (
-            challenger.report.score
-            if rival is challenger.said or challenger.report.champion is None
-            else challenger.report.champion.metrics[metric]
-        )
+        gain = metric.gain(former.report.score, score)
+        if gain <= 0 or former.report.gate.reasons:
+            continue  # the standard error takes a bootstrap
         error = gain_error(challenger.record.problem, metric, holdout.target, former.said, rival, challenger.record.seed)
-        if not former.report.gate.reasons and metric.gain(score, other) > CHANCE * error:
-            better.append((metric.gain(score, other), former))
+        if gain > CHANCE * error:
+            better.append((gain, former))
     if not better:
         return None
-    found = max(better, key=lambda pair: pair[0])[1]
+    best = max(better, key=lambda pair: pair[0])[1]
     note = (
-        f"{found.report.former} was live before, and is better on these fresh rows than the champion and than the challenger "
-        f"({metric} {challenger.report.score:.4f}): it goes live again, as it was"
+        f"{best.report.former} was live before, and is better on these fresh rows than the champion and than the challenger "
+        f"({metric} {found.score:.4f}): it goes live again, as it was"
     )
-    report = found.report.model_copy(update={"notes": (note, *challenger.report.notes)})
-    return Entry(found.folder, found.archive, found.record, found.said, report)
+    report = best.report.model_copy(update={"notes": (note, *found.notes)})
+    return Entry(best.folder, best.archive, best.record, best.said, report)
