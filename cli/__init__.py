@@ -13,6 +13,7 @@ rest.py          what still moves in the loop          twin_clock.py, hours.py  
 own_twin.py      the fresh twin of one command
 functions.py     functions, asked by a person          verdict.py     what monitoring found, in words
 waiting.py       waits that end                        api.py         signed requests to the prediction API
+score.py         accuracy or RMSE, for demo and replay
 
 and one file a command: init, doctor, synth, up, down, data, train, status, monitor, why, timeline, approve, reject, rollback, predict,
 feedback, demo/, replay/.

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from cli.demo.traffic import Sent
-from cli.replay.score import tally
+from cli.score import tally
 from contracts.evaluation import Metric
 
 BARS = " ▁▂▃▄▅▆▇█"

@@ -25,7 +25,7 @@ from cli.observe import App, Version
 from cli.output import Output, Phase
 from cli.predict import ask
 from cli.release import APPROVED, REJECTED, decide, endpoint_state
-from cli.replay.score import metric_of, tally
+from cli.score import metric_of, tally
 from cli.train import run_of, steps_in_words, wait_for_execution
 from cli.upload import upload_table, wait_for_decision
 from cli.waiting import WaitTimeoutError, wait_for

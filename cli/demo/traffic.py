@@ -17,7 +17,7 @@ from typing import Any
 import urllib3
 
 from cli.api import PredictionApi
-from cli.replay.score import Pair
+from cli.score import Pair
 from contracts.inference import row_ids
 
 THREADS = 4

@@ -6,7 +6,6 @@ table.py     the table, ordered, as prediction records and labels
 client.py    sends rows and labels, and keeps every answer
 windows.py   a window after the other: traffic over an hour of the twin's clock, then monitoring, decisions and what they cause
 first.py     what the first model alone would have answered to the same rows
-score.py     accuracy or RMSE
 hindsight.py falls, false alarms and detection delay, once every label is known
 report.py    the summary for people, and the same as JSON
 page.py      the same as a page, with the scores drawn

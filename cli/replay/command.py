@@ -24,10 +24,10 @@ from cli.replay.first import first_answers
 from cli.replay.page import page
 from cli.replay.plan import Plan, make_plan, write_project
 from cli.replay.report import Report, show_report, window_line
-from cli.replay.score import metric_of, tally
 from cli.replay.table import ReplayTable, read_table, write_rows
 from cli.replay.windows import Windows
 from cli.rest import wait_for_rest
+from cli.score import metric_of, tally
 from cli.train import run_of, wait_for_execution
 from cli.twin_clock import TwinClock
 from cli.twin_process import LOG, end_leftovers, running_twin, start_twin, stop_twin

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from cli.project import CONFIG_NAME, Project, load_project
-from cli.replay.score import metric_of
+from cli.score import metric_of
 from contracts.config import ApprovalPolicy, Config, MonitoringBackend
 from contracts.errors import DataError
 from contracts.evaluation import GateMode

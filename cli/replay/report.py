@@ -14,9 +14,9 @@ from cli.observe import Version
 from cli.output import Output
 from cli.replay.hindsight import detection_delay, false_alarms, lasting, onsets
 from cli.replay.plan import Plan
-from cli.replay.score import Tally, together
 from cli.replay.story import decided, headline, why
 from cli.replay.windows import Window
+from cli.score import Tally, together
 from contracts.config import WindowAlarm
 from contracts.evaluation import Metric
 from contracts.ledger import What

@@ -20,8 +20,8 @@ from cli.hours import HOUR, LOOK_EVERY, full_hour, verdict_on
 from cli.observe import App
 from cli.replay.client import Client, answered_rows, batches
 from cli.replay.plan import Plan
-from cli.replay.score import Tally, tally
 from cli.rest import what_moves
+from cli.score import Tally, tally
 from cli.twin_clock import TwinClock
 from cli.waiting import wait_for
 from contracts.config import Rollout, RolloutType

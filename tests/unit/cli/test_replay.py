@@ -20,9 +20,9 @@ from cli.hours import full_hour
 from cli.replay.client import Client, batches
 from cli.replay.command import warnings
 from cli.replay.plan import Plan, make_plan, overridden
-from cli.replay.score import tally, together
 from cli.replay.table import ReplayTable, read_table, write_rows
 from cli.replay.windows import baking_time
+from cli.score import tally, together
 from contracts.columns import ColumnKind
 from contracts.config import Config, Data, Rollout, RolloutType, parse_config
 from contracts.errors import DataError

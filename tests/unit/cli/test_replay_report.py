@@ -13,9 +13,9 @@ from cli.replay.hindsight import detection_delay, false_alarms, lasting, onsets
 from cli.replay.page import page
 from cli.replay.plan import Plan
 from cli.replay.report import Report, chart, detected, show_report, summary
-from cli.replay.score import Tally
 from cli.replay.story import decided, headline, why
 from cli.replay.windows import Window
+from cli.score import Tally
 from contracts.config import WindowAlarm
 from contracts.evaluation import Metric
 from contracts.ledger import Decision, What
