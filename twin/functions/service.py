@@ -51,6 +51,7 @@ class Functions:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._waiting = 0
+        self._running = 0
         self.failures: list[Failure] = []
 
     @property
@@ -58,6 +59,12 @@ class Functions:
         """Asynchronous events that are not done yet, those between two attempts included."""
         with self._lock:
             return self._waiting
+
+    @property
+    def running(self) -> int:
+        """Invocations that are worked on at this moment, synchronous ones included."""
+        with self._lock:
+            return self._running
 
     def find(self, name_or_arn: str) -> Any:
         """moto's record of a function. Raises KeyError."""
@@ -70,11 +77,14 @@ class Functions:
         """Run a function once, now. Raises pool.ThrottledError."""
         dimensions = {"FunctionName": function.function_name}
         started = time.monotonic()
+        self._count(1)
         try:
             reply = self._pool(function).run(request_id, payload)
         except ThrottledError:
             self._cloud.measure("AWS/Lambda", "Throttles", dimensions, 1.0, unit="Count")
             raise
+        finally:
+            self._count(-1)
         reply = answer_within_limit(reply)
         elapsed = (time.monotonic() - started) * 1000
         for name, value, unit in (
@@ -88,21 +98,21 @@ class Functions:
     def invoke(self, function_arn: str, payload: bytes, principal: str, source_arn: str | None) -> tuple[bytes, str | None]:
         """The `cloud.invoke` door: a service's synchronous invocation."""
         function = self.find(function_arn)
-        permission.check(function, self._cloud.account, principal, source_arn)
+        permission.check(self._cloud, function, principal, source_arn)
         reply = self.run(function, payload, str(uuid.uuid4()))
         return reply.payload, reply.error
 
     def invoke_async(self, function_arn: str, payload: bytes, principal: str, source_arn: str | None) -> None:
         """The `cloud.invoke_async` door: a service's asynchronous invocation."""
         function = self.find(function_arn)
-        permission.check(function, self._cloud.account, principal, source_arn)
+        permission.check(self._cloud, function, principal, source_arn)
         self.queue(function, payload, str(uuid.uuid4()))
 
     def notify(self, function: Any, principal: str, source_arn: str, payload: bytes) -> None:
         """A notification of S3 or SNS: queued, or listed as a failure when the function does not permit it."""
         request_id = str(uuid.uuid4())
         try:
-            permission.check(function, self._cloud.account, principal, source_arn)
+            permission.check(self._cloud, function, principal, source_arn)
         except AccessDenied as error:
             log.error("%s", error)  # noqa: TRY400 - the message says it all
             self.failures.append(Failure(function.function_name, request_id, str(error), payload))
@@ -129,6 +139,10 @@ class Functions:
         for pool in pools:
             pool.retire()
             pool.kill()
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._running += change
 
     def _pool(self, function: Any) -> Pool:
         with self._lock:
