@@ -8,5 +8,6 @@ ledger.py       decisions and deployments        metadata.py     what a model pa
 baseline.py     statistics and constraints       inference.py    ids that join predictions and labels
 capture.py      captured requests and answers    ground_truth.py labels
 monitoring.py   thresholds, violations, verdicts of a window
+privacy.py      private columns: dropped, or hashed with a key
 errors.py       every error that a user can meet
 """

@@ -24,8 +24,16 @@ class ColumnKind(StrEnum):
     DATETIME = "datetime"
 
 
+class CellError(ValueError):
+    """A cell is not of its column's kind. Its text quotes the cell; `unquoted` is for where cells must not be told."""
+
+    def __init__(self, cell: str, wrong: str) -> None:
+        super().__init__(f"{cell[:40]!r} {wrong}")
+        self.unquoted = f"a value {wrong}"
+
+
 def parse(kind: ColumnKind, text: str) -> Value:
-    """A cell's text as a value of its kind; None for a missing cell. Raises ValueError with what was expected.
+    """A cell's text as a value of its kind; None for a missing cell. Raises CellError with what was expected.
 
     `NA`, `NaN`, `null` and `none` mean a missing cell, but not in a categorical column, where they may be somebody's category.
     """
@@ -73,9 +81,9 @@ def _number(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise ValueError(f"{text[:40]!r} is not a number") from None
+        raise CellError(text, "is not a number") from None
     if not math.isfinite(value) or "_" in text:
-        raise ValueError(f"{text[:40]!r} is not a finite number")
+        raise CellError(text, "is not a finite number")
     return value
 
 
@@ -85,7 +93,7 @@ def _boolean(text: str) -> bool:
         return True
     if lowered in FALSE:
         return False
-    raise ValueError(f"{text[:40]!r} is not true or false")
+    raise CellError(text, "is not true or false")
 
 
 def _datetime(text: str) -> datetime:
@@ -95,11 +103,11 @@ def _datetime(text: str) -> datetime:
     except ValueError:
         value = None
     if value is None or text.isdigit():
-        raise ValueError(f"{text[:40]!r} is not an ISO 8601 date or time")
+        raise CellError(text, "is not an ISO 8601 date or time")
     try:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError:
-        raise ValueError(f"{text[:40]!r} is not a time between the years 1 and 9999 in UTC") from None
+        raise CellError(text, "is not a time between the years 1 and 9999 in UTC") from None
 
 
 def _category(text: str) -> str:

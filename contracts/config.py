@@ -2,7 +2,7 @@
 
     project: breast-cancer
     environment: dev                  # which of `environments` applies; app.py and tide can name another
-    data: {dataset, table, target, problem, positive, id, time, features: {name: kind}, ignore: [...], quality: {...}}
+    data: {dataset, table, target, problem, positive, id, time, features: {name: kind}, ignore: [...], privacy: {...}, quality: {...}}
     training: {seed, holdout, folds, candidates, metric, gate: {...}, instance_type, max_runtime_seconds}
     approval: {policy: auto | manual}
     serving: {instance_type, instance_count, max_instance_count, rollout: {...}, alarms: {...}}
@@ -26,6 +26,7 @@ from contracts.columns import ColumnKind
 from contracts.errors import ConfigError
 from contracts.evaluation import METRICS, GateMode, GateRules, Metric, Problem, default_metric
 from contracts.monitoring import Thresholds
+from contracts.privacy import Privacy
 
 # 24 and 8 characters leave room for the suffixes that the stacks add within AWS's 63.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=24)]
@@ -57,6 +58,7 @@ class Data(_Section):
     time: ColumnName | None = None
     features: dict[ColumnName, ColumnKind] = Field(min_length=1)
     ignore: tuple[ColumnName, ...] = ()
+    privacy: Privacy = Privacy()
     quality: Quality = Quality()
 
     @model_validator(mode="after")
@@ -70,6 +72,8 @@ class Data(_Section):
         problems += [f"ignored column {name!r} is also a feature" for name in self.ignore if name in self.features]
         reserved = sorted({PREDICTION, PROBABILITY} & set(self.features))
         problems += [f"feature {name!r} is called like a column of the model's own baseline; rename it" for name in reserved]
+        categorical = [name for name, kind in self.features.items() if kind is ColumnKind.CATEGORICAL]
+        problems += self.privacy.problems(categorical, [name for name in (*self.features, self.target, self.time) if name], self.id)
         if self.id == self.target or (self.time is not None and self.time in {self.target, self.id}):
             problems.append("target, id and time must be different columns")
         if (self.problem is Problem.BINARY) != (self.positive is not None):

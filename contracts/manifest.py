@@ -93,6 +93,8 @@ class Manifest(_Part):
         content = self.model_dump(mode="json", exclude={"contract": {"table"}})
         if self.fresh is None:
             del content["fresh"]
+        if not self.contract.privacy.columns:
+            del content["contract"]["privacy"]
         content["files"] = [[file.sha256, file.rows] for file in self.files]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:VERSION_LENGTH]

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.columns import ColumnKind, Value, parse
+from contracts.columns import CellError, ColumnKind, Value, parse
 from contracts.config import Data
 from contracts.errors import RequestError
 from contracts.evaluation import Problem
@@ -66,15 +66,15 @@ def shorten(problems: list[str]) -> list[str]:
 
 
 def from_json(kind: ColumnKind, value: Any) -> Value:
-    """A JSON value as a value of a column's kind; None stays missing. Raises ValueError with what was expected."""
+    """A JSON value as a value of a column's kind; None stays missing. Raises CellError with what was expected."""
     if value is None:
         return None
     if kind is ColumnKind.NUMERIC:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"{str(value)[:40]!r} is not a number")
+            raise CellError(str(value), "is not a number")
         return parse(kind, repr(float(value)))
     if kind is ColumnKind.BOOLEAN and isinstance(value, bool | int | float):
         return parse(kind, str(value))
     if not isinstance(value, str):
-        raise ValueError(f"{str(value)[:40]!r} is not text")
+        raise CellError(str(value), "is not text")
     return parse(kind, value)
