@@ -22,7 +22,6 @@ from moto.cloudwatch.responses import CloudWatchResponse
 
 from twin import alarm_events, alarm_rules, metric_math, patches
 from twin.cloud import Cloud
-from twin.iam.actions import Place
 from twin.iam.services import check_topic
 from twin.metrics import MINUTE, Metrics, check_period, check_statistic
 from twin.sagemaker import api
@@ -201,7 +200,7 @@ class Alarms:
         subject = f'{alarm["StateValue"]}: "{alarm["AlarmName"]}" in {self._cloud.region}'[:100]
         for topic in alarm[_ACTIONS[alarm["StateValue"]]]:
             try:
-                check_topic(Place(self._cloud.account, self._cloud.region), topic, "cloudwatch.amazonaws.com", alarm["AlarmArn"])
+                check_topic(self._cloud, topic, "cloudwatch.amazonaws.com", alarm["AlarmArn"])
                 self._cloud.client("sns").publish(
                     TopicArn=topic, Subject=subject, Message=alarm_events.message(alarm, self._cloud.account, self._cloud.region)
                 )

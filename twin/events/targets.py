@@ -58,8 +58,8 @@ def send_to_queue(
     queue = sqs_backends[cloud.account][cloud.region].queues.get(name)
     if queue is None:
         raise UnknownTargetError(f"there is no queue {queue_arn}")
-    place = Place(cloud.account, cloud.region)
-    check_send(queue.policy, "sqs:SendMessage", queue_arn, queue_key(name, place), place, service, source_arn)
+    key = queue_key(name, Place(cloud.account, cloud.region))
+    check_send(cloud, queue.policy, "sqs:SendMessage", queue_arn, key, service, source_arn)
     named = {key: {"DataType": "String", "StringValue": value} for key, value in attributes.items()}
     group_of = {"MessageGroupId": group} if group else {}
     cloud.client("sqs").send_message(QueueUrl=f"{cloud.url}/{cloud.account}/{name}", MessageBody=body, MessageAttributes=named, **group_of)
@@ -68,7 +68,7 @@ def send_to_queue(
 def _sns(cloud: Cloud, target: Mapping[str, Any], text: str, rule_arn: str) -> None:
     if target["Arn"] not in sns_backends[cloud.account][cloud.region].topics:
         raise UnknownTargetError(f"there is no topic {target['Arn']}")
-    check_topic(Place(cloud.account, cloud.region), target["Arn"], PRINCIPAL, rule_arn)
+    check_topic(cloud, target["Arn"], PRINCIPAL, rule_arn)
     cloud.client("sns").publish(TopicArn=target["Arn"], Message=text)
 
 

@@ -4,27 +4,22 @@
 import json
 from typing import Any
 
-from twin.iam.errors import AccessDenied
-from twin.iam.policy import Principal, Request, evaluate, parse
+from twin.cloud import Cloud
+from twin.iam.policy import Statement, parse
+from twin.iam.services import check_resource_policy
 
 INVOKE = "lambda:InvokeFunction"
+_ELEMENTS = ("Effect", "Action", "Resource", "Principal", "Condition")
 
 
-def check(function: Any, account: str, principal: str, source_arn: str | None) -> None:
+def check(cloud: Cloud, function: Any, principal: str, source_arn: str | None) -> None:
     """Raises AccessDenied unless the policy lets `principal` (a service) invoke the function for `source_arn`."""
-    document = json.dumps({"Statement": [_without_null(statement) for statement in function.policy.statements]})
-    context = {"aws:sourceaccount": account} | ({"aws:sourcearn": source_arn} if source_arn else {})
-    request = Request(Principal("Service", frozenset({principal})), INVOKE, function.function_arn, context)
-    if not evaluate(parse(document, f"resource policy of {function.function_name}"), request).allowed:
-        raise AccessDenied(
-            f"User: {principal} is not authorized to perform: {INVOKE} on resource: {function.function_arn} for {source_arn} "
-            f"because no resource-based policy allows the {INVOKE} action"
-        )
+    policy = tuple(found for statement in function.policy.statements for found in _parsed(statement, function.function_arn))
+    source = {"aws:sourceaccount": cloud.account} | ({"aws:sourcearn": source_arn} if source_arn else {})
+    check_resource_policy(cloud, policy, INVOKE, function.function_arn, principal, source)
 
 
-_ELEMENTS = ("Sid", "Effect", "Action", "Resource", "Principal", "Condition")
-
-
-def _without_null(statement: dict[str, Any]) -> dict[str, Any]:
+def _parsed(statement: dict[str, Any], function_arn: str) -> tuple[Statement, ...]:
     # moto keeps the request's other fields (FunctionName, ...) in the statement.
-    return {name: statement[name] for name in _ELEMENTS if statement.get(name) is not None}
+    elements = {name: statement[name] for name in _ELEMENTS if statement.get(name) is not None}
+    return parse(json.dumps({"Statement": elements}), str(statement["Sid"]), "permission", function_arn)

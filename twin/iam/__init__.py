@@ -3,10 +3,12 @@
     gate.py        the WSGI gate before every AWS call: who calls, which actions on which resources, allowed or AccessDenied
     calls.py       a request as operation and parameters
     actions.py     an operation as IAM actions and resource ARNs, from AWS's own tables; special.py where AWS documents it otherwise
-    authorise.py   the decision: identity policies, boundary, session policy, resource policies, KMS
-    policy.py      policies and their evaluation (pure); conditions.py: their condition blocks (pure)
+    authorise.py   what is consulted about a call: identity policies, boundary, session policy, resource policies, KMS
+    question.py    the decision (pure); policy.py: policies and their evaluation (pure); conditions.py: their condition blocks (pure)
     identity.py    access keys; authenticate.py: signatures; trust.py: role sessions
+    services.py    what services do in their own name
     record.py      every decision, written down
+    grants.py      the statements of the deployed stacks; usage.py: which of them was needed by which decision (pure)
 
 The twin's door stands for TLS: aws:SecureTransport is true on loopback.
 """
@@ -32,8 +34,8 @@ class Iam:
         self.cloud = cloud
         self.directory = Directory(cloud)
         self.decisions = Decisions(cloud.folder / "iam")
-        self.sessions = Sessions(cloud, self.directory)
         self.authoriser = Authoriser(cloud, self.directory, self.decisions)
+        self.sessions = Sessions(cloud, self.directory, self.authoriser)
 
     def stop(self) -> None:
         """Close the record of decisions."""

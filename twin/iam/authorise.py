@@ -8,7 +8,8 @@ Resource policies that count for callers: of buckets, keys, queues and topics. W
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from moto.kms.models import kms_backends
@@ -22,20 +23,48 @@ from twin.iam.calls import Call
 from twin.iam.encryption import behind
 from twin.iam.errors import AccessDenied
 from twin.iam.identity import PARTITION, Caller, Directory
-from twin.iam.policy import Decision, Principal, Request, Statement, evaluate, parse
+from twin.iam.policy import Key, Statement, parse
+from twin.iam.question import Answer, Question, answer
 from twin.iam.record import Decisions
 from twin.iam.special import needs
-from twin.iam.trust import trusts
+
+EVERYTHING = parse('{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}', "the account's root")
 
 
 class Authoriser:
-    """Decides, and writes every decision down. Calls of the account's root are allowed and not written down."""
+    """Decides, and writes every decision down. Calls of the account's root are allowed and not written down, but for taking a role."""
 
     def __init__(self, cloud: Cloud, directory: Directory, decisions: Decisions) -> None:
         self._cloud = cloud
         self._place = Place(cloud.account, cloud.region)
         self._directory = directory
         self._decisions = decisions
+        self._withheld: frozenset[Key] = frozenset()
+
+    @contextmanager
+    def withheld(self, keys: Collection[Key]) -> Iterator[None]:
+        """As long as this lasts, these statements do not exist, in whatever kind of policy they are."""
+        before = self._withheld
+        self._withheld = before | frozenset(keys)
+        try:
+            yield
+        finally:
+            self._withheld = before
+
+    @property
+    def is_withholding(self) -> bool:
+        """Are there statements that do not exist for the moment?"""
+        return bool(self._withheld)
+
+    def judge(self, question: Question, caller: str, operation: str) -> Answer:
+        """Decide one question, and write it down."""
+        given = self.answer(question)
+        self._decisions.add(self._cloud.clock.now(), caller, operation, question, given)
+        return given
+
+    def answer(self, question: Question) -> Answer:
+        """Decide one question without a word to anybody."""
+        return answer(question.without(self._withheld) if self._withheld else question)
 
     def check(self, caller: Caller, call: Call) -> None:
         """Raises AccessDenied unless the caller may make this call."""
@@ -51,38 +80,29 @@ class Authoriser:
         """Raises AccessDenied unless the caller may do one thing."""
         if caller.is_root:
             return
-        decision, by_resource = self.decide(caller, need)
-        name = decision.statement.name if decision.statement else None
-        self._decisions.add(self._cloud.clock.now(), caller.name_in_policies, operation, need.action, need.resource, decision.allowed, name)
-        if not decision.allowed:
-            kind = "a resource-based policy" if by_resource else "an identity-based policy"
-            silence = f"because no identity-based policy allows the {need.action} action"
-            reason = f"with an explicit deny in {kind}" if decision.is_explicit_deny else silence
-            raise AccessDenied(f"User: {caller.arn} is not authorized to perform: {need.action} on resource: {need.resource} {reason}")
+        self._ask(caller, self._question(caller, need), operation)
 
-    def decide(self, caller: Caller, need: Need) -> tuple[Decision, bool]:
-        """(decision, whether a resource policy made it)."""
-        context = {**self._context(caller), **need.context}
-        request = Request(caller.principal, need.action, need.resource, context)
-        on_resource = self._resource_policy(need)
-        identity = evaluate(self._directory.identity_statements(caller), request)
-        if identity.is_explicit_deny:
-            return identity, False
-        # What a policy grants to the account is not yet granted to its roles.
-        itself = Principal("AWS", frozenset({caller.arn, caller.name_in_policies}))
-        resource = evaluate(on_resource, request)
-        if resource.is_explicit_deny:
-            return resource, True
-        direct = evaluate(on_resource, Request(itself, need.action, need.resource, context))
-        if direct.allowed:
-            return direct, True
-        if need.action.startswith("kms:") and not resource.allowed and need.resource != "*":
-            return Decision(False), False
-        for limit in self._directory.limits(caller):
-            limited = evaluate(limit, request)
-            if not limited.allowed:
-                return limited, False
-        return identity, False
+    def _ask(self, caller: Caller, question: Question, operation: str) -> None:
+        given = self.judge(question, caller.name_in_policies, operation)
+        if given.allowed:
+            return
+        kind = "a resource-based policy" if given.by_resource else "an identity-based policy"
+        silence = f"because no identity-based policy allows the {question.action} action"
+        reason = f"with an explicit deny in {kind}" if given.decision.is_explicit_deny else silence
+        raise AccessDenied(f"User: {caller.arn} is not authorized to perform: {question.action} on resource: {question.resource} {reason}")
+
+    def _question(self, caller: Caller, need: Need) -> Question:
+        return Question(
+            principal=caller.principal,
+            itself=caller.itself,
+            action=need.action,
+            resource=need.resource,
+            context=in_order({**self._context(caller), **need.context}),
+            identity=tuple(self._directory.identity_statements(caller)),
+            on_resource=self._resource_policy(need),
+            limits=tuple(self._directory.limits(caller)),
+            must_be_named=need.action.startswith("kms:") and ":key/" in need.resource,
+        )
 
     def _all(self, call: Call) -> Iterable[Need]:
         found = needs(call, self._place)
@@ -92,17 +112,23 @@ class Authoriser:
     def _assume_role(self, caller: Caller, call: Call) -> None:
         arn = str(call.parameters.get("RoleArn", ""))
         role = self._directory.role(arn)
-        context = self._context(caller) | {"sts:rolesessionname": str(call.parameters.get("RoleSessionName", ""))}
+        if role is None:
+            raise AccessDenied(f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}")
+        context = {"sts:rolesessionname": str(call.parameters.get("RoleSessionName", ""))}
         if external := call.parameters.get("ExternalId"):
             context["sts:externalid"] = external
-        denied = AccessDenied(f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}")
-        if role is None:
-            raise denied
-        itself = Principal("AWS", frozenset({caller.arn, caller.name_in_policies}))
-        if not trusts(role.assume_role_policy_document, itself, context).allowed:
-            if not trusts(role.assume_role_policy_document, caller.principal, context).allowed:
-                raise denied
-            self.require(caller, Need("sts:AssumeRole", arn), call.name)
+        question = Question(
+            principal=caller.principal,
+            itself=caller.itself,
+            action="sts:AssumeRole",
+            resource=arn,
+            context=in_order(self._context(caller) | context),
+            identity=EVERYTHING if caller.is_root else tuple(self._directory.identity_statements(caller)),
+            on_resource=trust_of(role),
+            limits=tuple(self._directory.limits(caller)),
+            must_be_named=True,
+        )
+        self._ask(caller, question, call.name)
 
     def _context(self, caller: Caller) -> dict[str, str]:
         return {
@@ -137,7 +163,25 @@ class Authoriser:
             case "sns":
                 topic = sns_backends[account][region].topics.get(need.resource)
                 policy = topic.policy if topic is not None else None
-        if not policy:
-            return ()
-        text = policy.decode() if isinstance(policy, bytes) else policy if isinstance(policy, str) else json.dumps(policy)
-        return parse(text, f"policy of {need.resource}")
+        # A bucket's policy is the bucket's, whichever of its objects is asked for.
+        holder = f"arn:aws:s3:::{name.partition('/')[0]}" if service == "s3" else need.resource
+        return resource_policy(policy, holder)
+
+
+def resource_policy(policy: Any, holder: str) -> tuple[Statement, ...]:
+    """The statements of a resource's policy, as moto keeps it."""
+    if not policy:
+        return ()
+    text = policy.decode() if isinstance(policy, bytes) else policy if isinstance(policy, str) else json.dumps(policy)
+    return parse(text, f"policy of {holder}", "resource", holder)
+
+
+def trust_of(role: Any) -> tuple[Statement, ...]:
+    """The statements of a role's trust policy. It has no Resource element: the role itself is meant."""
+    document = role.assume_role_policy_document
+    return parse(document if isinstance(document, str) else json.dumps(document), "trust policy", "trust", role.arn)
+
+
+def in_order(context: Mapping[str, Any]) -> tuple[tuple[str, str | tuple[str, ...]], ...]:
+    """Condition keys as a Question has them."""
+    return tuple((key, value if isinstance(value, str) else tuple(value)) for key, value in sorted(context.items()))

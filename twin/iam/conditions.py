@@ -87,6 +87,11 @@ def as_list(value: Any) -> list[str]:
     return [str(item).lower() if isinstance(item, bool) else str(item) for item in values]
 
 
+def variables(text: str) -> set[str]:
+    """The condition keys that are variables of a policy text, in lower case."""
+    return {name.lower() for name in _VARIABLE.findall(text)} - {"*", "?", "$"} if "${" in text else set()
+
+
 def substitute(text: str, context: Context) -> str | None:
     """A policy text with its variables (${aws:username}) filled in; None when the request lacks one."""
     missing = False

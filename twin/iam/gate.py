@@ -12,8 +12,10 @@ from typing import Any
 from twin.cloud import Cloud
 from twin.iam import installed
 from twin.iam.authenticate import AuthenticationError, caller_of, required_signature
+from twin.iam.behalf import calling
 from twin.iam.calls import UnmappedCallError, decode, rewind
 from twin.iam.errors import AccessDenied, PolicyError
+from twin.iam.identity import UnknownKeyError
 from twin.replies import error_reply
 
 log = logging.getLogger("twin.iam")
@@ -36,11 +38,13 @@ class Gate:
             signature = required_signature(environ)
             service = signature.service
             caller = caller_of(environ, signature, self._iam.directory)
+            self._iam.sessions.renewed(signature.key)
+            calling.set(caller)
             # Root may do everything, so only the assuming of roles needs to be looked at.
             if not caller.is_root or service == "sts":
                 self._iam.authoriser.check(caller, decode(environ, service))
             rewind(environ)
-        except AuthenticationError as error:
+        except (AuthenticationError, UnknownKeyError) as error:
             log.warning("%s %s: %s", environ["REQUEST_METHOD"], environ.get("PATH_INFO"), error)
             return error_reply(environ, start_response, 403, error.code, str(error))
         except AccessDenied as error:

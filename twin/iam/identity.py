@@ -45,6 +45,11 @@ class Caller:
         return Principal("AWS", frozenset(names))
 
     @property
+    def itself(self) -> Principal:
+        """Its own names: what a policy grants to the account is not yet granted to its roles."""
+        return Principal("AWS", frozenset({self.arn, self.name_in_policies}))
+
+    @property
     def name_in_policies(self) -> str:
         """aws:PrincipalArn: the role's ARN for a session."""
         return str(self.role.arn) if self.role is not None else self.arn
@@ -101,7 +106,7 @@ class Directory:
         boundary = getattr(caller.role or caller.user, "permissions_boundary_arn", None)
         if boundary:
             managed = self.iam.managed_policies[boundary]
-            limits.append(parse(_current(managed), managed.name))
+            limits.append(parse(_current(managed), managed.name, "identity", managed.arn))
         return limits
 
     def _session(self, key: str) -> Any | None:
@@ -128,10 +133,9 @@ class Directory:
 
 
 def _statements(owner: Any) -> list[Statement]:
-    inline = owner.policies
-    documents = [(name, _text(document)) for name, document in dict(inline).items()]
-    documents += [(policy.name, _current(policy)) for policy in list(owner.managed_policies.values())]
-    return [statement for name, document in documents for statement in parse(document, name)]
+    documents = [(name, _text(document), owner.arn) for name, document in dict(owner.policies).items()]
+    documents += [(policy.name, _current(policy), policy.arn) for policy in list(owner.managed_policies.values())]
+    return [statement for name, document, holder in documents for statement in parse(document, name, "identity", holder)]
 
 
 def _current(policy: Any) -> str:

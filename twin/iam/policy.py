@@ -9,8 +9,8 @@ A condition key that the twin never fills could be there on AWS. So an Allow tha
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 from twin.iam import conditions
 from twin.iam.conditions import Context, as_list, like, substitute, wildcard
@@ -42,9 +42,12 @@ KNOWN_KEYS = frozenset(
         "cloudwatch:namespace",
         "events:detail-type",
         "events:source",
+        "iam:awsservicename",
         "iam:passedtoservice",
         "kms:calleraccount",
+        "kms:encryptioncontext:aws:logs:arn",
         "kms:encryptioncontext:aws:s3:arn",
+        "kms:grantisforawsresource",
         "kms:viaservice",
         "lambda:functionarn",
         "s3:delimiter",
@@ -81,10 +84,21 @@ class Request:
     context: Context = field(default_factory=dict)
 
 
+class Key(NamedTuple):
+    """Where a statement is: the kind of its policy, the ARN that the policy is on, the policy's name there, and its place in it."""
+
+    kind: str
+    """identity, trust, resource or permission."""
+    holder: str
+    policy: str
+    position: int
+
+
 @dataclass(frozen=True)
 class Statement:
     """One statement of a policy, and the name of the policy it is from."""
 
+    key: Key
     policy: str
     sid: str
     allow: bool
@@ -96,10 +110,20 @@ class Statement:
     not_principals: Mapping[str, tuple[str, ...]] | None
     condition: Mapping[str, Mapping[str, Any]]
 
+    def __hash__(self) -> int:
+        return hash(self.key)  # its condition block has no hash
+
     @property
     def name(self) -> str:
         """Policy and statement id, for people."""
         return f"{self.policy}/{self.sid}" if self.sid else self.policy
+
+    @cached_property
+    def looks_at(self) -> frozenset[str]:
+        """The condition keys on which its answer may depend."""
+        texts = [*self.resources, *self.not_resources]
+        texts += [item for names in self.condition.values() for wanted in names.values() for item in as_list(wanted)]
+        return frozenset(conditions.keys(self.condition)).union(*map(conditions.variables, texts))
 
     def applies(self, request: Request) -> bool:
         """Does the statement speak about this request?"""
@@ -142,11 +166,12 @@ class Decision:
 
 
 @lru_cache(maxsize=2048)
-def parse(document: str, name: str) -> tuple[Statement, ...]:
-    """The statements of a policy document. Raises PolicyError for an element the twin does not know."""
+def parse(document: str, name: str, kind: str = "identity", holder: str = "") -> tuple[Statement, ...]:
+    """The statements of a policy document; `kind` and `holder` as in Key. Raises PolicyError for an element the twin does not know."""
     content = json.loads(document)
     statements = content.get("Statement", [])
-    return tuple(_statement(item, name) for item in (statements if isinstance(statements, list) else [statements]))
+    items = statements if isinstance(statements, list) else [statements]
+    return tuple(_statement(item, name, Key(kind, holder, name, index)) for index, item in enumerate(items))
 
 
 def evaluate(statements: Iterable[Statement], request: Request) -> Decision:
@@ -165,11 +190,12 @@ def evaluate(statements: Iterable[Statement], request: Request) -> Decision:
 _ELEMENTS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal", "Condition"}
 
 
-def _statement(item: Mapping[str, Any], policy: str) -> Statement:
+def _statement(item: Mapping[str, Any], policy: str, key: Key) -> Statement:
     unknown = set(item) - _ELEMENTS
     if unknown or item.get("Effect") not in {"Allow", "Deny"}:
         raise PolicyError(f"policy {policy} has a statement that the twin does not understand: {sorted(unknown) or item.get('Effect')}")
     return Statement(
+        key=key,
         policy=policy,
         sid=str(item.get("Sid", "")),
         allow=item["Effect"] == "Allow",
