@@ -14,8 +14,8 @@ class Environment(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def render(self) -> dict[str, str]:
-        """As environment variables."""
-        return {name.upper(): str(value) for name, value in self.model_dump().items()}
+        """As environment variables; what is as by default is left out."""
+        return {name.upper(): str(value) for name, value in self.model_dump(exclude_defaults=True).items()}
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> Self:
@@ -80,9 +80,10 @@ class ReconcileEndpointEnvironment(Environment):
 
 
 class PredictEnvironment(Environment):
-    """predict."""
+    """predict. `hash_key_secret`: the name of the secret with the key for hashed columns, when there are any."""
 
     endpoint_name: str
+    hash_key_secret: str = ""
 
 
 class RecordFeedbackEnvironment(Environment):

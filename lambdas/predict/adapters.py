@@ -1,4 +1,4 @@
-"""The endpoint, as one attempt that ends in an outcome.
+"""The endpoint, as one attempt that ends in an outcome; and the key for hashed columns.
 
 Errors of InvokeEndpoint: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html. ModelError (424) is
 whatever the container answered beside 2xx; OriginalStatusCode tells whose fault it was.
@@ -40,6 +40,12 @@ class Endpoint:
             return outcome
         except (ConnectionError, HTTPClientError) as error:
             return Unavailable(type(error).__name__)
+
+
+def read_key(secrets: Any, name: str) -> bytes:
+    """The key for hashed columns, from Secrets Manager. Raises ClientError: without it no request with such columns may go on."""
+    text: str = secrets.get_secret_value(SecretId=name)["SecretString"]
+    return text.encode()
 
 
 def _outcome(error: ClientError) -> Outcome | None:

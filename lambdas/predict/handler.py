@@ -1,14 +1,17 @@
 """predict: the API's door to the endpoint. POST /predict with JSON, JSON Lines or CSV; the answer is the model server's JSON.
 
-The body is passed on as it came: the model server knows the signature, and names row and feature of what is wrong. Each row's answer has
-an inference id. Only what a request needs is imported, because a cold start is somebody's waiting time: so there is
+The body is passed on as it came, without the values of private columns: the model server knows the signature, and names row and feature of
+what is wrong. Each row's answer has an inference id. Where there are private columns, the log does not say in words what was wrong, because
+that may quote a cell. Only what a request needs is imported, because a cold start is somebody's waiting time: so there is
 no Tracer here, whose SDK would be a third of it; Lambda's active tracing shows the request and the function without it.
 """
 
+import json
 import os
 import random
 import time
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -17,12 +20,15 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
-from contracts.environment import PredictEnvironment
+from contracts.environment import PROJECT_FILE, PredictEnvironment
+from contracts.privacy import Privacy, hashed
 from lambdas.api import Reply
-from lambdas.predict.adapters import Endpoint
+from lambdas.predict.adapters import Endpoint, read_key
 from lambdas.predict.logic import CONNECT_SECONDS, READ_SECONDS, parse, predict
+from lambdas.predict.privacy import Concealer
 
 SERVICE = "predict"
+ROOT = Path(__file__).parents[2]  # of the asset
 # An HTTP API waits 30 s (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html), so one attempt gets less.
 CLIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
 logger = Logger(service=SERVICE)
@@ -35,16 +41,30 @@ def endpoint() -> Endpoint:
     return Endpoint(boto3.client("sagemaker-runtime", config=CLIENT), PredictEnvironment.read(os.environ).endpoint_name)
 
 
-@logger.inject_lambda_context(correlation_id_path="requestContext.requestId", clear_state=True)
+@cache
+def concealer() -> Concealer | None:
+    """What takes private values out of requests, with the key, which is read once; None when no column is private."""
+    data = json.loads((ROOT / PROJECT_FILE).read_bytes())["data"]  # the whole Config takes 40 ms to import
+    privacy = Privacy.model_validate(data["privacy"])
+    if not privacy.columns:
+        return None
+    secret = PredictEnvironment.read(os.environ).hash_key_secret
+    key = read_key(boto3.client("secretsmanager"), secret) if privacy.hash else b""
+    return Concealer(privacy, data["features"], partial(hashed, key))
+
+
+@logger.inject_lambda_context(correlation_id_path="requestContext.requestId", clear_state=True, log_event=False)
 @metrics.log_metrics
 def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Gives the reply in payload format 2.0."""
-    request = parse(event)
+    request, private = parse(event), concealer()
+    if private is not None and not isinstance(request, Reply):
+        request = private.conceal(request)
     if isinstance(request, Reply):
         reply = request
     else:
         reply = predict(request, endpoint().invoke, time.sleep, random.uniform, lambda: context.get_remaining_time_in_millis() / 1000)
     metrics.add_metric(f"status_{reply.status // 100}xx", MetricUnit.Count, 1)
     if reply.status != 200:
-        logger.warning("not answered", status=reply.status, error=reply.body[:1000])
+        logger.warning("not answered", status=reply.status, error=None if private else reply.body[:1000])
     return reply.render()

@@ -261,6 +261,7 @@ def test_the_handler_answers_a_golden_request(
         "invoke_endpoint", {"Body": StreamingBody(io.BytesIO(body), len(body)), "ContentType": "application/json"}, expected
     )
     monkeypatch.setattr(handler, "endpoint", lambda: asked)
+    monkeypatch.setattr(handler, "concealer", lambda: None)
     reply = handler.handle(event, context)
     assert (reply["statusCode"], json.loads(reply["body"])["predictions"][0]["prediction"]) == (200, "rose")
     assert reply["headers"]["x-inference-id"] == expected["InferenceId"]
