@@ -6,7 +6,7 @@ else                                      the twin of the project's folder, as i
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,17 @@ class Account:
             s3={"addressing_style": "path"} if self.endpoint else None,
         )
         return self.session.client(service, endpoint_url=self.endpoint, region_name=self.region, config=config)
+
+    def assume(self, role_arn: str, session_name: str) -> "Account":
+        """The same account under a role, for an hour. Raises a botocore ClientError when it may not be assumed."""
+        given = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=session_name)["Credentials"]
+        return self.under(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+
+    def under(self, access_key: str, secret_key: str, session_token: str | None = None) -> "Account":
+        """The same account under other credentials."""
+        session = _without_profile()
+        session.set_credentials(access_key, secret_key, session_token)
+        return replace(self, session=Session(botocore_session=session, region_name=self.region))
 
     def now(self) -> datetime:
         """The account's time. A twin's clock runs ahead of this machine's, and what happens there is ordered by it."""

@@ -1,8 +1,7 @@
-"""File assets of a cloud assembly, published to the account's bootstrap bucket.
+"""Assets of a cloud assembly, published to the account's bootstrap: files here, container images by cli.images.
 
 docs: https://docs.aws.amazon.com/cdk/v2/guide/assets.html. An asset's key is a digest of its content, so what is there already is not sent
 again. Folders are zipped with fixed names, times and modes: the same folder is the same bytes.
-Container images are built and pushed by the CDK command line on AWS; the twin runs them from their build folder.
 """
 
 import io
@@ -14,22 +13,23 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.account import Account
+from cli.images import publish_images
+from cli.roles import Roles
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def publish_assets(account: Account, out: Path, assets_file: str, account_id: str, show: Callable[[str], None]) -> None:
-    """Upload the file assets that an `*.assets.json` of the assembly lists."""
-    s3 = account.client("s3")
-    files: dict[str, Any] = json.loads((out / assets_file).read_text()).get("files", {})
-    for asset in files.values():
+def publish_assets(roles: Roles, out: Path, assets_file: str, show: Callable[[str], None]) -> None:
+    """Upload what an `*.assets.json` of the assembly lists, each under the role that it names."""
+    assets: dict[str, Any] = json.loads((out / assets_file).read_text())
+    for asset in assets.get("files", {}).values():
         for destination in asset["destinations"].values():
-            bucket = filled(destination["bucketName"], account, account_id)
-            key = filled(destination["objectKey"], account, account_id)
+            s3 = roles.under(destination["assumeRoleArn"]).client("s3")
+            bucket, key = roles.filled(destination["bucketName"]), roles.filled(destination["objectKey"])
             if not _is_there(s3, bucket, key):
                 show(f"asset {key[:12]}")
                 s3.put_object(Bucket=bucket, Key=key, Body=_content(out / asset["source"]["path"], asset["source"]["packaging"]))
+    publish_images(roles, out, assets.get("dockerImages", {}), show)
 
 
 def zipped(folder: Path) -> bytes:
@@ -58,8 +58,3 @@ def _is_there(s3: Any, bucket: str, key: str) -> bool:
             return False
         raise
     return True
-
-
-def filled(text: str, account: Account, account_id: str) -> str:
-    """Environment-agnostic assemblies leave these to whoever publishes."""
-    return text.replace("${AWS::AccountId}", account_id).replace("${AWS::Region}", account.region).replace("${AWS::Partition}", "aws")

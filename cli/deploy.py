@@ -1,12 +1,13 @@
 """cdk.out -> stacks, by plain CloudFormation calls: for each stack, in order of dependency, publish its assets, then create or update it.
 
 `cdk deploy` does this on AWS, with change sets and image builds; this is the same for the twin, where no Node and no Docker are at hand.
+Like the CDK command line it works under the roles of the account's bootstrap (cli.roles), and CloudFormation under the execution role.
 A stack's parameters keep their values in an update, so a deployed model stays deployed.
 """
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from botocore.exceptions import ClientError
 
 from cli.account import Account
 from cli.assembly import stacks_of
-from cli.assets import filled, publish_assets
+from cli.assets import publish_assets
+from cli.roles import Roles
 from cli.waiting import wait_for
 from contracts.errors import StateError
 
@@ -36,26 +38,31 @@ class Deployed:
 
 
 @dataclass(frozen=True)
-class Template:
-    """A published template: where CloudFormation finds it (a body in the call may only have 51,200 bytes), and its parameters' names."""
+class Wanted:
+    """What a stack is to become.
 
+    `url` is where CloudFormation finds the template (a body in the call may only have 51,200 bytes), `parameters` are the names of the
+    template's parameters, and `role` is the ARN of the role under which CloudFormation makes the resources.
+    """
+
+    name: str
     url: str
     parameters: frozenset[str]
+    role: str
 
 
 def deploy_assembly(account: Account, out: Path, show: Callable[[str], None]) -> list[Deployed]:
-    """Deploy every stack of an assembly. Raises StateError with the failed resource's reason."""
-    account_id = account.client("sts").get_caller_identity()["Account"]
-    cloudformation = account.client("cloudformation")
+    """Deploy every stack of an assembly. Raises StateError with the failed resource's reason, or the role that cannot be assumed."""
+    roles = Roles(account)
     deployed = []
     for name, artifact in stacks_of(out):
+        properties = artifact["properties"]
+        deployer = roles.under(properties["assumeRoleArn"])
+        _check_bootstrap(deployer, properties)
         for assets_file in _assets_files(out, artifact):
-            publish_assets(account, out, assets_file, account_id, show)
-        source = artifact["properties"]["stackTemplateAssetObjectUrl"].removeprefix("s3://")
-        bucket, _, key = filled(source, account, account_id).partition("/")
-        declared = json.loads((out / artifact["properties"]["templateFile"]).read_text()).get("Parameters", {})
-        template = Template(f"https://{bucket}.s3.{account.region}.amazonaws.com/{key}", frozenset(declared))
-        deployed.append(_deploy_stack(cloudformation, name, template, show))
+            publish_assets(roles, out, assets_file, show)
+        found = find_stack(roles.under(properties["lookupRole"]["arn"]).client("cloudformation"), name)
+        deployed.append(_deploy_stack(deployer.client("cloudformation"), _wanted(roles, out, name, properties), found, show))
     return deployed
 
 
@@ -76,41 +83,69 @@ def outputs_of(stack: dict[str, Any]) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
-def _deploy_stack(cloudformation: Any, name: str, template: Template, show: Callable[[str], None]) -> Deployed:
+def _check_bootstrap(deployer: Account, properties: Mapping[str, Any]) -> None:
+    """The account's bootstrap must be as new as the assembly asks."""
+    needed, name = properties["requiresBootstrapStackVersion"], properties["bootstrapStackVersionSsmParameter"]
+    try:
+        version = int(deployer.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ParameterNotFound":
+            raise
+        version = 0
+    if version < needed:
+        raise StateError(f"the account's bootstrap has version {version}, and {needed} is needed ({name}). Next: cdk bootstrap")
+
+
+def _wanted(roles: Roles, out: Path, name: str, properties: Mapping[str, Any]) -> Wanted:
+    bucket, _, key = roles.filled(properties["stackTemplateAssetObjectUrl"].removeprefix("s3://")).partition("/")
+    declared = json.loads((out / properties["templateFile"]).read_text()).get("Parameters", {})
+    url = f"https://{bucket}.s3.{roles.region}.amazonaws.com/{key}"
+    return Wanted(name, url, frozenset(declared), roles.filled(properties["cloudFormationExecutionRoleArn"]))
+
+
+def _deploy_stack(cloudformation: Any, wanted: Wanted, stack: dict[str, Any] | None, show: Callable[[str], None]) -> Deployed:
+    name = wanted.name
     show(name)
-    stack = find_stack(cloudformation, name)
     if stack is not None and stack["StackStatus"].endswith("_IN_PROGRESS"):
         stack = _settled(cloudformation, name, show)
     if stack is not None and stack["StackStatus"] in STILLBORN:
         show(f"{name}: removing what an earlier, failed creation left")
-        cloudformation.delete_stack(StackName=name)
+        cloudformation.delete_stack(StackName=name, RoleARN=wanted.role)
         cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": int(STACK_LIMIT)})
         stack = None
     token = str(uuid.uuid4())  # marks the events of this very operation
     if stack is None:
-        cloudformation.create_stack(StackName=name, TemplateURL=template.url, Capabilities=CAPABILITIES, ClientRequestToken=token)
+        cloudformation.create_stack(**_request(wanted, token))
         change = "created"
     else:
-        change = "updated" if _updated(cloudformation, name, template, stack, token) else "unchanged"
+        change = "updated" if _updated(cloudformation, wanted, stack, token) else "unchanged"
     stack = _settled(cloudformation, name, show)
     if change != "unchanged" and stack["StackStatus"] not in DONE:
         raise StateError(_failure(cloudformation, name, stack, token))
     return Deployed(name, change, outputs_of(stack))
 
 
-def _updated(cloudformation: Any, name: str, template: Template, stack: dict[str, Any], token: str) -> bool:
+def _updated(cloudformation: Any, wanted: Wanted, stack: dict[str, Any], token: str) -> bool:
     known = {parameter["ParameterKey"] for parameter in stack.get("Parameters", [])}
-    kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(known & template.parameters)]
+    kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(known & wanted.parameters)]
     try:
-        cloudformation.update_stack(
-            StackName=name, TemplateURL=template.url, Capabilities=CAPABILITIES, Parameters=kept, ClientRequestToken=token
-        )
+        cloudformation.update_stack(**_request(wanted, token), Parameters=kept)
     except ClientError as error:
         # An unchanged template is a ValidationError too, told apart only by its text (API_UpdateStack documents no other way).
         if "No updates are to be performed" in error.response["Error"]["Message"]:
             return False
         raise
     return True
+
+
+def _request(wanted: Wanted, token: str) -> dict[str, Any]:
+    return {
+        "StackName": wanted.name,
+        "TemplateURL": wanted.url,
+        "Capabilities": CAPABILITIES,
+        "RoleARN": wanted.role,
+        "ClientRequestToken": token,
+    }
 
 
 def _settled(cloudformation: Any, name: str, show: Callable[[str], None]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from twin import alarms, api_stages, cloudformation, events, functions, iam, metrics, patches, sagemaker
 from twin.application import Moto, Wsgi
+from twin.bootstrap import bootstrap
 from twin.clock import Clock
 from twin.cloud import Cloud, Part
 from twin.constraints import Constraints
@@ -39,7 +40,6 @@ from twin.replies import error_reply
 log = logging.getLogger("twin.server")
 
 ACCOUNT = "123456789012"
-BOOTSTRAP_VERSION = "21"
 PARTS: Mapping[str, Callable[[Cloud], Part]] = {
     "iam": iam.install,
     "functions": functions.install,
@@ -185,19 +185,6 @@ class _Handler(MotoRequestHandler):  # type: ignore[misc]  # moto ships no types
 
     def log_request(self, *code_and_size: object) -> None:
         log.debug("%s %s", self.requestline, code_and_size)
-
-
-def bootstrap(cloud: Cloud) -> None:
-    """Leave the account as `cdk bootstrap` does: the asset bucket and the version that templates assert.
-
-    docs: https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html. Its roles are left out: the twin's user deploys as administrator.
-    """
-    s3 = cloud.client("s3")
-    bucket = f"cdk-hnb659fds-assets-{cloud.account}-{cloud.region}"
-    place = {} if cloud.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": cloud.region}}
-    s3.create_bucket(Bucket=bucket, **place)
-    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    cloud.client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value=BOOTSTRAP_VERSION, Type="String")
 
 
 def _bind(port: int) -> BaseWSGIServer:

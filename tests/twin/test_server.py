@@ -64,7 +64,7 @@ def test_what_is_no_part_of_the_account_is_closed(twin: TwinServer, path: str) -
 
 def test_the_account_is_bootstrapped(twin: TwinServer) -> None:
     version = twin.cloud.client("ssm").get_parameter(Name="/cdk-bootstrap/hnb659fds/version")["Parameter"]["Value"]
-    assert version == "21"
+    assert version == "26"
     versioning = twin.cloud.client("s3").get_bucket_versioning(Bucket="cdk-hnb659fds-assets-123456789012-us-east-1")
     assert versioning["Status"] == "Enabled"
 
