@@ -19,6 +19,7 @@ from contracts.environment import IngestDatasetEnvironment
 from contracts.events import Event, ObjectCreated
 from contracts.layout import LARGEST_UPLOAD_BYTES, parse_upload_key, upload_key
 from contracts.ledger import Decision, Evidence, What
+from contracts.names import trick_in
 from contracts.refusal import Finding, Refusal
 from lambdas import runtime
 from lambdas.ingest_dataset.adapters import DataBucket
@@ -89,6 +90,8 @@ def _misplaced(dataset: str, file_name: str, data: Data) -> tuple[Finding, ...]:
         findings.append(Finding(problem=f"dataset {dataset!r} is not this project's, which is {data.dataset!r}"))
     if not file_name.lower().endswith(".csv"):
         findings.append(Finding(problem=f"{file_name!r} is not a .csv file"))
+    if trick := trick_in(file_name):
+        findings.append(Finding(problem=f"the name {file_name!r} {trick}. Next: rename the file"))
     return tuple(findings)
 
 

@@ -10,6 +10,7 @@ from contracts.columns import ColumnKind, parse
 from contracts.config import Data
 from contracts.evaluation import Problem
 from contracts.manifest import ColumnSummary, DataFile, Manifest
+from contracts.names import trick_in
 from contracts.refusal import Finding
 from lambdas.table import Digested, FormatError, rows
 
@@ -128,6 +129,9 @@ class _Checker:
         for number, name in enumerate(header, 1):
             if not name.strip():
                 self.mistakes.add(f"column {number} has no name", row=1)
+            # What the configuration names, its owner vouches for.
+            elif name not in {*data.features, *data.ignore, data.target, data.id, data.time} and (trick := trick_in(name)):
+                self.mistakes.add(f"the name {trick}. Next: rename the column, or name it in data.ignore", name, row=1)
         needed = {data.target: "target", **dict.fromkeys(data.features, "feature")}
         needed |= {name: role for name, role in ((data.id, "id"), (data.time, "time")) if name and name not in needed}
         for name, role in needed.items():

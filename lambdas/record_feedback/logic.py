@@ -16,6 +16,7 @@ from typing import Any
 from contracts.config import Data
 from contracts.ground_truth import GroundTruth, label_text
 from contracts.inference import LONGEST_ID, is_inference_id
+from contracts.names import harmless
 from contracts.refusal import Finding
 from contracts.signature import shorten
 from lambdas.api import JSON, Reply, headers_of, read_body, refuse
@@ -109,9 +110,10 @@ class Refused:
         return tuple(self._kinds.values())
 
     def to_csv(self) -> str:
-        """The rows with what is wrong with them, to be mended and uploaded again."""
+        """The rows with what is wrong with them, to be mended and uploaded again; nothing in them is run by a spreadsheet."""
         out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows([("row", ID, LABEL, "problem"), *self.listed])
+        cells = ([harmless(str(cell)) for cell in row] for row in self.listed)
+        csv.writer(out, lineterminator="\n").writerows([("row", ID, LABEL, "problem"), *cells])
         return out.getvalue()
 
 
