@@ -1,0 +1,207 @@
+"""One turning of the story: a twin of its own, the app deployed into it, and ways to wait that end as soon as nothing moves any more.
+
+Rules and schedules sleep but in the steps that wake them, so that a step is one link of the loop, and nothing heals behind its back what a
+withheld grant broke. The clock is fast, and is moved on whenever nothing but time is waited for (the next attempt of a function, say).
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from cli.account import twin_account
+from cli.deploy import deploy_assembly
+from cli.observe import App
+from cli.project import Project
+from cli.prove_iam.rows import Row, as_csv, make_rows
+from contracts.errors import StateError
+
+if TYPE_CHECKING:
+    from twin.server import TwinServer
+
+SPEED = 120.0
+QUIET = 0.4
+"""Real seconds without a sign of life after which nothing moves any more, or only the clock has to."""
+LOOK_EVERY = 0.1
+MINUTE = 60.0
+ATTEMPTS = 6
+"""How often the clock is moved on a minute for something that waits for it."""
+
+Found = TypeVar("Found")
+
+
+class StepFailedError(StateError):
+    """A step's outcome was not reached. The message says what is missing, and what was refused on the way."""
+
+
+class Session:
+    """A deployed app in a twin of its own, in `folder`. As a context manager it starts and ends the twin."""
+
+    def __init__(self, folder: Path, project: Project, assembly: Path, speed: float = SPEED) -> None:
+        from twin.server import TwinServer  # noqa: PLC0415 - the twin is loaded only where it is used
+
+        self.project = project
+        self.folder = folder
+        self.assembly = assembly
+        self.twin: TwinServer = TwinServer(folder / "twin", assembly, speed=speed)
+        self.app: App
+        self.notes: dict[str, Any] = {}
+        """What a step leaves for later ones."""
+        self._numbers = iter(range(1, 1_000_000))
+
+    def __enter__(self) -> Self:
+        self.twin.start()
+        account = twin_account(self.twin.cloud.url, self.twin.cloud.region)
+        self.app = App(account, self.project)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.twin.stop()
+
+    def deploy(self) -> None:
+        """Deploy the assembly, and put every rule and schedule to sleep."""
+        deploy_assembly(self.app.account, self.assembly, lambda _: None)
+        for rule in self.rules():
+            self.client("events").disable_rule(Name=rule)
+        for name in self.schedules():
+            self._schedule(name, "DISABLED")
+
+    def client(self, service: str) -> Any:
+        """A client of the account's root, whom no policy binds."""
+        if service not in self.notes.setdefault("clients", {}):
+            self.notes["clients"][service] = self.app.account.client(service)
+        return self.notes["clients"][service]
+
+    def number(self) -> int:
+        """A number that no step had before."""
+        return next(self._numbers)
+
+    def name(self, what: str) -> str:
+        """A name that no step had before."""
+        return f"{what}-{self.number()}"
+
+    def rows(self, count: int, *, learnable: bool = True) -> list[Row]:
+        """Rows that no step had before."""
+        return make_rows(self.project.config.data, count, self.number(), learnable=learnable)
+
+    def table(self, count: int, *, learnable: bool = True) -> bytes:
+        """A table that no step had before."""
+        return as_csv(self.project.config.data, self.rows(count, learnable=learnable), 1000 * self.number())
+
+    # Rules and schedules
+
+    def rules(self) -> list[str]:
+        """The names of the project's rules."""
+        return [rule["Name"] for rule in self.client("events").list_rules(NamePrefix=f"{self.app.prefix}-")["Rules"]]
+
+    def schedules(self) -> list[str]:
+        """The names of the project's schedules."""
+        return [each["Name"] for each in self.client("scheduler").list_schedules(NamePrefix=f"{self.app.prefix}-")["Schedules"]]
+
+    @contextmanager
+    def awake(self, *rules: str) -> Iterator[None]:
+        """Rules, by the end of their names, that may act meanwhile."""
+        events = self.client("events")
+        names = [f"{self.app.prefix}-{rule}" for rule in rules]
+        for name in names:
+            events.enable_rule(Name=name)
+        try:
+            yield
+        finally:
+            for name in names:
+                events.disable_rule(Name=name)
+
+    @contextmanager
+    def ticking(self, name: str) -> Iterator[None]:
+        """A schedule, by the end of its name, that may fire meanwhile."""
+        full = f"{self.app.prefix}-{name}"
+        self._schedule(full, "ENABLED")
+        try:
+            yield
+        finally:
+            self._schedule(full, "DISABLED")
+
+    def _schedule(self, name: str, state: str) -> None:
+        scheduler = self.client("scheduler")
+        known = scheduler.get_schedule(Name=name)
+        kept = {key: known[key] for key in ("ScheduleExpression", "FlexibleTimeWindow", "Target", "Description") if key in known}
+        scheduler.update_schedule(Name=name, State=state, **kept)
+
+    # Waiting
+
+    def reach(self, what: str, look: Callable[[], Found | None]) -> Found:
+        """What `look` finds, as soon as it does. Raises StepFailedError when nothing moves any more, or something was given up."""
+        given_up, moved, sign, advanced = self._given_up(), time.monotonic(), self._sign(), 0
+        while True:
+            found = look()
+            if found is not None:
+                return found
+            if len(self._given_up()) > len(given_up):
+                raise StepFailedError(f"{what} did not come: {self._given_up()[-1]}")
+            now = self._sign()
+            if now != sign:
+                sign, moved = now, time.monotonic()
+            elif time.monotonic() - moved > QUIET:
+                moved = time.monotonic()
+                if not self._works():
+                    if not self._waits() or advanced == ATTEMPTS:
+                        raise StepFailedError(f"{what} did not come, and nothing moves any more")
+                    self.twin.cloud.clock.advance(MINUTE)
+                    advanced += 1
+            time.sleep(LOOK_EVERY)
+
+    def settle(self) -> None:
+        """Stop what still runs, and return when nothing moves any more."""
+        for run in self.app.executions():
+            if run.status == "Executing":
+                self.app.sagemaker.stop_pipeline_execution(PipelineExecutionArn=run.arn, ClientRequestToken=f"stop-{run.arn[-12:]}" * 2)
+        moved = time.monotonic()
+        while time.monotonic() - moved < QUIET / 2:
+            if self._works():
+                moved = time.monotonic()
+            elif self._waits():
+                self.twin.cloud.clock.advance(MINUTE)
+                moved = time.monotonic()
+            time.sleep(LOOK_EVERY)
+
+    def _given_up(self) -> Sequence[str]:
+        """What functions and rules have given up, in words: it is in the dead letters, if those could take it."""
+        functions, events = self.twin.part("functions"), self.twin.part("events")
+        failures = [f"{failure.function}: {failure.reason}" for failure in functions.failures]
+        return failures + [f"{each.target_arn}: {each.code}: {each.reason}" for each in events.router.undelivered]
+
+    def _sign(self) -> tuple[Any, ...]:
+        """Changes with everything that happens: events, decisions, attempts."""
+        published = self.twin.part("events").router.published
+        decisions = self.twin.part("iam").decisions.latest()
+        return (published[-1]["id"] if published else "", decisions[-1] if decisions else None)
+
+    def _waits(self) -> bool:
+        """An event waits for its next attempt, or for its turn."""
+        return bool(self.twin.part("functions").waiting) or not self.twin.part("events").router.wait_idle(0.02)
+
+    def _works(self) -> bool:
+        """A function, a job, a run, a stack or the endpoint goes on, and will end without anybody's help."""
+        sagemaker, app = self.app.sagemaker, self.app
+        if self.twin.part("functions").running:
+            return True
+        if sagemaker.list_processing_jobs(StatusEquals="InProgress")["ProcessingJobSummaries"]:
+            return True
+        if sagemaker.list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]:
+            return True
+        runs = sagemaker.list_pipeline_executions(PipelineName=app.prefix, MaxResults=5)["PipelineExecutionSummaries"]
+        if any(run["PipelineExecutionStatus"] in {"Executing", "Stopping"} for run in runs):
+            return True
+        stacks = app.cloudformation.describe_stacks()["Stacks"]
+        if any(stack["StackStatus"].endswith("_IN_PROGRESS") for stack in stacks):
+            return True
+        endpoints = sagemaker.list_endpoints()["Endpoints"]
+        return any(endpoint["EndpointStatus"] not in {"InService", "Failed"} for endpoint in endpoints)
+
+
+def as_json(value: Any) -> bytes:
+    """A request's body."""
+    return json.dumps(value).encode()

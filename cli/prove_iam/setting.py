@@ -1,0 +1,58 @@
+"""What the proof deploys: the project as it is, but for what a story of a minute needs.
+
+Policies do not depend on any of these: thresholds, sizes, times. What they do depend on (network, monitoring's backend, ...) stays.
+"""
+
+from pathlib import Path
+
+import yaml
+
+from cli.project import CONFIG_NAME, Project, load_project
+
+# The limits of jobs are far away, because the clock is moved on while they run.
+_LONG = 432_000
+_SETTINGS = {
+    "training": {
+        "candidates": 1,
+        "folds": 2,
+        "seed": 20,
+        "holdout": 0.3,
+        "max_runtime_seconds": _LONG,
+        "gate": {"mode": "enabled", "tolerance": 1.0},
+    },
+    "approval": {"policy": "auto"},
+    "serving": {
+        "instance_count": 1,
+        "max_instance_count": 2,
+        "rollout": {"type": "all_at_once", "termination_wait_seconds": 60},
+    },
+    "monitoring": {
+        "window_hours": 1,
+        "label_delay_hours": 0,
+        "capture_percent": 100,
+        "backend": "processing_job",
+        "alarm": {"needed": 1, "windows": 1},
+        "max_runtime_seconds": _LONG,
+    },
+    "retraining": {
+        "mode": "enabled",
+        "trigger": "alarms",
+        "minimum_labels": 20,
+        "cooldown_windows": 1,
+        "monthly_cap": 1_000_000,
+        "failures_to_stop": 1_000_000,
+    },
+}
+
+
+def proof_project(project: Project, folder: Path) -> Project:
+    """The project with a loop that turns within a minute, as a tidewheel.yaml in `folder`."""
+    config = project.config
+    values = config.model_dump(mode="json", exclude_unset=True) | {"environment": config.environment}
+    for section, settings in _SETTINGS.items():
+        values[section] = values.get(section, {}) | settings
+    values["training"].pop("metric", None)
+    values["data"] = values["data"] | {"quality": {"minimum_rows": 50, "maximum_missing": 0.9}}
+    path = folder / CONFIG_NAME
+    path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return load_project(path, config.environment)

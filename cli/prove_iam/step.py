@@ -1,0 +1,36 @@
+"""A step of the story: one link of the loop, turned by AWS calls alone, with an outcome that anybody can see."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cli.prove_iam.session import Session
+
+Act = Callable[[Session], None]
+
+
+def nothing(_session: Session) -> None:
+    """Nothing has to be there before."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """`run` reaches the outcome, or raises TidewheelError or botocore's ClientError; it may run any number of times, with fresh names.
+
+    `ready` brings about what the step builds on, and is no part of it: it runs before, with every grant in place. `rules` are awake
+    meanwhile. `refusals`: patterns of the actions that are denied when all is well, because the step is an attack.
+    """
+
+    name: str
+    what: str
+    run: Act
+    ready: Act = nothing
+    rules: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
+
+
+def turn(session: Session, step: Step) -> None:
+    """Make ready for a step and run it; the decisions that it causes are written down under its name. Raises what the step raises."""
+    step.ready(session)
+    decisions = session.twin.part("iam").decisions
+    with decisions.during(step.name, step.refusals), session.awake(*step.rules):
+        step.run(session)
