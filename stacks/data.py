@@ -6,14 +6,12 @@ and delete it, and schedule the key's deletion.
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from contracts.layout import CAPTURE
 from stacks.constructs.bucket import AccessLogBucket, ProjectBucket
-from stacks.constructs.policy import Condition
-from stacks.names import LOGS_OF_APIS, LOGS_OF_FUNCTIONS, Arns, stack_name
+from stacks.constructs.key import ProjectKey
+from stacks.names import stack_name
 from stacks.project import Project
 
 
@@ -22,16 +20,7 @@ class DataStack(cdk.Stack):
 
     def __init__(self, scope: Construct, project: Project) -> None:
         super().__init__(scope, stack_name(project, "data"), description=f"Tidewheel {project.prefix}: key, buckets, ledger")
-        self.key = kms.Key(
-            self,
-            "Key",
-            description=f"Data of {project.prefix}",
-            enable_key_rotation=True,
-            removal_policy=cdk.RemovalPolicy.RETAIN,
-        )
-        kms.Alias(self, "KeyAlias", alias_name=f"alias/{project.prefix}", target_key=self.key)
-        for statement in self._service_statements(Arns(self, project), project.prefix):
-            self.key.add_to_resource_policy(statement)
+        self.key = ProjectKey(self, project)
         logs = AccessLogBucket(self, "AccessLogs")
         self.data_bucket = ProjectBucket(self, "Data", key=self.key, logs=logs, events=True)
         self.artifacts_bucket = ProjectBucket(
@@ -58,38 +47,3 @@ class DataStack(cdk.Stack):
             deletion_protection=True,
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )
-
-    def _service_statements(self, arns: Arns, prefix: str) -> list[iam.PolicyStatement]:
-        """What AWS services do with the key on their own, each held to this project's log groups, rules and alarms."""
-        groups = [arns.log_group(f"{LOGS_OF_FUNCTIONS}{prefix}-*"), arns.log_group(f"{LOGS_OF_APIS}{prefix}")]
-        return [
-            # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
-            _use_key(
-                f"logs.{self.region}.amazonaws.com",
-                ["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:DescribeKey"],
-                {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
-            ),
-            # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-at-rest-cmkey.html: rules write to an encrypted queue
-            # and topic.
-            # No source condition: AWS does not say that the rule's ARN is passed on to the key, and a dead letter that cannot be
-            # encrypted is lost without a word. The queue's own policy holds the rules to this project's.
-            _use_key("events.amazonaws.com", _SEND, {}),
-            # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html: alarms publish to an encrypted topic.
-            _use_key(
-                "cloudwatch.amazonaws.com",
-                _SEND,
-                {"StringEquals": {"aws:SourceAccount": self.account}, "ArnLike": {"aws:SourceArn": arns.alarm(f"{prefix}-*")}},
-            ),
-        ]
-
-
-_SEND = ["kms:Decrypt", "kms:GenerateDataKey"]
-
-
-def _use_key(service: str, actions: list[str], conditions: Condition) -> iam.PolicyStatement:
-    return iam.PolicyStatement(
-        actions=actions,
-        resources=["*"],  # in a key policy: this key
-        principals=[iam.ServicePrincipal(service)],
-        conditions=conditions,
-    )

@@ -21,6 +21,11 @@ def stack_name(project: Project, part: str) -> str:
     return f"{project.prefix}-{part}"
 
 
+def role_path(prefix: str) -> str:
+    """The path of every role of a project's stacks: what tells them from the account's other roles, whatever CloudFormation calls them."""
+    return f"/tidewheel/{prefix}/"
+
+
 def function_name(project: Project, function: str) -> str:
     """A function's name: ingest_dataset is <prefix>-ingest-dataset."""
     return f"{project.prefix}-{function.replace('_', '-')}"

@@ -7,6 +7,8 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct
 
+from stacks.names import role_path
+
 Condition = Mapping[str, Mapping[str, Any]]
 
 
@@ -21,11 +23,16 @@ def pass_role(role_arn: str, service: str) -> iam.PolicyStatement:
 
 
 def service_role(scope: Construct, id: str, service: str, description: str, statements: Sequence[iam.PolicyStatement]) -> iam.Role:  # noqa: A002 - CDK's name
-    """A role that one AWS service may take, with exactly these statements. They are part of the role, so nothing runs before its policy."""
+    """A role that one AWS service may take, with exactly these statements. They are part of the role, so nothing runs before its policy.
+
+    Its path tells it from roles of other projects; the policy of the project's key names them by it.
+    """
+    stack = cdk.Stack.of(scope)
     role = iam.Role(
         scope,
         id,
-        assumed_by=_principal(cdk.Stack.of(scope), service),
+        path=role_path(stack.stack_name.rpartition("-")[0]),  # stacks are called <prefix>-<part>
+        assumed_by=_principal(stack, service),
         description=description,
         inline_policies={"Exactly": iam.PolicyDocument(statements=list(statements), minimize=False)},
     )

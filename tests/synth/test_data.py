@@ -1,8 +1,9 @@
 """What must survive is encrypted, versioned, private and kept."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from tests.synth.templates import Template, text
+from tests.synth.templates import Template, as_list, text
 
 
 def test_buckets_are_private_versioned_and_kept(templates: Mapping[str, Template]) -> None:
@@ -61,17 +62,39 @@ def test_only_s3_of_this_account_writes_access_logs(templates: Mapping[str, Temp
     assert delivery["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
 
 
+def _statements_of_the_key(templates: Mapping[str, Template]) -> dict[str, dict[str, Any]]:
+    """Sid -> statement."""
+    return {statement["Sid"]: statement for statement in templates["data"].only("KMS::Key")["KeyPolicy"]["Statement"]}
+
+
 def test_the_key_rotates_and_serves_named_sources_only(templates: Mapping[str, Template]) -> None:
-    key = templates["data"].only("KMS::Key")
-    assert key["EnableKeyRotation"] is True
-    services = [statement for statement in key["KeyPolicy"]["Statement"] if "Service" in statement["Principal"]]
+    assert templates["data"].only("KMS::Key")["EnableKeyRotation"] is True
+    services = [statement for statement in _statements_of_the_key(templates).values() if "Service" in statement["Principal"]]
     assert len(services) == 3
-    for statement in services:
-        assert not [action for action in statement["Action"] if "*" in action]
-    # EventBridge does not document which source it names to the key, so its statement has no condition; see stacks/data.py.
+    # EventBridge does not document which source it names to the key, so its statement has no condition; see stacks/constructs/key.py.
     open_to = [statement["Principal"]["Service"] for statement in services if "Condition" not in statement]
     assert open_to == ["events.amazonaws.com"]
     assert all("breast-cancer-dev" in text(statement["Condition"]) for statement in services if "Condition" in statement)
+
+
+def test_the_account_administers_the_key_and_its_roles_use_it(templates: Mapping[str, Template]) -> None:
+    statements = _statements_of_the_key(templates)
+    of_the_account = {sid: statement for sid, statement in statements.items() if "AWS" in statement["Principal"]}
+    assert all(text(statement["Principal"]).endswith(':root"]]}}') for statement in of_the_account.values())
+    direct = {sid for sid, statement in of_the_account.items() if "kms:ViaService" not in text(statement.get("Condition", {}))}
+    assert direct == {"Administration", "UseByRolesOfThisProject", "GrantsByRolesOfThisProject"}
+    crypto = ("Encrypt", "Decrypt", "GenerateDataKey", "CreateGrant", "Sign", "Verify", "Mac", "*")
+    assert not [action for action in as_list(statements["Administration"]["Action"]) if any(word in action for word in crypto)]
+    for sid, statement in of_the_account.items():
+        if sid != "Administration":
+            (operator,) = (key for key in statement["Condition"] if key.startswith("Arn"))
+            assert operator == ("ArnLike" if sid in direct else "ArnNotLike")
+            assert ":role/tidewheel/breast-cancer-dev/*" in text(statement["Condition"][operator]["aws:PrincipalArn"])
+
+
+def test_every_role_has_the_path_by_which_the_key_knows_it(templates: Mapping[str, Template]) -> None:
+    paths = {role["Properties"].get("Path") for template in templates.values() for role in template.of("IAM::Role").values()}
+    assert paths == {"/tidewheel/breast-cancer-dev/"}
 
 
 def test_the_ledger_can_be_restored_and_not_be_dropped(templates: Mapping[str, Template]) -> None:

@@ -7,13 +7,16 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-control
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
+from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 
 from twin.iam.actions import Need, Place, needs_of
 from twin.iam.calls import Call, UnmappedCallError
+from twin.iam.identity import PARTITION
 
 _PASSED_TO = {
     "lambda": "lambda.amazonaws.com",
@@ -154,7 +157,7 @@ def _logs(call: Call, place: Place) -> list[Need]:
         return [Need(f"logs:{need.action.partition(':')[2]}", "*") for need in needs_of(call, place)[:1]]
     stream = call.parameters.get("logStreamName") or ""
     arn = group if group.startswith("arn:") else f"arn:aws:logs:{place.region}:{place.account}:log-group:{group}"
-    return [Need(f"logs:{call.operation}", arn if call.operation == "CreateLogGroup" else f"{arn}:log-stream:{stream}")]
+    return [Need(f"logs:{call.operation}", f"{arn}:log-stream:{stream}")]
 
 
 def _sqs(call: Call, place: Place) -> list[Need]:
@@ -185,10 +188,15 @@ def _events(call: Call, place: Place) -> list[Need]:
 
 
 def _kms(call: Call, place: Place) -> list[Need]:
-    key = call.parameters.get("KeyId")
-    if not key or call.operation == "CreateAlias":
-        return needs_of(call, place)
-    return [Need(f"kms:{call.operation}", key_arn(str(key), place))]
+    key = call.parameters.get("KeyId") or call.parameters.get("TargetKeyId")
+    found = []
+    if alias := call.parameters.get("AliasName"):
+        # An alias is allowed by IAM, its key by the key's policy: https://docs.aws.amazon.com/kms/latest/developerguide/alias-access.html
+        found.append(Need(f"kms:{call.operation}", f"arn:aws:kms:{place.region}:{place.account}:{alias}"))
+        key = key or alias
+    if key:
+        found.append(Need(f"kms:{call.operation}", key_arn(str(key), place)))
+    return found or needs_of(call, place)
 
 
 def key_arn(key: str, place: Place) -> str:
@@ -247,6 +255,17 @@ def _scheduler(call: Call, place: Place) -> list[Need]:
     return needs_of(call, place)
 
 
+def _iam(call: Call, place: Place) -> list[Need]:
+    """A role's ARN holds its path, which only the call that makes it names."""
+    found, name = needs_of(call, place), call.parameters.get("RoleName")
+    made = next((role for role in list(iam_backends[place.account][PARTITION].roles.values()) if role.name == name), None)
+    path = call.parameters.get("Path") if call.operation == "CreateRole" else getattr(made, "path", None)
+    if not name or not path:
+        return found
+    plain = f"arn:aws:iam::{place.account}:role/{name}"
+    return [replace(need, resource=need.resource.replace(plain, f"arn:aws:iam::{place.account}:role{path}{name}")) for need in found]
+
+
 def _sts(call: Call, place: Place) -> list[Need]:
     if call.operation == "GetCallerIdentity":
         return []  # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html: no permissions are required
@@ -266,5 +285,6 @@ _SERVICES: dict[str, Callable[[Call, Place], list[Need]]] = {
     "cloudwatch": _cloudwatch,
     "sagemaker": _sagemaker,
     "scheduler": _scheduler,
+    "iam": _iam,
     "sts": _sts,
 }

@@ -124,6 +124,14 @@ def test_a_call_is_mapped_to_awss_action_and_resource(role: Role) -> None:
         assert refused(getattr(role.client(service), operation), **arguments) == (action, resource), (service, operation)
 
 
+def test_a_roles_arn_holds_its_path(role: Role, twin: TwinServer) -> None:
+    iam, trusted = role.client("iam"), trust("lambda.amazonaws.com")
+    arn = f"arn:aws:iam::{ACCOUNT}:role/team/made"
+    assert refused(iam.create_role, RoleName="made", Path="/team/", AssumeRolePolicyDocument=trusted) == ("iam:CreateRole", arn)
+    twin.cloud.client("iam").create_role(RoleName="made", Path="/team/", AssumeRolePolicyDocument=trusted)
+    assert refused(iam.delete_role, RoleName="made") == ("iam:DeleteRole", arn)
+
+
 def test_a_policy_lets_exactly_its_action_and_resource_through(role: Role, twin: TwinServer) -> None:
     twin.cloud.client("sqs").create_queue(QueueName="q")
     twin.cloud.client("sqs").create_queue(QueueName="other")
