@@ -76,8 +76,10 @@ class Ticker:
                     self._router.send(rule, self._router.envelope("aws.events", "Scheduled Event", {}, [rule.arn], moment))
         groups = list(scheduler_backends[account][region].schedule_groups.values())
         for schedule in [schedule for group in groups for schedule in list(group.schedules.values())]:
+            # What falls due while a schedule is disabled is not made up for when it is enabled again.
+            due = self._due(schedule.arn, schedule.schedule_expression, schedule.schedule_expression_timezone, now)
             if schedule.state != "DISABLED":  # moto forgets the default in an update
-                for moment in self._due(schedule.arn, schedule.schedule_expression, schedule.schedule_expression_timezone, now):
+                for moment in due:
                     self._fire(schedule, moment)
 
     def _due(self, arn: str, expression: str, zone: str, now: datetime) -> list[datetime]:
