@@ -10,7 +10,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format synth requirements clean
+.PHONY: help setup demo test lint audit format synth requirements clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ lint: $(READY) ## ruff, mypy, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+audit: $(READY) ## known vulnerabilities in the pinned packages; says so when they could not be looked up
+	@.ci/audit
 
 format: $(READY) ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .

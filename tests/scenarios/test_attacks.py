@@ -322,9 +322,11 @@ def test_a_run_on_another_buckets_data_fails(siege: Besieged) -> None:
     arn = sagemaker.start_pipeline_execution(
         PipelineName="tides-dev", PipelineParameters=[{"Name": name, "Value": value} for name, value in given.items()]
     )["PipelineExecutionArn"]
-    look = lambda: sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)["PipelineExecutionStatus"]  # noqa: E731 - asked once more below
-    siege.loop.until("the run's end", lambda: look() != "Executing" or None)
-    assert look() == "Failed"
+
+    def failed() -> bool | None:
+        return sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)["PipelineExecutionStatus"] == "Failed" or None
+
+    siege.loop.until("the run to fail", failed)
     assert any("Job" in caller for caller in siege.denied("s3:ListBucket") | siege.denied("s3:GetObject"))
 
 
