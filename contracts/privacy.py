@@ -13,6 +13,7 @@ to be equal.
 
 import hashlib
 import hmac
+import json
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -37,6 +38,14 @@ class Privacy(BaseModel):
     def columns(self) -> tuple[str, ...]:
         """All of them; none when nothing is private."""
         return (*self.drop, *self.hash)
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that two of them share when they name the same columns; "" when nothing is private."""
+        if not self.columns:
+            return ""
+        content = json.dumps([sorted(self.drop), sorted(self.hash)])
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def problems(self, categorical: Iterable[str], others: Iterable[str], identity: str | None) -> list[str]:
         """What is wrong with them in a table that has these `categorical` features, this id, and `others` that are neither."""

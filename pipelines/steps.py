@@ -40,6 +40,7 @@ from contracts.evaluation import Verdict
 from contracts.instances import has_local_storage
 from contracts.metadata import ModelMetadata
 from contracts.pipeline import LOST
+from contracts.privacy import KEY_VARIABLE, secret_name
 from pipelines import placeholders
 
 VOLUME = 30  # GB
@@ -67,11 +68,15 @@ class Steps:
         training = self.config.training
         arguments = ["--dataset-version", self.parameters["DatasetVersion"]]
         arguments += ["--seed", str(training.seed), "--holdout", str(training.holdout), "--folds", str(training.folds)]
+        privacy = self.config.data.privacy
+        if privacy.columns:
+            arguments += ["--privacy", privacy.digest]  # an argument has at most 256 characters
         return self._process(
             "Prepare",
             arguments,
             inputs={layout.DATASET_CHANNEL: self.parameters["ManifestUri"]},
             outputs=[layout.TRAIN_CHANNEL, layout.HOLDOUT_CHANNEL],
+            environment={KEY_VARIABLE: secret_name(self.config.prefix)} if privacy.hash else None,
         )
 
     def train(self, prepare: Any) -> Any:
@@ -173,6 +178,7 @@ class Steps:
         inputs: Mapping[str, Any],
         outputs: list[str],
         property_files: list[PropertyFile] | None = None,
+        environment: dict[str, str] | None = None,
     ) -> Any:
         """A processing job that runs the verb called like the step, its outputs below the run's folder."""
         processor = Processor(
@@ -186,6 +192,7 @@ class Steps:
             output_kms_key=placeholders.KMS_KEY_ARN,
             max_runtime_in_seconds=self.config.training.max_runtime_seconds,
             sagemaker_session=self.session,
+            env=environment,
         )
         step_arguments = processor.run(
             arguments=arguments,

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from contracts.columns import ColumnKind, Value, parse
+from contracts.columns import CellError, ColumnKind, Value, parse
 from contracts.errors import DataError
 
 Column = NDArray[Any]
@@ -38,23 +38,23 @@ def _number(value: Value) -> float:
     return value.timestamp() if isinstance(value, datetime) else float(value)
 
 
-def parse_column(name: str, kind: ColumnKind, cells: "pd.Series[str]") -> Column:
-    """A table's cells as a column. Each distinct text is parsed once. Raises DataError naming the column and the text."""
+def parse_column(name: str, kind: ColumnKind, cells: "pd.Series[str]", *, quoted: bool = True) -> Column:
+    """A table's cells as a column. Each distinct text is parsed once. Raises DataError naming the column, and `quoted` the text."""
     codes, texts = pd.factorize(cells, use_na_sentinel=False)
     try:
         values = [parse(kind, text) for text in texts]
-    except ValueError as error:
-        raise DataError([f"column {name!r}: {error}"]) from None
+    except CellError as error:
+        raise DataError([f"column {name!r}: {error if quoted else error.unquoted}"]) from None
     column: Column = to_column(kind, values)[codes]
     return column
 
 
-def parse_table(features: Mapping[str, ColumnKind], table: pd.DataFrame) -> dict[str, Column]:
-    """The features of a table of texts. Raises DataError naming what is missing or wrong."""
+def parse_table(features: Mapping[str, ColumnKind], table: pd.DataFrame, *, quoted: bool = True) -> dict[str, Column]:
+    """The features of a table of texts. Raises DataError naming what is missing or wrong; `quoted`: with the text of the cell."""
     missing = [f"column {name!r} is missing" for name in features if name not in table]
     if missing:
         raise DataError(missing)
-    return {name: parse_column(name, kind, table[name]) for name, kind in features.items()}
+    return {name: parse_column(name, kind, table[name], quoted=quoted) for name, kind in features.items()}
 
 
 def to_frame(features: Mapping[str, ColumnKind], columns: Columns) -> pd.DataFrame:

@@ -6,6 +6,8 @@ and the evaluation name them. Rows that repeat another one cell by cell are drop
 delivered twice) and kept when it has none (two different things may look alike); either way they lie on one side of the split.
 Outputs `train` and `holdout` hold the table's texts as they came, in the manifest's order, beside schema.json.
 
+Cells of hashed columns are replaced by their hash; dropped columns are not read, and cells are not quoted where there are private columns.
+
 Of a version with fresh rows the newest of those are held out, and all the others are to train on, in order of their time; beside them lies
 newest.csv with the held out rows, for the last fit. A row to train on that has the id of a held out one is dropped. The target of a binary
 problem has the two classes that the older rows have: fresh rows with another label are dropped.
@@ -17,6 +19,7 @@ import argparse
 import hashlib
 import io
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,7 @@ from contracts.manifest import DataFile, Manifest
 from training.frame import parse_table
 from training.freshness import HOLDOUT_ROWS_OF_A_CLASS
 from training.paths import Paths
+from training.privacy import check_same, conceal, read_key
 from training.schema import HOLDOUT_TABLE, NEWEST_TABLE, TRAIN_TABLE, Schema
 from training.split import (
     Mask,
@@ -59,12 +63,15 @@ def main(paths: Paths, options: list[str]) -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--holdout", type=float, required=True)
     parser.add_argument("--folds", type=int, required=True)
+    parser.add_argument("--privacy", default="", help="the digest of the project's private columns")
     given = parser.parse_args(options)
     manifest = Manifest.from_json((paths.processing_input(DATASET_CHANNEL) / MANIFEST).read_bytes())
     if manifest.version != given.dataset_version:
         raise DataError([f"the manifest is dataset version {manifest.version}, and the run asks for {given.dataset_version}"])
+    check_same(manifest.version, manifest.contract.privacy, given.privacy)
+    key = read_key(boto3.client("secretsmanager"), os.environ) if manifest.contract.privacy.hash else b""
     s3 = boto3.client("s3")
-    parts = [fetch(s3, file, manifest.contract) for file in manifest.files]
+    parts = [conceal(manifest.contract, file, fetch(s3, file, manifest.contract), key) for file in manifest.files]
     fresh = np.concatenate([np.full(len(part), manifest.fresh is not None and part is parts[-1]) for part in parts])
     found = divide(manifest, pd.concat(parts, ignore_index=True), fresh, given.holdout, given.folds, given.seed)
     schema = found.schema
@@ -94,7 +101,8 @@ def divide(manifest: Manifest, raw: pd.DataFrame, fresh: Mask, share: float, fol
     unknown = keep & unknown_classes(contract, raw[contract.target], fresh)
     places = np.flatnonzero(keep & ~unknown) - (len(raw) - int(fresh.sum()))  # among the fresh rows, from 0; they are the last
     table, fresh = raw[keep & ~unknown].reset_index(drop=True), fresh[keep & ~unknown]
-    parse_table(contract.features, table)  # a cell that does not parse stops the run here, where its reason is easiest to find
+    # A cell that does not parse stops the run here, where its reason is easiest to find.
+    parse_table(contract.features, table, quoted=not contract.privacy.columns)
     find_classes(contract, table[contract.target])
     mask = fresh_mask(fresh) if manifest.fresh else holdout_mask(contract, table, share, seed)
     # Whether a class is among the newest rows is for the traffic to say.

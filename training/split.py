@@ -28,7 +28,7 @@ Mask = NDArray[np.bool_]
 def holdout_mask(contract: Data, table: pd.DataFrame, share: float, seed: int) -> Mask:
     """True for the rows of `table` (texts, only rows with a target) that are held out."""
     if contract.time is not None:
-        return _latest(parse_column(contract.time, ColumnKind.DATETIME, table[contract.time]), share)
+        return _latest(_seconds(contract, contract.time, table), share)
     keys = [contract.id] if contract.id is not None else list(contract.features)
     return np.array([_position(seed, row) < share for row in table[keys].itertuples(index=False, name=None)], dtype=bool)
 
@@ -63,8 +63,12 @@ def by_time(contract: Data, table: pd.DataFrame, fresh_rows: int) -> NDArray[np.
     if contract.time is None:
         return places
     older = len(table) - fresh_rows
-    seconds = parse_column(contract.time, ColumnKind.DATETIME, table[contract.time].iloc[:older])
+    seconds = _seconds(contract, contract.time, table.iloc[:older])
     return np.concatenate([np.argsort(_filled(seconds), kind="stable"), places[older:]])
+
+
+def _seconds(contract: Data, column: str, table: pd.DataFrame) -> NDArray[np.float64]:
+    return parse_column(column, ColumnKind.DATETIME, table[column], quoted=not contract.privacy.columns)
 
 
 def _filled(seconds: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contracts.config import parse_config
 from contracts.errors import ConfigError
 from contracts.manifest import DataFile, Manifest
-from contracts.privacy import HASH_DIGITS, hashed, secret_name
+from contracts.privacy import HASH_DIGITS, Privacy, hashed, secret_name
 
 KEY = b"k" * 43
 
@@ -100,3 +100,9 @@ def test_a_dataset_version_depends_on_what_is_private_and_is_as_before_where_not
 
     assert version() == "2b76db9ddb0ad9fe"
     assert len({version(), version(drop=["name"]), version(hash=["email"])}) == 3
+
+
+def test_the_digest_is_of_the_columns_in_any_order() -> None:
+    assert Privacy(drop=("a", "b"), hash=("c",)).digest == Privacy(drop=("b", "a"), hash=("c",)).digest
+    assert len({Privacy(drop=("a",)).digest, Privacy(hash=("a",)).digest, Privacy(drop=("a", "b")).digest, Privacy().digest}) == 4
+    assert Privacy().digest == ""

@@ -14,6 +14,7 @@ from contracts.evaluation import GateRules
 from contracts.layout import ARTIFACT_VARIABLE
 from contracts.metadata import ModelMetadata
 from contracts.pipeline import RunParameters
+from contracts.privacy import Privacy
 from pipelines import placeholders
 from pipelines.definition import get_pipeline
 
@@ -148,3 +149,12 @@ def test_a_model_package_can_be_verified_traced_and_monitored(steps: dict[str, A
 def test_no_placeholder_is_part_of_another() -> None:
     values = [value for name, value in vars(placeholders).items() if name.isupper()]
     assert not [(one, other) for one in values for other in values if one != other and one in other]
+
+
+def test_prepare_is_told_what_is_private_and_where_the_key_is() -> None:
+    data = CONFIG["data"] | {"features": {"size": "numeric", "email": "categorical"}, "privacy": {"drop": ["name"], "hash": ["email"]}}  # type: ignore[operator]  # a dict of several types
+    prepare, train, evaluate, _gate = (step["Arguments"] for step in get_pipeline(Config.model_validate(CONFIG | {"data": data}))["Steps"])
+    assert prepare["AppSpecification"]["ContainerArguments"][-2:] == ["--privacy", Privacy(drop=("name",), hash=("email",)).digest]
+    assert prepare["Environment"] == {"HASH_KEY_SECRET": "demo-dev-hash-key"}
+    assert "Environment" not in train
+    assert "Environment" not in evaluate

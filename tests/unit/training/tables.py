@@ -107,6 +107,8 @@ def prepare(paths: Paths, manifest: Manifest, version: str | None = None, settin
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).write_text(manifest.to_json())
     options = ["--dataset-version", version or manifest.version, "--seed", str(settings.seed)]
+    if manifest.contract.privacy.columns:
+        options += ["--privacy", manifest.contract.privacy.digest]
     return main(["prepare", *options, "--holdout", str(settings.holdout), "--folds", str(settings.folds)], paths)
 
 
