@@ -8,6 +8,7 @@
     serving: {instance_type, instance_count, max_instance_count, rollout: {...}, alarms: {...}}
     monitoring: {capture_percent, capture_days, backend, window_hours, label_delay_hours, alarm: {...}, thresholds: {...}}
     retraining: {mode, trigger, minimum_labels, cooldown_windows, monthly_cap, failures_to_stop}
+    github: {repository: owner/name, branch | environment, provider: create | existing}
     environments: {prod: {approval: {policy: manual}}}
 
 Reading the file is the caller's work; `parse_config` takes what YAML gave and reports every mistake at once, each with its path.
@@ -25,6 +26,7 @@ from contracts.baseline import PREDICTION, PROBABILITY
 from contracts.columns import ColumnKind
 from contracts.errors import ConfigError
 from contracts.evaluation import METRICS, GateMode, GateRules, Metric, Problem, default_metric
+from contracts.github import GitHub
 from contracts.monitoring import Thresholds
 from contracts.privacy import Privacy
 
@@ -230,6 +232,7 @@ class Config(_Section):
     serving: Serving = Serving()
     monitoring: Monitoring = Monitoring()
     retraining: Retraining = Retraining()
+    github: GitHub | None = Field(default=None, description="the repository that deploys from GitHub Actions")
 
     @model_validator(mode="after")
     def _metric_fits_the_problem(self) -> Self:

@@ -1,4 +1,4 @@
-"""The five stacks of a project, in the order in which they are deployed, under cdk-nag's AwsSolutions rules."""
+"""The stacks of a project, in the order in which they are deployed, under cdk-nag's AwsSolutions rules."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +10,7 @@ from cdk_nag import AwsSolutionsChecks
 from stacks.control import ControlStack
 from stacks.data import DataStack
 from stacks.endpoint import EndpointStack
+from stacks.github import GitHubStack
 from stacks.project import Project
 from stacks.serving import ServingStack
 from stacks.training import TrainingStack
@@ -24,7 +25,10 @@ def new_app(flags: Mapping[str, Any], outdir: Path | None = None) -> cdk.App:
 
 
 def add_stacks(app: cdk.App, project: Project) -> None:
-    """Adds `<prefix>-data`, -training, -endpoint, -serving and -control. Raises ConfigError for what AWS would refuse."""
+    """Adds `<prefix>-data`, -training, -endpoint, -serving and -control, and -github if it is configured.
+
+    Raises ConfigError for what AWS would refuse.
+    """
     data = DataStack(app, project)
     training = TrainingStack(app, project, data)
     endpoint = EndpointStack(app, project, data, training)
@@ -33,3 +37,5 @@ def add_stacks(app: cdk.App, project: Project) -> None:
     # By name only, so CDK cannot know: serving calls the endpoint, control updates its stack and watches predict.
     serving.add_stack_dependency(endpoint)
     control.add_stack_dependency(serving)
+    if project.config.github is not None:
+        GitHubStack(app, project, project.config.github)

@@ -5,7 +5,7 @@
     actions.py     an operation as IAM actions and resource ARNs, from AWS's own tables; special.py where AWS documents it otherwise
     authorise.py   what is consulted about a call: identity policies, boundary, session policy, resource policies, KMS
     question.py    the decision (pure); policy.py: policies and their evaluation (pure); conditions.py: their condition blocks (pure)
-    identity.py    access keys; authenticate.py: signatures; trust.py: role sessions
+    identity.py    access keys; authenticate.py: signatures; trust.py: role sessions; web_identity.py: roles for a provider's token
     services.py    what services do in their own name
     record.py      every decision, written down
     grants.py      the statements of the deployed stacks; usage.py: which of them was needed by which decision (pure)
@@ -23,6 +23,7 @@ from twin.iam.errors import AccessDenied, PolicyError
 from twin.iam.identity import Directory
 from twin.iam.record import Decisions
 from twin.iam.trust import Sessions
+from twin.iam.web_identity import WebIdentities
 
 __all__ = ["AccessDenied", "Iam", "PolicyError", "install", "installed"]
 
@@ -36,6 +37,7 @@ class Iam:
         self.decisions = Decisions(cloud.folder / "iam")
         self.authoriser = Authoriser(cloud, self.directory, self.decisions)
         self.sessions = Sessions(cloud, self.directory, self.authoriser)
+        self.web_identities = WebIdentities(cloud, self.directory, self.authoriser)
 
     def stop(self) -> None:
         """Close the record of decisions."""

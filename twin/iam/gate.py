@@ -1,8 +1,8 @@
 """The gate before every AWS call: authenticate, decode, authorise, then let it through.
 
-A caller that the account does not know gets AWS's 403; one that may not do this gets AccessDenied with AWS's wording, in the protocol of
-the
-service; a call that cannot be mapped to IAM actions is denied, and named, unless the account's root makes it.
+A caller that the account does not know gets AWS's 403 (only who asks for a role with a provider's token needs no key); one that may not do
+this gets AccessDenied with AWS's wording, in the protocol of the service; a call that cannot be mapped to IAM actions is denied, and named,
+unless the account's root makes it.
 """
 
 import logging
@@ -16,12 +16,15 @@ from twin.iam.behalf import calling
 from twin.iam.calls import UnmappedCallError, decode, rewind
 from twin.iam.errors import AccessDenied, PolicyError
 from twin.iam.identity import UnknownKeyError
+from twin.iam.web_identity import TokenError, is_asked
 from twin.replies import error_reply
 
 log = logging.getLogger("twin.iam")
 
 _CODES = {"s3": "AccessDenied", "iam": "AccessDenied", "sts": "AccessDenied", "cloudformation": "AccessDenied", "sns": "AuthorizationError"}
 """The error code of services that do not say AccessDeniedException."""
+_SERVICE = "twin.service"
+"""Where a request keeps the name of the service that it was signed for."""
 
 
 class Gate:
@@ -33,33 +36,42 @@ class Gate:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer with a refusal, or with what the application answers."""
-        service = ""
         try:
-            signature = required_signature(environ)
-            service = signature.service
-            caller = caller_of(environ, signature, self._iam.directory)
-            self._iam.sessions.renewed(signature.key)
-            calling.set(caller)
-            # Root may do everything, so only the assuming of roles needs to be looked at.
-            if not caller.is_root or service == "sts":
-                self._iam.authoriser.check(caller, decode(environ, service))
-            rewind(environ)
+            self._admit(environ)
         except (AuthenticationError, UnknownKeyError) as error:
             log.warning("%s %s: %s", environ["REQUEST_METHOD"], environ.get("PATH_INFO"), error)
-            return error_reply(environ, start_response, 403, error.code, str(error))
+            return error_reply(environ, start_response, 400 if isinstance(error, TokenError) else 403, error.code, str(error))
         except AccessDenied as error:
             log.warning("%s", error)
-            return self._deny(environ, start_response, service, str(error))
+            return self._deny(environ, start_response, str(error))
         except (UnmappedCallError, PolicyError) as error:
             log.error("denied: %s", error)  # noqa: TRY400 - the message says it all
-            return self._deny(environ, start_response, service, f"Denied by the twin: {error}")
+            return self._deny(environ, start_response, f"Denied by the twin: {error}")
         except Exception as error:
             log.exception("the gate broke on %s %s", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
             return error_reply(environ, start_response, 500, "InternalFailure", f"the twin's IAM broke: {error!r}")
         return self._application(environ, start_response)
 
+    def _admit(self, environ: dict[str, Any]) -> None:
+        if is_asked(environ):
+            environ[_SERVICE] = "sts"
+            return self._iam.web_identities.check(decode(environ, "sts"))
+        signature = required_signature(environ)
+        environ[_SERVICE] = service = signature.service
+        caller = caller_of(environ, signature, self._iam.directory)
+        self._iam.sessions.renewed(signature.key)
+        calling.set(caller)
+        # Root may do everything, so only the assuming of roles needs to be looked at.
+        if not caller.is_root or service == "sts":
+            call = decode(environ, service)
+            if call.name == "sts:AssumeRoleWithWebIdentity":
+                self._iam.web_identities.check(call)  # the token counts, not who brings it
+            else:
+                self._iam.authoriser.check(caller, call)
+        return rewind(environ)
+
     @staticmethod
-    def _deny(environ: dict[str, Any], start_response: Any, service: str, message: str) -> Iterable[bytes]:
+    def _deny(environ: dict[str, Any], start_response: Any, message: str) -> Iterable[bytes]:
         json_rpc = "HTTP_X_AMZ_TARGET" in environ
-        code = _CODES.get(service, "AccessDeniedException")
+        code = _CODES.get(environ.get(_SERVICE, ""), "AccessDeniedException")
         return error_reply(environ, start_response, 400 if json_rpc else 403, code, message)

@@ -59,6 +59,8 @@ KNOWN_KEYS = frozenset(
         "sagemaker:modelapprovalstatus",
         "sts:externalid",
         "sts:rolesessionname",
+        "token.actions.githubusercontent.com:aud",
+        "token.actions.githubusercontent.com:sub",
     }
 )
 """Keys of which the twin knows whether a request has them."""

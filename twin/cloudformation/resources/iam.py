@@ -6,7 +6,7 @@ docs: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS
 from collections.abc import Mapping
 from typing import Any
 
-from twin.cloudformation.resources.base import Call, Created, Handler, changed, gone, tag_list
+from twin.cloudformation.resources.base import Call, Created, Handler, HandlerError, changed, gone, tag_list
 from twin.cloudformation.shapes import as_text
 
 _GONE = "NoSuchEntity"
@@ -176,8 +176,35 @@ class ManagedPolicy(Handler):
                 getattr(call.client("iam"), f"{verb}_{kind}_policy")(PolicyArn=arn, **{parameter: who})
 
 
+class OidcProvider(Handler):
+    """An identity provider that roles may trust; Ref is its ARN. An account has each URL once.
+
+    docs: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-oidcprovider.html
+    """
+
+    type = "AWS::IAM::OIDCProvider"
+    properties = frozenset({"Url", "ClientIdList"})
+    required = frozenset({"Url"})
+    replacement = frozenset({"Url"})
+    attributes = frozenset({"Arn"})
+    name_property = "Url"
+
+    def create(self, call: Call) -> Created:
+        audiences = list(call.properties.get("ClientIdList", ()))
+        made = call.client("iam").create_open_id_connect_provider(Url=call.properties["Url"], ClientIDList=audiences)
+        arn = made["OpenIDConnectProviderArn"]
+        return Created(arn, {"Arn": arn})
+
+    def update(self, call: Call, physical_id: str, before: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise HandlerError("The twin cannot change the audiences of an identity provider.")
+
+    def delete(self, call: Call, physical_id: str) -> None:
+        with gone(_GONE):
+            call.client("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=physical_id)
+
+
 def _without(these: Mapping[str, Any], those: Mapping[str, Any]) -> dict[str, list[str]]:
     return {key: [who for who in these.get(key, ()) if who not in those.get(key, ())] for key, _, _ in _PRINCIPALS}
 
 
-HANDLERS: tuple[Handler, ...] = (Role(), Policy(), ManagedPolicy())
+HANDLERS: tuple[Handler, ...] = (Role(), Policy(), ManagedPolicy(), OidcProvider())
