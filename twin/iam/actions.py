@@ -17,6 +17,7 @@ from importlib import resources
 from typing import Any
 
 from twin.iam.calls import Call, UnmappedCallError
+from twin.iam.conditions import wildcard
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z0-9]+)\}")
 _PREFIXES = {
@@ -91,6 +92,12 @@ def prefix_of(service: str) -> str:
 def knows(service: str, operation: str) -> bool:
     """Is there an IAM action of this name?"""
     return operation in _tables().get(prefix_of(service), {})
+
+
+def expand(pattern: str) -> list[str]:
+    """The actions that a policy's action pattern means."""
+    shape = wildcard(pattern, ignore_case=True)
+    return [action for prefix, known in _tables().items() for name in known if shape.fullmatch(action := f"{prefix}:{name}")]
 
 
 def needs_of(call: Call, place: Place, action: str | None = None) -> list[Need]:

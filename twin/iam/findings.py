@@ -1,0 +1,157 @@
+"""What is wrong with the deployed policies, in words that name who, which action and which resource. Pure.
+
+denied          a call was refused that no step wanted to see refused
+never needed    no recorded decision needs a statement, or an action, resource pattern or principal that it lists
+wildcard        an action with a wildcard allows more actions than were needed
+any resource    a statement allows "*", and what was needed are resources with names
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from twin.iam.actions import expand
+from twin.iam.conditions import as_list
+from twin.iam.pieces import ACTION, PRINCIPAL, RESOURCE
+from twin.iam.policy import Key
+from twin.iam.record import Recorded
+from twin.iam.usage import Grant, Superfluous, Usage
+
+LISTED = 4
+"""How many of a long list are written out."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to mend. `stack` and `owner` (a logical id) are of the policy; for a denied call, of the role that was denied."""
+
+    problem: str
+    kind: str
+    """The policy's kind (see Grant), identity for a denied call of a role."""
+    stack: str
+    owner: str
+    action: str
+    resource: str
+    step: str
+    words: str
+
+
+def findings_of(usages: Sequence[Usage], decisions: Iterable[Recorded]) -> list[Finding]:
+    """Everything that is wrong: denied calls first."""
+    grants = [each.grant for each in usages]
+    found = list(_denied(grants, decisions))
+    for each in usages:
+        found += _superfluous(each, grants)
+        if each.grant.document["Effect"] == "Allow":
+            found += _wildcards(each)
+            found += _any_resource(each)
+    return found
+
+
+def statement_in_words(grant: Grant) -> str:
+    """Effect, actions, resources, and for whom and when."""
+    deny = "deny " if grant.document["Effect"] == "Deny" else ""
+    return f"{deny}{_listed(_actions(grant))} on {_listed(_resources(grant))}{limits_in_words(grant)}"
+
+
+def limits_in_words(grant: Grant) -> str:
+    """For which services, and under which conditions."""
+    principals = grant.document.get("Principal", {})
+    named = as_list(principals.get("Service", [])) if isinstance(principals, Mapping) else []
+    values = [as_list(value) for keys in (grant.document.get("Condition") or {}).values() for value in keys.values()]
+    conditions = [text for value in values for text in value]
+    return (f" for {_listed(named)}" if named else "") + (f" if {_listed(conditions)}" if conditions else "")
+
+
+def carrier(grant: Grant) -> str:
+    """Whose statement it is."""
+    what = {"identity": "role", "trust": "trust policy of role", "permission": "permission"}.get(grant.kind, "policy")
+    return f"{what} {grant.owner} of stack {grant.stack}"
+
+
+def _denied(grants: Sequence[Grant], decisions: Iterable[Recorded]) -> Iterator[Finding]:
+    owners = {key.holder: grant for grant in grants for key in grant.keys if grant.kind == "trust"}
+    groups: dict[tuple[str, str, str], list[Recorded]] = {}
+    for decision in decisions:
+        if not decision.allowed and not decision.expected:
+            groups.setdefault((decision.caller, decision.action, decision.step), []).append(decision)
+    for (caller, action, step), denied in groups.items():
+        role = owners.get(caller)
+        who = f"role {role.owner} of stack {role.stack}" if role else caller
+        resource = _listed([each.resource for each in denied])
+        by = next((each.statement for each in denied if each.statement), None)
+        words = f"{who}: denied {action} on {resource} in step {step or '(none)'}" + (f", by the statement {by}" if by else "")
+        kind, stack, owner = ("identity", role.stack, role.owner) if role else ("", "", caller)
+        yield Finding("denied", kind, stack, owner, action, resource, step, words)
+
+
+def _superfluous(used: Usage, grants: Sequence[Grant]) -> Iterator[Finding]:
+    owners = {key: grant for grant in grants for key in grant.keys}
+    for found in used.superfluous:
+        grant, piece = used.grant, found.piece
+        actions = piece.text if piece.part == ACTION else _listed(_actions(grant))
+        resources = piece.text if piece.part == RESOURCE else _listed(_resources(grant))
+        what = f"{actions} on {resources}" + (f" for {piece.text}" if piece.part == PRINCIPAL else limits_in_words(grant))
+        what += f" ({piece.key.holder})" if len(grant.keys) > 1 else ""
+        words = f"{carrier(grant)}: {what} was never needed{_because(found, grant, owners)}"
+        yield Finding("never needed", grant.kind, grant.stack, grant.owner, actions, resources, "", words)
+
+
+def _because(found: Superfluous, grant: Grant, owners: Mapping[Key, Grant]) -> str:
+    if grant.document["Effect"] == "Deny":
+        return ": no refusal in any step would have been allowed without it"
+    if not found.covered:
+        return ""
+    others = [owners[each.key] for each in found.covered if each.key in owners and owners[each.key] != grant]
+    allows = _listed([f"{carrier(other)} ({statement_in_words(other)})" for other in others]) or "the rest of the statement"
+    asked = _listed([f"{each.action} on {each.resource}" for each in found.matched])
+    return f": what it matched ({asked}) {allows} allows too"
+
+
+def _wildcards(used: Usage) -> Iterator[Finding]:
+    grant = used.grant
+    gone = {found.piece.text for found in used.superfluous if found.piece.part == ACTION}
+    if not used.needed:
+        return
+    for pattern in _actions(grant):
+        if not {"*", "?"} & set(pattern) or pattern in gone:
+            continue
+        actions = sorted({decision.action for decision in _needing(used, ACTION, pattern)})
+        if set(expand(pattern)) - set(actions):
+            resources = _listed(_resources(grant))
+            words = f"{carrier(grant)}: {pattern} on {resources} was never needed beyond {', '.join(actions)}"
+            yield Finding("wildcard", grant.kind, grant.stack, grant.owner, pattern, resources, "", words)
+
+
+def _any_resource(used: Usage) -> Iterator[Finding]:
+    grant = used.grant
+    if grant.kind != "identity" or "*" not in _resources(grant):
+        return
+    named = [decision for decision in _needing(used, RESOURCE, "*") if decision.resource != "*"]
+    if named:
+        actions = _listed([decision.action for decision in named])
+        resources = _listed([decision.resource for decision in named])
+        words = f"{carrier(grant)}: {actions} on * was never needed beyond {resources}"
+        yield Finding("any resource", grant.kind, grant.stack, grant.owner, actions, "*", "", words)
+
+
+def _needing(used: Usage, part: str, text: str) -> tuple[Recorded, ...]:
+    """The decisions that need one piece; those that need the statement, when it lists nothing else of the kind."""
+    return next((needed for piece, needed in used.pieces if (piece.part, piece.text) == (part, text)), used.needed)
+
+
+def _actions(grant: Grant) -> list[str]:
+    document = grant.document
+    return as_list(document["Action"]) if "Action" in document else [f"all but {each}" for each in as_list(document["NotAction"])]
+
+
+def _resources(grant: Grant) -> list[str]:
+    document = grant.document
+    if "NotResource" in document:
+        return [f"all but {each}" for each in as_list(document["NotResource"])]
+    return as_list(document["Resource"]) if "Resource" in document else [key.holder for key in grant.keys]
+
+
+def _listed(texts: Sequence[str]) -> str:
+    different = list(dict.fromkeys(texts))
+    more = len(different) - LISTED
+    return ", ".join(different[:LISTED]) + (f" and {more} more" if more > 0 else "")
