@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import astuple
 
 from contracts.evaluation import Problem
 from contracts.inference import row_ids
@@ -37,8 +38,17 @@ class _Classes(msgspec.Struct, gc=False):
     probabilities: dict[str, float] | None = None
 
 
-# The artifact of the model that answered, empty where it is not said, as in CSV; and its predictions.
-Said = tuple[str, list[Any]]
+class _Body(msgspec.Struct, gc=False):
+    """Predictions, and the model that made them; in CSV it is not said."""
+
+    predictions: list[Any]
+    model: _Model | None = None
+
+    @property
+    def artifact(self) -> str:
+        """The model's; empty where it is not said."""
+        return self.model.artifact_sha256 if self.model else ""
+
 
 _TYPES = {Problem.REGRESSION: _Value, Problem.BINARY: _Binary, Problem.MULTICLASS: _Classes}
 
@@ -73,44 +83,45 @@ class AnswerReader:
         self._artifact = artifact
         self._numbers = {text: number for number, text in enumerate(signature.classes)}
         kind = _TYPES[signature.problem]
-        body: Any = msgspec.defstruct("Body", [("predictions", list[kind]), ("model", _Model | None, None)], gc=False)  # type: ignore[valid-type]  # made from the problem
-        self._body = msgspec.json.Decoder(body)
+        body: Any = msgspec.defstruct("Body", [("predictions", list[kind])], bases=(_Body,), gc=False)  # type: ignore[valid-type]  # made from the problem
+        self._body: msgspec.json.Decoder[_Body] = msgspec.json.Decoder(body)
         self._line: msgspec.json.Decoder[Any] = msgspec.json.Decoder(kind)
 
     def read(self, records: Sequence[Record]) -> Answers:
         """All predictions of these records."""
-        said = self._bodies(records)
-        known = [body for body in said if body is not None]
-        foreign = {artifact for artifact, _ in known} - {"", self._artifact} if self._artifact else set()
-        own = [None if body is None else [] if body[0] in foreign else body[1] for body in said]
-        answers = self._columns([answer for body in own if body is not None for answer in body])
-        answers.rows = [None if body is None else len(body) for body in own]
-        answers.others = sum(len(predictions) for artifact, predictions in known if artifact in foreign) if foreign else 0
+        bodies = self._bodies(records)
+        others, own = 0, {"", self._artifact}
+        for place, body in enumerate(bodies if self._artifact else ()):
+            if body is not None and body.artifact not in own:
+                others += len(body.predictions)
+                bodies[place] = _Body([])
+        answers = self._columns([answer for body in bodies if body is not None for answer in body.predictions])
+        answers.rows = [None if body is None else len(body.predictions) for body in bodies]
+        answers.others = others
         return answers
 
-    def _bodies(self, records: Sequence[Record]) -> list[Said | None]:
-        """What each record says; None when that is no prediction. All at once when all are JSON on one line."""
+    def _bodies(self, records: Sequence[Record]) -> list[_Body | None]:
+        """What each record says; None when that is no prediction."""
         payloads = [record.captureData.endpointOutput for record in records]
         texts = [payload.data for payload in payloads if payload is not None and payload.encoding == "JSON"]
-        joined = "\n".join(texts)
-        if len(texts) == len(records) and joined.count("\n") == len(texts) - 1:
+        if len(texts) == len(records):
             try:
-                return [_said(body) for body in self._body.decode_lines(joined)]
+                return list(map(self._body.decode, texts))
             except msgspec.DecodeError:
                 pass  # some answer is none: one by one
         return [self._read_one(payload) for payload in payloads]
 
-    def _read_one(self, payload: Payload | None) -> Said | None:
+    def _read_one(self, payload: Payload | None) -> _Body | None:
         if payload is None:
             return None
         try:
             text = payload.text()
             kind = payload.observedContentType.split(";")[0].strip().lower()
             if kind == "text/csv" or (not kind and text.lstrip()[:1] != "{"):
-                return "", self._table(text)
+                return _Body(self._table(text))
             if text.lstrip().startswith('{"predictions"') or kind == "application/json":
-                return _said(self._body.decode(text))
-            return "", self._line.decode_lines(text)
+                return self._body.decode(text)
+            return _Body(self._line.decode_lines(text))
         except (ValueError, msgspec.DecodeError, csv.Error):
             return None
 
@@ -125,17 +136,16 @@ class AnswerReader:
         return [_Classes(line[0], dict(zip(classes, map(float, line[1:]), strict=True)) if len(line) > 1 else None) for line in lines]
 
     def _columns(self, found: list[Any]) -> Answers:
-        values = [answer.prediction for answer in found]
+        if not found:
+            return Answers(np.empty(0), np.empty((0, len(self._numbers))))
+        values, *chances = zip(*map(astuple, found), strict=True)
         if self._signature.problem is Problem.REGRESSION:
-            return Answers(np.array(values, dtype=float), np.empty((len(values), 0)))
+            return Answers(np.array(values), np.empty((len(values), 0)))
+        names = Counter(values)
         numbers = np.array([self._numbers.get(text, UNKNOWN_CLASS) for text in values], dtype=float)
         if self._signature.problem is Problem.BINARY:
-            positive = np.array([answer.probability for answer in found], dtype=float)
-            return Answers(numbers, np.column_stack([1 - positive, positive]), Counter(values))
+            positive = np.array(chances[0], dtype=float)
+            return Answers(numbers, np.column_stack([1 - positive, positive]), names)
         empty: dict[str, float] = {}
-        rows = [[(answer.probabilities or empty).get(name, np.nan) for name in self._numbers] for answer in found]
-        return Answers(numbers, np.array(rows, dtype=float).reshape(len(found), len(self._numbers)), Counter(values))
-
-
-def _said(body: Any) -> Said:
-    return body.model.artifact_sha256 if body.model else "", body.predictions
+        rows = [[(told or empty).get(name, np.nan) for name in self._numbers] for told in chances[0]]
+        return Answers(numbers, np.array(rows), names)

@@ -1,21 +1,21 @@
 """Captured requests as columns: the shapes that training/payload.py takes, but what is wrong is counted here, and refused there.
 
-Nearly every request is {"instances": [record, ...]} with every feature, so those are decoded straight into typed rows, many requests at
-once; whatever does not fit is looked at one by one. Both ways count the same.
+Nearly every request is {"instances": [record, ...]} with every feature, so those are decoded straight into typed rows, and many rows
+become columns at once; a request that does not fit is looked at cell by cell. Both ways count the same.
 """
 
 import csv
 import io
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
-from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import astuple
 
 from contracts.columns import ColumnKind, Value, parse
 from contracts.signature import from_json
@@ -39,28 +39,33 @@ class Columns:
     extra: Counter[str] = field(default_factory=Counter)
     unreadable: int = 0
 
+    def add_numbers(self, name: str, values: Numbers) -> None:
+        """More cells of a column of numbers."""
+        self.numbers.setdefault(name, []).append(values)
+
+    def add_texts(self, name: str, texts: Iterable[str | None] | Mapping[str | None, int]) -> None:
+        """More cells of a column of texts, or how often each occurs."""
+        self.texts.setdefault(name, Counter()).update(texts)
+
 
 class RequestReader:
     """Reads the requests of one model."""
 
     def __init__(self, kinds: Mapping[str, ColumnKind]) -> None:
         self._kinds = dict(kinds)
-        fields = {name: f"f{number}" for number, name in enumerate(kinds)}
-        self._floats = [name for name, kind in kinds.items() if kind is FLOATS]
-        self._others = {name: attrgetter(fields[name]) for name, kind in kinds.items() if kind is not FLOATS}
-        self._get_floats = _getter([fields[name] for name in self._floats])
+        fields = {f"f{number}": name for number, name in enumerate(kinds)}
         row = msgspec.defstruct(
             "Row",
-            [(fields[name], _TYPES.get(kind, Any)) for name, kind in kinds.items()],
-            rename={code: name for name, code in fields.items()},
+            [(code, _TYPES.get(kind, Any)) for code, kind in zip(fields, kinds.values(), strict=True)],
+            rename=fields,
             forbid_unknown_fields=True,
             gc=False,
         )
-        self._decoder = msgspec.json.Decoder(msgspec.defstruct("Request", [("instances", list[row])], forbid_unknown_fields=True, gc=False))  # type: ignore[valid-type]  # a type made from the model's signature
+        rows = Annotated[list[row], msgspec.Meta(min_length=1)]  # type: ignore[valid-type]  # a type made from the model's signature
+        self._decoder = msgspec.json.Decoder(msgspec.defstruct("Request", [("instances", rows)], forbid_unknown_fields=True, gc=False))
 
-    def read(self, payloads: Sequence[Payload | None]) -> Columns:
-        """All rows of these requests."""
-        columns = Columns()
+    def read(self, payloads: Sequence[Payload | None], columns: Columns) -> None:
+        """Add all rows of these requests."""
         texts: list[str] = []
         lines: list[list[str]] = []
         for payload in payloads:
@@ -72,7 +77,6 @@ class RequestReader:
                 self._read_one(payload, columns)
         self._read_typed(texts, columns)
         self._add_lines(list(self._kinds), lines, columns)
-        return columns
 
     def _plain_line(self, payload: Payload) -> list[str] | None:
         """The cells of a CSV request that is one line without a header and without quotes, else None."""
@@ -84,36 +88,27 @@ class RequestReader:
         return cells if len(cells) == len(self._kinds) and not header else None
 
     def _read_typed(self, texts: list[str], columns: Columns) -> None:
-        """Many requests at once, when each is typed and on a line of its own."""
-        joined = "\n".join(texts)
-        if joined.count("\n") == len(texts) - 1:
-            try:
-                self._add_typed(self._decoder.decode_lines(joined), columns)
-            except msgspec.DecodeError:
-                pass
-            else:
-                return
-        typed = []
-        for text in texts:
-            try:
-                typed.append(self._decoder.decode(text))
-            except msgspec.DecodeError:
-                self._read_one(Payload(text, "JSON", "application/json"), columns)
-        self._add_typed(typed, columns)
+        """Many requests at once, when each is typed."""
+        try:
+            typed: list[Any] = list(map(self._decoder.decode, texts))
+        except msgspec.DecodeError:
+            typed = []
+            for text in texts:
+                try:
+                    typed.append(self._decoder.decode(text))
+                except msgspec.DecodeError:
+                    self._read_one(Payload(text, "JSON", "application/json"), columns)
+        self._add_typed([astuple(row) for request in typed for row in request.instances], columns)
 
-    def _add_typed(self, requests: Iterable[Any], columns: Columns) -> None:
-        rows = [row for request in requests for row in request.instances]
-        if not rows:
-            return
+    def _add_typed(self, rows: list[tuple[Any, ...]], columns: Columns) -> None:
         columns.rows += len(rows)
-        if self._floats:
-            for name, values in zip(self._floats, _matrix(self._get_floats, rows, len(self._floats)).T, strict=True):
-                columns.numbers.setdefault(name, []).append(values)
-        for name, get in self._others.items():
-            if self._kinds[name] is TEXTS:
-                columns.texts.setdefault(name, Counter()).update(map(get, rows))
+        for (name, kind), cells in zip(self._kinds.items(), zip(*rows, strict=True), strict=False):
+            if kind is FLOATS:
+                columns.add_numbers(name, _column(cells))
+            elif kind is TEXTS:
+                columns.add_texts(name, cells)
             else:
-                self._add_cells(name, map(get, rows), from_json, columns)
+                self._add_cells(name, cells, from_json, columns)
 
     def _read_one(self, payload: Payload | None, columns: Columns) -> None:
         if payload is None:
@@ -158,9 +153,9 @@ class RequestReader:
         for name, cells in zip(names, zip(*lines, strict=True), strict=False):
             quick = _floats(cells) if self._kinds[name] is FLOATS else None
             if quick is not None:
-                columns.numbers.setdefault(name, []).append(quick)
+                columns.add_numbers(name, quick)
             elif self._kinds[name] is TEXTS:
-                columns.texts.setdefault(name, Counter()).update(cells)
+                columns.add_texts(name, cells)
             else:
                 self._add_cells(name, cells, parse, columns)
 
@@ -170,14 +165,14 @@ class RequestReader:
         for cell in cells:
             try:
                 values.append(read(kind, cell))
-            except ValueError:
+            except (ValueError, OverflowError):  # the latter for a whole number beyond all floats
                 columns.invalid[name] += 1
         if not values:
             return
         if kind is TEXTS:
-            columns.texts.setdefault(name, Counter()).update(None if value is None else str(value) for value in values)
+            columns.add_texts(name, (None if value is None else str(value) for value in values))
         else:
-            columns.numbers.setdefault(name, []).append(np.array([_number(value) for value in values]))
+            columns.add_numbers(name, np.array([_number(value) for value in values]))
 
 
 def _number(value: Value) -> float:
@@ -187,6 +182,14 @@ def _number(value: Value) -> float:
     return value.timestamp() if isinstance(value, datetime) else float(value)
 
 
+def _column(cells: Sequence[float | None]) -> Numbers:
+    """Numbers, NaN for None."""
+    try:
+        return np.frombuffer(struct.pack(f"{len(cells)}d", *cells))
+    except struct.error:  # only floats can be packed; array takes None too, in three times the time
+        return np.array(cells, dtype=float)
+
+
 def _floats(cells: Sequence[str]) -> Numbers | None:
     """Cells that are all numbers or empty; None when contracts/columns.py must look at each, because Python's float takes more than it."""
     try:
@@ -194,22 +197,6 @@ def _floats(cells: Sequence[str]) -> Numbers | None:
     except ValueError:
         return None
     return None if np.isinf(values).any() or "_" in "".join(cells) else values
-
-
-def _getter(fields: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """Several attributes as a tuple, also when they are one."""
-    if len(fields) == 1:
-        get = attrgetter(fields[0])
-        return lambda row: (get(row),)
-    return attrgetter(*fields) if fields else lambda _row: ()
-
-
-def _matrix(get: Callable[[Any], tuple[Any, ...]], rows: list[Any], width: int) -> Numbers:
-    """Rows x columns; None becomes NaN."""
-    try:
-        return np.fromiter(chain.from_iterable(map(get, rows)), dtype=float, count=len(rows) * width).reshape(len(rows), width)
-    except TypeError:  # fromiter takes no None; array does, in three times the time
-        return np.array([get(row) for row in rows], dtype=float)
 
 
 def _documents(text: str) -> list[dict[str, Any]]:

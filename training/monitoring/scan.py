@@ -31,6 +31,7 @@ from training.monitoring.quality import Quality, quality_of
 from training.monitoring.requests import Columns, RequestReader
 from training.monitoring.summary import FirstNames, Numbers, NumberSummary, Summary, TextSummary, summary_of
 
+BATCH = 16  # blocks that are summed up together: a column at a time costs less than a block at a time
 SMALL = 32 << 20  # bytes; a window below this is done before other processes have started
 
 Keys = NDArray[np.uint64]
@@ -110,15 +111,18 @@ class Scanner:
         """A shard's summary, without the events in `seen`; and the keys of its events."""
         summary = self.empty()
         requests, answers = RequestReader(self.signature.features), AnswerReader(self.signature, self.artifact)
-        keys = set(seen)
-        for block in read_blocks(shard):
+        columns, keys = Columns(), set(seen)
+        for number, block in enumerate(read_blocks(shard), start=1):
             records, unreadable = decode(block)
             summary.tally.unreadable_lines += unreadable
             fresh = self._select(records, keys, summary.tally)
-            if fresh and self.inputs:
-                _add_columns(summary, requests.read([record.captureData.endpointInput for record in fresh]))
-            if fresh:
-                self._add_answers(summary, fresh, answers.read(fresh))
+            if self.inputs:
+                requests.read([record.captureData.endpointInput for record in fresh], columns)
+            self._add_answers(summary, columns, fresh, answers.read(fresh))
+            if number % BATCH == 0:
+                _add_columns(summary, columns)
+                columns = Columns()
+        _add_columns(summary, columns)
         own = keys - seen
         return summary, np.fromiter(own, dtype=np.uint64, count=len(own))
 
@@ -138,18 +142,18 @@ class Scanner:
         tally.records += len(fresh)
         return fresh
 
-    def _add_answers(self, summary: WindowSummary, records: list[Record], answers: Answers) -> None:
+    def _add_answers(self, summary: WindowSummary, columns: Columns, records: list[Record], answers: Answers) -> None:
         tally = summary.tally
         tally.predictions += len(answers.values)
         tally.other_models += answers.others
         tally.unreadable_answers += answers.rows.count(None)
-        said, chance = summary.columns.get(PREDICTION), summary.columns.get(PROBABILITY)
-        if isinstance(said, TextSummary):
-            said.add(answers.names)
-        elif said is not None:
-            said.add(answers.values)
-        if isinstance(chance, NumberSummary) and self.signature.problem is Problem.BINARY:
-            chance.add(answers.chances[:, 1])
+        problem = self.signature.problem
+        if problem is Problem.REGRESSION:
+            columns.add_numbers(PREDICTION, answers.values)
+        else:
+            columns.add_texts(PREDICTION, answers.names)
+        if problem is Problem.BINARY:
+            columns.add_numbers(PROBABILITY, answers.chances[:, 1])
         truth = self._truth(records, answers, tally)
         known = ~np.isnan(truth)
         if known.any():
@@ -180,12 +184,11 @@ def _add_columns(summary: WindowSummary, columns: Columns) -> None:
     summary.absent.update(columns.absent)
     summary.extra.add(columns.extra)
     for name, parts in columns.numbers.items():
-        target = summary.columns[name]
+        target = summary.columns.get(name)
         if isinstance(target, NumberSummary):
-            for part in parts:
-                target.add(part)
+            target.add(np.concatenate(parts))
     for name, counts in columns.texts.items():
-        target = summary.columns[name]
+        target = summary.columns.get(name)
         if isinstance(target, TextSummary):
             target.add(counts)
     for name, count in columns.invalid.items():
