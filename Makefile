@@ -10,10 +10,10 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint audit format synth requirements clean
+.PHONY: help setup demo test prove-iam lint audit format synth requirements clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## install everything into .venv; safe to run twice
 
@@ -33,6 +33,9 @@ demo: $(READY) ## run the whole loop on the twin, on real data
 test: $(READY) ## run every test
 	@# A file stays on one worker: the tests of a scenario share an app, and the templates are synthesised once. The long files come first.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+prove-iam: $(READY) ## run the loop on the twin, and prove that every policy allows what is needed and nothing else
+	@$(BIN)/tide prove-iam
 
 lint: $(READY) ## ruff, mypy, import rules
 	@$(BIN)/ruff check .

@@ -21,6 +21,7 @@ from cli.feedback import feedback
 from cli.init import init
 from cli.monitor import monitor
 from cli.predict import predict
+from cli.prove_iam.command import prove_iam
 from cli.reject import reject
 from cli.replay.command import replay
 from cli.rollback import rollback
@@ -59,6 +60,7 @@ for command in (
     predict,
     feedback,
     monitor,
+    prove_iam,
 ):
     application.command()(command)
 application.add_typer(data, name="data")

@@ -1,0 +1,1 @@
+"""`tide prove-iam`."""
