@@ -1,7 +1,8 @@
 """The proof's result: for people a table and the findings, for machines the same as JSON.
 
-Keys of the JSON: ok, failed (why the story did not come to its end), steps [{name, what, seconds}], statements [{id, stack, owner, kind, statement, used_by, breaks}], findings [{problem,
-stack, owner, action, resource, step, words, next}], mutated (were statements withheld?), seconds.
+Keys of the JSON: ok, failed (why the story did not come to its end), steps [{name, what, seconds}], statements [{id, stack, owner, kind,
+statement, used_by, breaks}], findings [{problem, stack, owner, action, resource, step, words, next}], mutated (were statements withheld?),
+seconds.
 """
 
 import re

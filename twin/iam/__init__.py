@@ -10,7 +10,8 @@
     record.py      every decision, written down
     grants.py      the statements of the deployed stacks; usage.py: which of them was needed by which decision (pure)
 
-The twin's door stands for TLS: aws:SecureTransport is true on loopback.
+The twin's door stands for TLS: aws:SecureTransport is true on loopback, unless a request says with `X-Forwarded-Proto: http` that its
+client came without.
 """
 
 from moto.iam.access_control import PermissionResult

@@ -6,7 +6,7 @@ client states (S3 and presigned requests); that the body has this hash is not ve
 """
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -79,7 +79,7 @@ def caller_of(environ: dict[str, Any], signature: Signature, directory: Director
             "SignatureDoesNotMatch",
             "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
         )
-    return caller
+    return replace(caller, is_secure=environ.get("HTTP_X_FORWARDED_PROTO", "https") == "https")
 
 
 def expected(environ: dict[str, Any], signature: Signature, secret: str) -> str:

@@ -136,7 +136,7 @@ class Authoriser:
             "aws:principalaccount": caller.account,
             "aws:principaltype": "AssumedRole" if caller.role is not None else "User",
             "aws:userid": caller.user_id,
-            "aws:securetransport": "true",
+            "aws:securetransport": "true" if caller.is_secure else "false",
             "aws:currenttime": self._cloud.clock.now().isoformat(),
             "aws:requestedregion": self._cloud.region,
             "aws:resourceaccount": self._cloud.account,

@@ -35,6 +35,8 @@ class Caller:
     role: Any = None
     user: Any = None
     session_policy: str | None = None
+    is_secure: bool = True
+    """Does it call over TLS?"""
 
     @property
     def principal(self) -> Principal:

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from tests.twin.functions.helpers import make_role, policy, trust
 from twin.cloud import Credentials
 from twin.iam import AccessDenied
+from twin.iam.policy import Key
 from twin.server import TwinServer
 
 ACCOUNT = "123456789012"
@@ -426,3 +427,48 @@ def test_a_queue_under_awss_own_key_needs_none(role: Role) -> None:
     queue = role.twin.cloud.client("sqs").create_queue(QueueName="q", Attributes={"KmsMasterKeyId": "alias/aws/sqs"})["QueueUrl"]
     role.may(("sqs:*", "*"))
     role.client("sqs").send_message(QueueUrl=queue, MessageBody="x")
+
+
+def test_a_deny_of_plain_http_is_for_requests_that_came_without_tls(role: Role, twin: TwinServer) -> None:
+    admin = twin.cloud.client("s3")
+    admin.create_bucket(Bucket="bucket")
+    tls_only = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::bucket"}
+    tls_only |= {"Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    admin.put_bucket_policy(Bucket="bucket", Policy=json.dumps({"Statement": [tls_only]}))
+    role.may(("s3:*", "*"))
+    s3 = role.client("s3")
+    s3.list_objects_v2(Bucket="bucket")
+    s3.meta.events.register("before-sign.s3", lambda request, **_: request.headers.add_header("X-Forwarded-Proto", "http"))
+    with pytest.raises(
+        ClientError, match=r"s3:ListBucket on resource: arn:aws:s3:::bucket with an explicit deny in a resource-based policy"
+    ):
+        s3.list_objects_v2(Bucket="bucket")
+
+
+def test_a_withheld_statement_does_not_exist_meanwhile(role: Role, twin: TwinServer) -> None:
+    role.may(("sqs:ListQueues", "*"), ("sns:ListTopics", "*"))
+    part, sqs = twin.part("iam"), role.client("sqs")
+    with part.authoriser.withheld([Key("identity", role.arn, "inline", 0)]):
+        assert refused(sqs.list_queues) == ("sqs:ListQueues", "*")
+        role.client("sns").list_topics()
+    sqs.list_queues()
+    with part.authoriser.withheld([Key("trust", role.arn, "trust policy", 0)]):
+        with pytest.raises(AccessDenied, match="sts:AssumeRole"):
+            twin.cloud.assume(role.arn, "lambda.amazonaws.com", "s")
+        with pytest.raises(ClientError, match="may not renew it"):
+            sqs.list_queues()
+    sqs.list_queues()
+
+
+def test_equal_decisions_are_one_with_a_count(role: Role, twin: TwinServer) -> None:
+    role.may(("sqs:ListQueues", "*"))
+    decisions = twin.part("iam").decisions
+    with decisions.during("attack", ["sns:*"]):
+        role.client("sqs").list_queues()
+        role.client("sqs").list_queues()
+        refused(role.client("sns").list_topics)
+    listed, denied = decisions.latest()[-2:]
+    assert (listed.step, listed.action, listed.count, listed.expected) == ("attack", "sqs:ListQueues", 2, True)
+    assert (denied.step, denied.allowed, denied.expected) == ("attack", False, True)
+    refused(role.client("sns").list_topics)
+    assert not decisions.latest()[-1].expected
