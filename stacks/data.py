@@ -1,7 +1,7 @@
 """The data stack: what must survive everything else. Its key, buckets and ledger are kept when the stack is deleted.
 
 To tear a development environment down, delete the stacks, then empty and delete the three buckets, lift the table's deletion protection
-and delete it, and schedule the key's deletion.
+and delete it, and schedule the key's deletion. The secret that hashes private columns, when there is one, is deleted by its name.
 """
 
 import aws_cdk as cdk
@@ -10,6 +10,7 @@ from constructs import Construct
 
 from contracts.layout import CAPTURE
 from stacks.constructs.bucket import AccessLogBucket, ProjectBucket
+from stacks.constructs.hash_key import add_hash_key
 from stacks.constructs.key import ProjectKey
 from stacks.names import stack_name
 from stacks.project import Project
@@ -30,6 +31,7 @@ class DataStack(cdk.Stack):
         self.data_bucket_arn = self.export_value(self.data_bucket.bucket_arn)
         self.artifacts_bucket_arn = self.export_value(self.artifacts_bucket.bucket_arn)
         self.ledger = self._ledger()
+        add_hash_key(self, project, self.key)
         cdk.CfnOutput(self, "DataBucketName", value=self.data_bucket.bucket_name)
         cdk.CfnOutput(self, "ArtifactsBucketName", value=self.artifacts_bucket.bucket_name)
         cdk.CfnOutput(self, "LedgerTableName", value=self.ledger.table_name)

@@ -10,9 +10,11 @@ from constructs import Construct
 from contracts.environment import PredictEnvironment, RecordFeedbackEnvironment
 from contracts.events import DetailType
 from contracts.layout import FEEDBACK
+from contracts.privacy import secret_name
 from stacks.constructs.alerts import DeadLetters
 from stacks.constructs.function import ProjectFunction
 from stacks.constructs.function_policies import FunctionPolicies
+from stacks.constructs.hash_key import decrypt_hash_key
 from stacks.constructs.http_api import SignedApi
 from stacks.constructs.policy import allow
 from stacks.constructs.triggers import Trigger
@@ -30,12 +32,14 @@ class ServingStack(cdk.Stack):
     def __init__(self, scope: Construct, project: Project, data: DataStack) -> None:
         super().__init__(scope, stack_name(project, "serving"), description=f"Tidewheel {project.prefix}: the API in front of the model")
         self.dead_letters = DeadLetters(self, data.key)
+        secret = secret_name(project.prefix) if project.config.data.privacy.hash else ""
+        invoke = allow(["sagemaker:InvokeEndpoint"], [Arns(self, project).endpoint])
         predict = ProjectFunction(
             self,
             project,
             "predict",
-            environment=PredictEnvironment(endpoint_name=project.prefix),
-            statements=[allow(["sagemaker:InvokeEndpoint"], [Arns(self, project).endpoint])],
+            environment=PredictEnvironment(endpoint_name=project.prefix, hash_key_secret=secret),
+            statements=[invoke, *decrypt_hash_key(self, project, data.key)],
             key=data.key,
             timeout_seconds=_TIMEOUT_SECONDS,
             memory_megabytes=1024,

@@ -1,9 +1,10 @@
-"""KMS behind other calls: what S3, SQS, SNS and DynamoDB do with a customer-managed key in the name of their caller.
+"""KMS behind other calls: what S3, SQS, SNS, DynamoDB and Secrets Manager do with a customer-managed key in the name of their caller.
 
 docs: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#sse-kms-permissions,
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html (a producer needs GenerateDataKey and
 Decrypt, a consumer Decrypt), https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html,
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html (the table's key is decrypted as the caller).
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html (the table's key is decrypted as the caller),
+https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html (a reader needs Decrypt, a writer GenerateDataKey too).
 Keys that AWS manages need no permission of the account's callers. Modelled: data keys are never cached, so every call is asked; SageMaker's
 own use of keys (volumes, endpoints) is not checked.
 """
@@ -15,6 +16,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.kms.models import kms_backends
 from moto.s3.exceptions import MissingBucket
 from moto.s3.models import s3_backends
+from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
@@ -28,6 +30,7 @@ SEND = ("kms:GenerateDataKey", "kms:Decrypt")
 _READS = ("s3:GetObject", "s3:GetObjectVersion")
 _QUEUE = {"SendMessage": SEND, "SendMessageBatch": SEND, "ReceiveMessage": ("kms:Decrypt",)}
 _TOPIC = {"Publish": SEND, "PublishBatch": SEND}
+_SECRETS = {"GetSecretValue": ("kms:Decrypt",), "CreateSecret": SEND, "PutSecretValue": SEND, "UpdateSecret": SEND}
 _ITEMS = ("Item", "Items", "Query", "Scan")
 
 
@@ -45,6 +48,8 @@ def behind(call: Call, found: Sequence[Need], place: Place) -> Iterator[Need]:
         case "dynamodb" if call.operation.endswith(_ITEMS):
             for table in dict.fromkeys(need.resource.split("/")[1] for need in found if "/" in need.resource):
                 yield from _with(_table_key(table, place), ("kms:Decrypt",), "dynamodb", place)
+        case "secretsmanager":
+            yield from _with(_secret_key(call, place), _SECRETS.get(call.operation, ()), "secretsmanager", place)
 
 
 def queue_key(name: str, place: Place) -> str | None:
@@ -57,6 +62,12 @@ def topic_key(arn: str, place: Place) -> str | None:
     """The ARN of the customer-managed key of a topic, if it has one."""
     topic = sns_backends[place.account][place.region].topics.get(arn)
     return _customer_managed(getattr(topic, "kms_master_key_id", None), place)
+
+
+def _secret_key(call: Call, place: Place) -> str | None:
+    """Of the call when it names one, else of the secret."""
+    secret = secretsmanager_backends[place.account][place.region].secrets.get(str(call.parameters.get("SecretId", "")))
+    return _customer_managed(call.parameters.get("KmsKeyId") or getattr(secret, "kms_key_id", None), place)
 
 
 def _table_key(name: str, place: Place) -> str | None:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
+from moto.secretsmanager.models import secretsmanager_backends
 
 from twin.iam.actions import Need, Place, needs_of
 from twin.iam.calls import Call, UnmappedCallError
@@ -215,6 +216,19 @@ def _ssm(call: Call, place: Place) -> list[Need]:
     return [Need(f"ssm:{call.operation}", f"{base}/{str(name).lstrip('/')}") for name in names]
 
 
+def _secrets(call: Call, place: Place) -> list[Need]:
+    """A secret by name or ARN is asked about by its full ARN, one that is not there by what it is called. A new one's end is any."""
+    given, name = call.parameters.get("SecretId"), call.parameters.get("Name")
+    if given is None and call.operation != "CreateSecret":
+        return needs_of(call, place)
+    secrets = secretsmanager_backends[place.account][place.region].secrets
+    found = secrets.get(str(given)) if given is not None else None
+    new = f"arn:aws:secretsmanager:{place.region}:{place.account}:secret:{name}-??????"
+    arn = new if given is None else str(given) if found is None else found.arn
+    tagging = [Need("secretsmanager:TagResource", arn)] if call.operation == "CreateSecret" and call.parameters.get("Tags") else []
+    return [Need(f"secretsmanager:{call.operation}", arn), *tagging]
+
+
 def _api_gateway(call: Call, place: Place) -> list[Need]:
     return [Need(f"apigateway:{call.method}", f"arn:aws:apigateway:{place.region}::{call.path.removeprefix('/v2')}")]
 
@@ -281,6 +295,7 @@ _SERVICES: dict[str, Callable[[Call, Place], list[Need]]] = {
     "events": _events,
     "kms": _kms,
     "ssm": _ssm,
+    "secretsmanager": _secrets,
     "apigatewayv2": _api_gateway,
     "cloudwatch": _cloudwatch,
     "sagemaker": _sagemaker,

@@ -33,11 +33,17 @@ def test_no_type_is_left_out() -> None:
     assert {resource["Type"] for resource in EVERYTHING["Resources"].values()} | ELSEWHERE == set(types())
 
 
+def _is_generated(secret: str) -> bool:
+    return len(secret) == 43 and secret.isalnum() and secret.isascii()
+
+
 Look = Callable[[Any], Any]
 
 # logical id, service, what to look at (given the client and the physical id), and what the template asks for
 MADE: list[tuple[str, str, Callable[[Any, str], Any], Any]] = [
     ("Key", "kms", lambda api, key: api.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"], True),
+    ("Secret", "secretsmanager", lambda api, arn: _is_generated(api.get_secret_value(SecretId=arn)["SecretString"]), True),
+    ("Secret", "secretsmanager", lambda api, _: api.describe_secret(SecretId="hash-key")["Tags"], [{"Key": "a", "Value": "b"}]),
     ("Data", "s3", lambda api, name: api.get_bucket_versioning(Bucket=name)["Status"], "Enabled"),
     ("Data", "s3", lambda api, name: api.get_bucket_logging(Bucket=name)["LoggingEnabled"]["TargetPrefix"], "data/"),
     (
@@ -124,6 +130,7 @@ MADE: list[tuple[str, str, Callable[[Any, str], Any], Any]] = [
 # What an update changes, and how it shows.
 CHANGES: dict[str, dict[str, Any]] = {
     "Key": {"EnableKeyRotation": False},
+    "Secret": {"Description": "changed", "Tags": None},
     "Data": {"VersioningConfiguration": {"Status": "Suspended"}, "LoggingConfiguration": None},
     "Ledger": {"TimeToLiveSpecification": None, "DeletionProtectionEnabled": False},
     "SchedRole": {"Policies": None, "MaxSessionDuration": 7200},
@@ -140,6 +147,8 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 CHANGED: list[tuple[str, str, Callable[[Any, str], Any], Any]] = [
     ("Key", "kms", lambda api, key: api.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"], False),
+    ("Secret", "secretsmanager", lambda api, arn: api.describe_secret(SecretId=arn)["Description"], "changed"),
+    ("Secret", "secretsmanager", lambda api, arn: api.describe_secret(SecretId=arn).get("Tags", []), []),
     ("Data", "s3", lambda api, name: api.get_bucket_versioning(Bucket=name)["Status"], "Suspended"),
     ("Data", "s3", lambda api, name: "LoggingEnabled" in api.get_bucket_logging(Bucket=name), False),
     (
@@ -204,6 +213,7 @@ def test_every_type_is_made_changed_and_removed(stacks: Stacks, twin: TwinServer
         ("dynamodb", "list_tables", "TableNames"),
         ("sagemaker", "list_pipelines", "PipelineSummaries"),
         ("kms", "list_aliases", "Aliases"),
+        ("secretsmanager", "list_secrets", "SecretList"),
     ):
         left = [item for item in getattr(twin.cloud.client(service), operation)()[key] if "alias/aws/" not in str(item)]
         assert left == [], service

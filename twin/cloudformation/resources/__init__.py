@@ -15,6 +15,7 @@ from twin.cloudformation.resources import (
     s3,
     sagemaker,
     scheduler,
+    secretsmanager,
     sns,
     sqs,
     ssm,
@@ -25,7 +26,7 @@ __all__ = ["Account", "Call", "Created", "Handler", "HandlerError", "handler_of"
 
 _MODULES = (
     apigateway, autoscaling, cloudwatch, dynamodb, events, iam, kms, lambda_, logs, metadata, monitoring, s3, sagemaker, scheduler,
-    sns, sqs, ssm,
+    secretsmanager, sns, sqs, ssm,
 )  # fmt: skip
 _HANDLERS: dict[str, Handler] = {handler.type: handler for module in _MODULES for handler in module.HANDLERS}
 
