@@ -62,20 +62,24 @@ class RequestReader:
             gc=False,
         )
         rows = Annotated[list[row], msgspec.Meta(min_length=1)]  # type: ignore[valid-type]  # a type made from the model's signature
-        self._decoder = msgspec.json.Decoder(msgspec.defstruct("Request", [("instances", rows)], forbid_unknown_fields=True, gc=False))
+        request: Any = msgspec.defstruct("Request", [("instances", rows)], forbid_unknown_fields=True, gc=False)
+        self._decode = msgspec.json.Decoder(request).decode
 
     def read(self, payloads: Sequence[Payload | None], columns: Columns) -> None:
         """Add all rows of these requests."""
-        texts: list[str] = []
+        rows: list[tuple[Any, ...]] = []
         lines: list[list[str]] = []
         for payload in payloads:
             if payload is not None and payload.encoding == "JSON":
-                texts.append(payload.data)
+                try:
+                    rows += map(astuple, self._decode(payload.data).instances)
+                except msgspec.DecodeError:
+                    self._read_one(Payload(payload.data, "JSON", "application/json"), columns)
             elif payload is not None and (line := self._plain_line(payload)):
                 lines.append(line)
             else:
                 self._read_one(payload, columns)
-        self._read_typed(texts, columns)
+        self._add_typed(rows, columns)
         self._add_lines(list(self._kinds), lines, columns)
 
     def _plain_line(self, payload: Payload) -> list[str] | None:
@@ -86,19 +90,6 @@ class RequestReader:
         cells = text.split(",")
         header = cells[0].strip().removeprefix("\ufeff") in self._kinds
         return cells if len(cells) == len(self._kinds) and not header else None
-
-    def _read_typed(self, texts: list[str], columns: Columns) -> None:
-        """Many requests at once, when each is typed."""
-        try:
-            typed: list[Any] = list(map(self._decoder.decode, texts))
-        except msgspec.DecodeError:
-            typed = []
-            for text in texts:
-                try:
-                    typed.append(self._decoder.decode(text))
-                except msgspec.DecodeError:
-                    self._read_one(Payload(text, "JSON", "application/json"), columns)
-        self._add_typed([astuple(row) for request in typed for row in request.instances], columns)
 
     def _add_typed(self, rows: list[tuple[Any, ...]], columns: Columns) -> None:
         columns.rows += len(rows)
