@@ -130,7 +130,8 @@ class Outcome(StrEnum):
 class Retraining(_Item):
     """One training that the loop started by itself: on the champion's own data and on the labelled traffic, start <= time < end.
 
-    `alarms`: those that rang; labels alone may have asked. `run`, `execution` and `trained` (when its run was first seen to be started)
+    `alarms`: those that rang, the newest of them since `rings_since`; labels alone may have asked. `borrowed`: how many windows with labels
+    it came before its time, which the next one waits longer. `run`, `execution` and `trained` (when its run was first seen to be started)
     come with its run, the last three with its end.
     """
 
@@ -142,6 +143,8 @@ class Retraining(_Item):
     start: datetime
     end: datetime
     alarms: tuple[str, ...] = ()
+    rings_since: datetime | None = None
+    borrowed: int = 0
     run: str | None = None
     execution: str | None = None
     trained: datetime | None = None

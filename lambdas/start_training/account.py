@@ -24,8 +24,9 @@ from contracts.manifest import Manifest
 from lambdas.ledger import Ledger
 from lambdas.live import Endpoint
 from lambdas.start_training.adapters import LiveModel, Manifests, Pipeline, Runs
+from lambdas.start_training.budget import labels_since, windows_needed
 from lambdas.start_training.collecting import CollectJobs
-from lambdas.start_training.guard import REMEMBERED, labels_since, outcome_of, window_start, windows_needed
+from lambdas.start_training.guard import REMEMBERED, outcome_of, window_start
 from lambdas.start_training.logic import S3_SOURCE, Cause
 from lambdas.start_training.starting import BY, Starter
 from lambdas.start_training.states import Alarm, Begin, Champion, Collect, Drop, Observed, Rules, Settle, Skip, StartRun, Stop
@@ -44,6 +45,7 @@ def _rules(config: Config) -> Rules:
         monthly_cap=retraining.monthly_cap,
         failures_to_stop=retraining.failures_to_stop,
         captures=monitoring.capture_percent > 0,
+        alarm_windows=monitoring.alarm.needed,
     )
 
 
@@ -146,6 +148,8 @@ class AwsAccount:
         """Record that the retraining begins, and start its job. In this order, because a job that is there is not started again."""
         retraining = action.retraining
         why = f"{retraining.why}; labelled traffic from {retraining.start:%Y-%m-%dT%H:%M:%SZ} to {retraining.end:%Y-%m-%dT%H:%M:%SZ}"
+        if retraining.borrowed:
+            why += f"; {retraining.borrowed} windows with labels early, the next one waits as many longer"
         self._record(retraining.asked, What.RETRAINING_STARTED, retraining.name, why)
         self._jobs.start(retraining)
 

@@ -18,6 +18,7 @@ from contracts.errors import StateError
 from contracts.evaluation import GateMode
 from contracts.ledger import Outcome, Retraining
 from contracts.pipeline import LOST
+from lambdas.start_training.budget import borrows, labels_since, windows_needed, windows_needed_by
 from lambdas.start_training.states import (
     Action,
     Begin,
@@ -144,6 +145,8 @@ def _plan(seen: Observed, champion: Champion, why: str, rules: Rules) -> Retrain
         start=champion.seen_until,
         end=window_start(seen.now - SETTLING, HOUR) - rules.label_delay,
         alarms=tuple(sorted(alarm.name for alarm in seen.alarms)),
+        rings_since=max((alarm.since for alarm in seen.alarms), default=None),
+        borrowed=borrows(seen.labelled, seen.history, rules),
     )
 
 
@@ -167,8 +170,10 @@ def _breaker(seen: Observed, wanted: Retraining, rules: Rules) -> Stop | None:
 
 def _cooldown(seen: Observed, wanted: Retraining, rules: Rules) -> Skip | None:
     """Time alone teaches nothing: what counts is windows in which labels came, and time only says whether these are late."""
-    needed = windows_needed(seen.history, rules)
-    if seen.champion is None or seen.labelled >= needed:
+    if seen.champion is None:
+        return None
+    needed = windows_needed_by(wanted, seen.champion, seen.history, rules)
+    if seen.labelled >= needed:
         return None
     since = labels_since(seen.champion, seen.history)
     late = window_start(since, rules.window) + (needed + 1) * rules.window + rules.label_delay  # after so many whole windows
@@ -179,23 +184,6 @@ def _cooldown(seen: Observed, wanted: Retraining, rules: Rules) -> Skip | None:
         "Next: send the labels that are known by now (tide feedback, POST /feedback)",
         lacks_labels=True,
     )
-
-
-def labels_since(champion: Champion, history: Sequence[Retraining]) -> datetime:
-    """From when on labels are new: since the last retraining was asked for, or the champion was deployed."""
-    return max([champion.since, *(each.asked for each in history[-1:])])
-
-
-def windows_needed(history: Sequence[Retraining], rules: Rules) -> int:
-    """In how many windows labels must have come. The first retraining borrows a window from the second: a young model gains most by data.
-
-    So there is never more than one retraining to `cooldown_windows` windows with labels, but for the first.
-    """
-    if history and history[-1].outcome is Outcome.TOO_FEW_LABELS:
-        return 1
-    cooldown, trained = rules.cooldown_windows, sum(each.run is not None for each in history)
-    borrowed = 1 if cooldown > 1 else 0
-    return cooldown - borrowed if trained == 0 else cooldown + borrowed if trained == 1 else cooldown
 
 
 def _cap(seen: Observed, wanted: Retraining, rules: Rules) -> Skip | None:
@@ -250,6 +238,8 @@ def _go_on(seen: Observed, lock: Retraining, rules: Rules) -> Action:
         return Wait(f"the endpoint is {seen.endpoint_status}")
     if seen.champion is None or seen.champion.arn != lock.champion:
         return Drop(lock, "another model is live by now")
+    if lock.borrowed != borrows(seen.labelled, seen.history, rules):
+        return Drop(lock, "it was planned by other labels, or before another retraining ended")
     off = "retraining.mode is dry_run" if rules.mode is GateMode.DRY_RUN else _switched_off(rules)
     refusal = _refusal(seen, lock, rules)
     why = refusal.why if refusal else off

@@ -11,7 +11,10 @@ from contracts.ledger import Outcome, Retraining
 
 @dataclass(frozen=True)
 class Rules:
-    """When the loop may train by itself: `retraining` and `monitoring` of tidewheel.yaml. `captures`: requests are captured at all."""
+    """When the loop may train by itself: `retraining` and `monitoring` of tidewheel.yaml.
+
+    `captures`: requests are captured at all; `alarm_windows`: bad windows that an alarm needs.
+    """
 
     mode: GateMode
     trigger: RetrainingTrigger
@@ -21,6 +24,7 @@ class Rules:
     monthly_cap: int
     failures_to_stop: int
     captures: bool = True
+    alarm_windows: int = 2
 
 
 @dataclass(frozen=True)

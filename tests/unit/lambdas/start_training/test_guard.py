@@ -10,7 +10,7 @@ from contracts.collection import Collection
 from contracts.config import RetrainingTrigger
 from contracts.evaluation import GateMode
 from contracts.ledger import Outcome, Retraining
-from lambdas.start_training.guard import decide, failures_in_a_row, labels_since, windows_needed
+from lambdas.start_training.guard import decide, failures_in_a_row
 from lambdas.start_training.states import (
     Action,
     Alarm,
@@ -54,6 +54,7 @@ PLANNED = Retraining(
     start=CHAMPION.seen_until,
     end=NOON.replace(minute=0),
     alarms=("drift",),
+    rings_since=NOON - HOUR,
 )
 
 
@@ -104,7 +105,7 @@ NOT_NOW = {
     "a deployment": (replace(SEEN, endpoint_status="Updating"), RULES, Wait, "the endpoint is Updating"),
     "dry run": (SEEN, replace(RULES, mode=GateMode.DRY_RUN), Skip, "would train now"),
     "just deployed": (replace(SEEN, labelled=0, champion=replace(CHAMPION, since=NOON - HOUR)), RULES, Skip, "cooldown of 2 windows"),
-    "just trained": (replace(SEEN, labelled=1, history=(past(3), past(0.05))), RULES, Skip, "cooldown of 3 windows"),
+    "just trained": (replace(SEEN, labelled=2, history=(past(3), past(0.05))), RULES, Skip, "cooldown of 3 windows"),
     "labels do not come": (replace(SEEN, labelled=1), RULES, Skip, "labels came in fewer than 2 windows since 2026-01-08T06:20:00Z"),
     "cap": (replace(SEEN, history=(past(29), past(2))), RULES, Skip, "until 2026-01-10T12:20:00Z"),
     "nothing new": (replace(SEEN, labelled=9, history=(past(1, end=NOON - HOUR / 3),)), RULES, Skip, "nothing new"),
@@ -177,19 +178,6 @@ def test_a_version_that_production_threw_back_is_a_failure() -> None:
     back = (NOON - timedelta(days=2.5), NOON - timedelta(days=0.5))
     assert failures_in_a_row(history, back) == [NOON - timedelta(days=0.5)]
     assert failures_in_a_row(history, (*back, NOON - timedelta(days=1.5))) == [back[0], NOON - timedelta(days=1.5), back[1]]
-
-
-def test_the_first_retraining_borrows_a_window_from_the_second() -> None:
-    histories = [tuple(past(9 - each) for each in range(count)) for count in range(4)]
-    assert [windows_needed(history, RULES) for history in histories] == [2, 4, 3, 3]
-    assert [windows_needed(history, replace(RULES, cooldown_windows=1)) for history in histories] == [1, 1, 1, 1]
-    assert windows_needed((past(9), past(8, Outcome.TOO_FEW_LABELS, run=None)), RULES) == 1
-
-
-def test_labels_are_new_since_the_last_deployment_or_retraining() -> None:
-    assert labels_since(CHAMPION, ()) == CHAMPION.since
-    assert labels_since(CHAMPION, (past(3), past(1))) == past(1).asked
-    assert labels_since(CHAMPION, (past(3),)) == CHAMPION.since
 
 
 def collected(**values: Any) -> Job:

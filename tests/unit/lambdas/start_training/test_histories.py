@@ -17,15 +17,14 @@ from contracts.collection import Collection
 from contracts.config import RetrainingTrigger
 from contracts.evaluation import GateMode
 from contracts.ledger import Outcome, Retraining
+from lambdas.start_training.budget import labels_since, windows_needed
 from lambdas.start_training.guard import (
     CAP_PERIOD,
     REMEMBERED,
     UNDER_WAY,
     failures_in_a_row,
-    labels_since,
     retrain,
     window_start,
-    windows_needed,
 )
 from lambdas.start_training.states import (
     Action,
@@ -296,12 +295,14 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def never_inside_the_cooldown(self) -> None:
-        trained = sorted(each.asked for each in self.world.history.values() if each.run is not None)
-        for number, (before, after) in enumerate(itertools.pairwise(trained)):
-            needed = 4 if number == 0 else 3
-            assert after - before >= (needed - 1) * HOUR, f"{after} is too soon after {before}"
-            between = {start for start in self.world.labels if before - HOUR < start and start + HOUR <= after}
-            assert len(between) >= needed or self._too_few_between(before, after)
+        """Nor is more borrowed than an alarm may, and the one after a loan comes as many windows later."""
+        trained = sorted((each for each in self.world.history.values() if each.run is not None), key=lambda each: each.asked)
+        for before, after in itertools.pairwise(trained):
+            due = 3 + before.borrowed - after.borrowed
+            assert after.asked - before.asked >= (due - 1) * HOUR, f"{after} is too soon after {before}"
+            between = {start for start in self.world.labels if before.asked - HOUR < start and start + HOUR <= after.asked}
+            assert self._too_few_between(before.asked, after.asked) or len(between) >= due >= 2
+            assert not (after.borrowed and before.alarms) or self._too_few_between(before.asked, after.asked)
 
     def _too_few_between(self, before: datetime, after: datetime) -> bool:
         return any(each.run is None and before < each.asked < after for each in self.world.history.values())
