@@ -8,24 +8,23 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from cli.account import twin_account
+from cli.api import PredictionApi
 from cli.deploy import deploy_assembly
 from cli.observe import App
 from cli.project import Project
 from cli.prove_iam.rows import Row, as_csv, make_rows
 from contracts.errors import StateError
 
-if TYPE_CHECKING:
-    from twin.server import TwinServer
-
 SPEED = 120.0
 QUIET = 0.4
 """Real seconds without a sign of life after which nothing moves any more, or only the clock has to."""
-LOOK_EVERY = 0.1
+LOOK_EVERY = 0.05
 MINUTE = 60.0
 ATTEMPTS = 6
 """How often the clock is moved on a minute for something that waits for it."""
@@ -46,7 +45,7 @@ class Session:
         self.project = project
         self.folder = folder
         self.assembly = assembly
-        self.twin: TwinServer = TwinServer(folder / "twin", assembly, speed=speed)
+        self.twin = TwinServer(folder / "twin", assembly, speed=speed)
         self.app: App
         self.notes: dict[str, Any] = {}
         """What a step leaves for later ones."""
@@ -83,13 +82,30 @@ class Session:
         """A name that no step had before."""
         return f"{what}-{self.number()}"
 
-    def rows(self, count: int, *, learnable: bool = True) -> list[Row]:
-        """Rows that no step had before."""
-        return make_rows(self.project.config.data, count, self.number(), learnable=learnable)
+    def rows(self, count: int, *, learnable: bool = True, moved: float = 0.0) -> list[Row]:
+        """Rows that no step had before (see rows.py)."""
+        return make_rows(self.project.config.data, count, self.number(), learnable=learnable, moved=moved)
 
     def table(self, count: int, *, learnable: bool = True) -> bytes:
         """A table that no step had before."""
         return as_csv(self.project.config.data, self.rows(count, learnable=learnable), 1000 * self.number())
+
+    def post(self, url: str, document: Any) -> Any:
+        """POST to the API, signed. Raises StateError when it is not taken."""
+        answer = PredictionApi(self.app.account, url).post(json.dumps(document).encode())
+        if not 200 <= answer.status < 300:
+            raise StateError(f"POST {url.rpartition('/')[2]} answered {answer.status}: {answer.body[:300].decode(errors='replace')}")
+        return answer.document()
+
+    # Time
+
+    def now(self) -> datetime:
+        """The twin's time."""
+        return self.twin.cloud.clock.now()
+
+    def advance_to(self, moment: datetime) -> None:
+        """Move the clock on to a moment, unless it has passed."""
+        self.twin.cloud.clock.advance(max(0.0, (moment - self.now()).total_seconds()))
 
     # Rules and schedules
 
@@ -132,26 +148,25 @@ class Session:
 
     # Waiting
 
-    def reach(self, what: str, look: Callable[[], Found | None]) -> Found:
-        """What `look` finds, as soon as it does. Raises StepFailedError when nothing moves any more, or something was given up."""
-        given_up, moved, sign, advanced = self._given_up(), time.monotonic(), self._sign(), 0
+    def reach(self, what: str, look: Callable[[], Found | None], *, given_up_is_well: bool = False) -> Found:
+        """What `look` finds, as soon as it does. Raises StepFailedError when nothing moves any more, or an event was given up."""
+        given_up, sign, advanced = len(self._given_up()), self._sign(), 0
         while True:
             found = look()
             if found is not None:
                 return found
-            if len(self._given_up()) > len(given_up):
+            if len(self._given_up()) > given_up and not given_up_is_well:
                 raise StepFailedError(f"{what} did not come: {self._given_up()[-1]}")
-            now = self._sign()
-            if now != sign:
-                sign, moved = now, time.monotonic()
-            elif time.monotonic() - moved > QUIET:
-                moved = time.monotonic()
-                if not self._works():
-                    if not self._waits() or advanced == ATTEMPTS:
-                        raise StepFailedError(f"{what} did not come, and nothing moves any more")
-                    self.twin.cloud.clock.advance(MINUTE)
-                    advanced += 1
-            time.sleep(LOOK_EVERY)
+            before, sign = sign, self._next_sign(sign)
+            if sign != before or self._works():
+                continue
+            found = look()  # what was reached between the last look and the end of all work
+            if found is not None:
+                return found
+            if not self._waits() or advanced == ATTEMPTS:
+                raise StepFailedError(f"{what} did not come, and nothing moves any more")
+            self.twin.cloud.clock.advance(MINUTE)
+            advanced += 1
 
     def settle(self) -> None:
         """Stop what still runs, and return when nothing moves any more."""
@@ -167,11 +182,26 @@ class Session:
                 moved = time.monotonic()
             time.sleep(LOOK_EVERY)
 
+    def logged(self, function: str, since: datetime) -> None:
+        """Wait for a line of a function's log."""
+        group = {"logGroupName": f"/aws/lambda/{self.app.prefix}-{function}", "startTime": int(since.timestamp() * 1000)}
+        logs = self.client("logs")
+        self.reach(f"a line in the log of {function}", lambda: logs.filter_log_events(**group)["events"] or None)
+
     def _given_up(self) -> Sequence[str]:
         """What functions and rules have given up, in words: it is in the dead letters, if those could take it."""
         functions, events = self.twin.part("functions"), self.twin.part("events")
         failures = [f"{failure.function}: {failure.reason}" for failure in functions.failures]
         return failures + [f"{each.target_arn}: {each.code}: {each.reason}" for each in events.router.undelivered]
+
+    def _next_sign(self, sign: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The sign of life after this one; this one, when none comes for QUIET seconds."""
+        deadline = time.monotonic() + QUIET
+        while time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY)
+            if (now := self._sign()) != sign:
+                return now
+        return sign
 
     def _sign(self) -> tuple[Any, ...]:
         """Changes with everything that happens: events, decisions, attempts."""
@@ -200,8 +230,3 @@ class Session:
             return True
         endpoints = sagemaker.list_endpoints()["Endpoints"]
         return any(endpoint["EndpointStatus"] not in {"InService", "Failed"} for endpoint in endpoints)
-
-
-def as_json(value: Any) -> bytes:
-    """A request's body."""
-    return json.dumps(value).encode()

@@ -11,6 +11,8 @@ from cli.project import CONFIG_NAME, Project, load_project
 
 # The limits of jobs are far away, because the clock is moved on while they run.
 _LONG = 432_000
+BAKE = 600
+"""Seconds for which the alarms watch a version that has taken over; the clock is moved on."""
 _SETTINGS = {
     "training": {
         "candidates": 1,
@@ -24,7 +26,7 @@ _SETTINGS = {
     "serving": {
         "instance_count": 1,
         "max_instance_count": 2,
-        "rollout": {"type": "all_at_once", "termination_wait_seconds": 60},
+        "rollout": {"type": "all_at_once", "termination_wait_seconds": BAKE},
     },
     "monitoring": {
         "window_hours": 1,

@@ -1,8 +1,12 @@
 """The story's steps, in order."""
 
+from cli.prove_iam.attack_steps import ATTACK_STEPS
 from cli.prove_iam.data_steps import DATA_STEPS
+from cli.prove_iam.endpoint_steps import ENDPOINT_STEPS, LAST_STEPS
+from cli.prove_iam.failure_steps import FAILURE_STEPS, TICK_STEPS
 from cli.prove_iam.session import Session
 from cli.prove_iam.step import Step
+from cli.prove_iam.traffic_steps import TRAFFIC_STEPS
 from cli.prove_iam.training_steps import TRAINING_STEPS
 
 
@@ -10,4 +14,14 @@ def _deploy(session: Session) -> None:
     session.deploy()
 
 
-STEPS: tuple[Step, ...] = (Step("deploy", "every stack is deployed", _deploy), *DATA_STEPS, *TRAINING_STEPS)
+STEPS: tuple[Step, ...] = (
+    Step("deploy", "every stack is deployed", _deploy),
+    *DATA_STEPS,
+    *TICK_STEPS,
+    *FAILURE_STEPS,
+    *ATTACK_STEPS,
+    *TRAINING_STEPS,
+    *ENDPOINT_STEPS,
+    *TRAFFIC_STEPS,
+    *LAST_STEPS,
+)

@@ -1,0 +1,165 @@
+"""The endpoint follows the registry: deployed, replaced, thrown back, rolled back, removed."""
+
+from typing import Any
+
+from cli.demo.broken import register_broken
+from cli.deploy import DONE, deploy_assembly, find_stack
+from cli.observe import Version
+from cli.prove_iam.data_steps import decided
+from cli.prove_iam.session import Session
+from cli.prove_iam.setting import BAKE
+from cli.prove_iam.step import Step
+from cli.prove_iam.training_steps import copied, with_version
+from cli.release import APPROVED, REJECTED, approved_versions, decide, endpoint_state
+from contracts.errors import StateError
+from contracts.ledger import What
+
+WAKES = ("model-changed", "stack-changed", "endpoint-changed", "deployment-changed")
+_UPDATABLE = DONE | {"UPDATE_ROLLBACK_COMPLETE"}
+
+
+def live(session: Session, version: Version) -> None:
+    """Wait until a version serves and nothing moves. Raises StateError when it is held or rejected."""
+    watched = False
+
+    def look() -> bool | None:
+        nonlocal watched
+        if not watched and _shifted(session, version):
+            watched = True
+            session.twin.cloud.clock.advance(BAKE)
+        state = endpoint_state(session.app)
+        if not state.moving and state.live == version.number:
+            return True
+        held = session.app.ledger.held()
+        if held is not None and f"version {version.number} " in held.why:
+            raise StateError(held.why)
+        if session.app.package(version.arn).approval == REJECTED:
+            raise StateError(session.app.package(version.arn).why)
+        return None
+
+    session.reach(f"version {version.number} at the endpoint", look)
+    decided(session, What.DEPLOYMENT_FINISHED, version.arn)
+
+
+def _shifted(session: Session, version: Version) -> bool:
+    """Whether a version has taken over the traffic, and is watched."""
+    endpoint = session.app.endpoint()
+    return endpoint is not None and endpoint.status == "Updating" and endpoint.traffic.get(version.arn, 0.0) > 0
+
+
+def with_live(session: Session) -> None:
+    """A version is live."""
+    with_version(session)
+    repaired(session)
+    state = endpoint_state(session.app)
+    if state.live is None or state.moving:
+        with session.awake(*WAKES):
+            live(session, copied(session, APPROVED))
+
+
+def repaired(session: Session) -> None:
+    """The Endpoint stack takes updates."""
+    name = f"{session.app.prefix}-endpoint"
+    session.settle()
+    stack = find_stack(session.app.cloudformation, name)
+    if stack is None or stack["StackStatus"] in _UPDATABLE:
+        return
+    session.app.cloudformation.delete_stack(StackName=name)
+    session.reach("the end of the broken stack", lambda: find_stack(session.app.cloudformation, name) is None or None)
+    deploy_assembly(session.app.account, session.assembly, lambda _: None)
+
+
+def without_endpoint(session: Session) -> None:
+    """Nothing is served, and nothing is approved."""
+    with_version(session)
+    repaired(session)
+    for arn in approved_versions(session.app).values():
+        decide(session.app, session.app.package(arn), REJECTED, "rejected before the endpoint is removed")
+    if session.app.endpoint() is not None:
+        _remove(session)
+
+
+def served(session: Session, package: str) -> dict[str, Any]:
+    """Tell the Endpoint stack what to serve, "" for nothing, under the role that it has; the stack, when it is done."""
+    name, cloudformation = f"{session.app.prefix}-endpoint", session.app.cloudformation
+    told = [{"ParameterKey": "ModelPackageArn", "ParameterValue": package}]
+    cloudformation.update_stack(StackName=name, UsePreviousTemplate=True, Parameters=told, Capabilities=["CAPABILITY_NAMED_IAM"])
+
+    def look() -> dict[str, Any] | None:
+        stack = find_stack(cloudformation, name)
+        return stack if stack is not None and not stack["StackStatus"].endswith("_IN_PROGRESS") else None
+
+    stack = session.reach("the end of the stack's update", look)
+    if stack["StackStatus"] not in DONE:
+        raise StateError(f"stack {name} is {stack['StackStatus']}: {stack.get('StackStatusReason', '')}")
+    return stack
+
+
+def _deploy(session: Session) -> None:
+    live(session, copied(session, APPROVED))
+
+
+def _throw_back(session: Session) -> None:
+    before = endpoint_state(session.app).live
+    broken = register_broken(session.app, session.app.version(before or 0), session.folder / session.name("broken"))
+    decide(session.app, broken, APPROVED, "approved by the proof, in the place of a person who did not look")
+
+    def look() -> bool | None:
+        if _shifted(session, broken):
+            _ask(session)
+            session.twin.cloud.clock.advance(70)
+        return True if session.app.package(broken.arn).approval == REJECTED else None
+
+    session.reach(f"the quarantine of version {broken.number}", look)
+    decided(session, What.MODEL_QUARANTINED, broken.arn)
+    session.reach("the way back", lambda: _at_rest(session, before))
+
+
+def _at_rest(session: Session, number: int | None) -> bool | None:
+    state = endpoint_state(session.app)
+    return True if state.live == number and not state.moving else None
+
+
+def _ask(session: Session) -> None:
+    """A prediction, whatever comes of it: while a broken version takes over, some answers are errors."""
+    body = {"instances": [row.record for row in session.rows(1)]}
+    try:
+        session.post(session.app.api_url, body)
+    except StateError:
+        return
+
+
+def _roll_back(session: Session) -> None:
+    state = endpoint_state(session.app)
+    version = session.app.version(state.live or 0)
+    former = max(number for number in approved_versions(session.app) if number != state.live)
+    decide(session.app, version, REJECTED, "rejected by the proof")
+    live(session, session.app.version(former))
+
+
+def _with_former(session: Session) -> None:
+    with_live(session)
+    if len(approved_versions(session.app)) < 2:
+        with session.awake(*WAKES):
+            live(session, copied(session, APPROVED))
+
+
+def _remove(session: Session) -> None:
+    served(session, "")
+    if session.app.endpoint() is not None:
+        raise StateError("the endpoint is still there")
+
+
+ENDPOINT_STEPS = (
+    Step("first deployment", "a version is approved, and an endpoint is made for it", _deploy, ready=without_endpoint, rules=WAKES),
+    Step("next deployment", "a version is approved, and takes over from the live one", _deploy, ready=with_live, rules=WAKES),
+    Step(
+        "broken version",
+        "a version that breaks is approved by hand, thrown back by its alarm and quarantined",
+        _throw_back,
+        ready=with_live,
+        rules=(*WAKES, "rollback-alarm-ended"),
+    ),
+    Step("rejected version", "the live version is rejected, and the former one takes over", _roll_back, ready=_with_former, rules=WAKES),
+)
+LAST_STEPS = (Step("removal", "the endpoint is removed under the deployment role", _remove, ready=with_live),)

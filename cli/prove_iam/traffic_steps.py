@@ -1,0 +1,202 @@
+"""Traffic: predicted, captured, labelled, watched; and what drift makes of it."""
+
+from datetime import datetime, timedelta
+
+from cli.hours import CAPTURE_DELAY, HOUR, MONITORING_DELAY, full_hour
+from cli.prove_iam.endpoint_steps import WAKES, live, with_live
+from cli.prove_iam.session import Session
+from cli.prove_iam.step import Step
+from cli.prove_iam.training_steps import stop
+from contracts.errors import StateError
+from contracts.inference import row_ids
+from contracts.layout import CAPTURE, FEEDBACK, GROUND_TRUTH, QUARANTINE, VERDICT, monitoring_prefix
+from contracts.ledger import Outcome, Retraining
+from contracts.monitoring import DRIFT_ALARM
+
+REQUEST = 120
+"""Rows of an hour, in one request: enough for a window to be judged."""
+DRIFT = 3.0
+"""Standard deviations by which the numbers of each retraining's traffic are beyond the last one's: its champion never knows them."""
+Labels = list[dict[str, str]]
+
+
+def predicted(session: Session, count: int, moved: float = 0.0) -> Labels:
+    """Ask for predictions; the rows' labels, as POST /feedback takes them."""
+    rows = session.rows(count, moved=moved)
+    reply = session.post(session.app.api_url, {"instances": [row.record for row in rows]})
+    names = [each["inference_id"] for each in reply["predictions"]]
+    return [{"inference_id": name, "label": row.label} for name, row in zip(names, rows, strict=True)]
+
+
+def written(session: Session, bucket: str, prefix: str, known: frozenset[str]) -> frozenset[str]:
+    """Wait for an object below a prefix that was not there before."""
+    return session.reach(f"an object below {prefix}", lambda: objects(session, bucket, prefix) - known or None)
+
+
+def objects(session: Session, bucket: str, prefix: str) -> frozenset[str]:
+    """The keys below a prefix."""
+    pages = session.app.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return frozenset(found["Key"] for page in pages for found in page.get("Contents", []))
+
+
+def captured_hour(session: Session, moved: float = 0.0) -> datetime:
+    """An hour with predictions and their labels; its end, a minute ago, when everything is captured."""
+    start = full_hour(session.now())
+    session.advance_to(start + timedelta(minutes=1))
+    known = objects(session, session.app.artifacts_bucket, CAPTURE)
+    session.post(session.app.feedback_url, {"labels": predicted(session, REQUEST, moved)})
+    session.advance_to(start + HOUR + CAPTURE_DELAY)
+    written(session, session.app.artifacts_bucket, CAPTURE, known)
+    return start + HOUR
+
+
+def _predict(session: Session) -> None:
+    known, since = objects(session, session.app.artifacts_bucket, CAPTURE), session.now()
+    predicted(session, 2)
+    session.logged("predict", since)
+    session.twin.cloud.clock.advance(CAPTURE_DELAY.total_seconds())
+    written(session, session.app.artifacts_bucket, CAPTURE, known)
+
+
+def _labels_by_api(session: Session) -> None:
+    known = objects(session, session.app.data_bucket, GROUND_TRUTH)
+    labels = [{"inference_id": name, "label": session.rows(1)[0].label} for name in row_ids(session.name("request"), 2)]
+    session.post(session.app.feedback_url, {"labels": labels})
+    written(session, session.app.data_bucket, GROUND_TRUTH, known)
+
+
+def _labels_by_file(session: Session) -> None:
+    known = objects(session, session.app.data_bucket, GROUND_TRUTH)
+    _put_labels(session, f"{session.name('request')},{session.rows(1)[0].label}\n")
+    written(session, session.app.data_bucket, GROUND_TRUTH, known)
+
+
+def _refused_labels(session: Session) -> None:
+    prefix = f"{QUARANTINE}{FEEDBACK}"
+    known = objects(session, session.app.data_bucket, prefix)
+    _put_labels(session, f",{session.name('nobody')}\n")
+    written(session, session.app.data_bucket, prefix, known)
+
+
+def _put_labels(session: Session, lines: str) -> None:
+    key = f"{FEEDBACK}{session.name('labels')}.csv"
+    session.app.s3.put_object(Bucket=session.app.data_bucket, Key=key, Body=f"inference_id,label\n{lines}".encode())
+
+
+def _with_hour(session: Session) -> None:
+    with_live(session)
+    session.notes["hour"] = captured_hour(session)
+
+
+def _monitor(session: Session) -> None:
+    end = session.notes["hour"]
+    name, key = f"{session.app.prefix}-monitor-{end:%Y%m%d%H%M}", monitoring_prefix(end) + VERDICT
+    with session.ticking("window"):
+        session.advance_to(end + MONITORING_DELAY)
+        session.reach(f"monitoring job {name}", lambda: _ended(session, name))
+    if key not in objects(session, session.app.artifacts_bucket, key):
+        raise StateError(f"the monitoring job wrote no {key}")
+
+
+def _ended(session: Session, name: str) -> bool | None:
+    """Whether a Processing job has completed. Raises StateError when it failed."""
+    found = session.app.sagemaker.list_processing_jobs(NameContains=name)["ProcessingJobSummaries"]
+    status = found[0]["ProcessingJobStatus"] if found else "InProgress"
+    if status in {"Failed", "Stopped"}:
+        job = session.app.sagemaker.describe_processing_job(ProcessingJobName=name)
+        raise StateError(f"job {name} {status}: {job.get('FailureReason')}")
+    return True if status == "Completed" else None
+
+
+def _with_labels(session: Session) -> None:
+    """Two hours of labelled traffic as no model has seen it, nothing retrained, and a quiet alarm."""
+    with_live(session)
+    _close_retraining(session)
+    session.notes["moved"] = session.notes.get("moved", 0.0) + DRIFT
+    for _ in range(2):
+        captured_hour(session, session.notes["moved"])
+    session.twin.cloud.clock.advance(HOUR.total_seconds())
+    _set_alarm(session, "OK")
+
+
+def _close_retraining(session: Session) -> None:
+    """What an earlier step left open is looked at until it has ended."""
+    for _ in range(3):
+        if session.app.ledger.open_retraining() is None:
+            return
+        session.settle()
+        tick(session, "retraining")
+    raise StateError(f"the retraining does not end: {session.app.ledger.open_retraining()}")
+
+
+def tick(session: Session, name: str) -> None:
+    """Let a schedule fire once, and wait until nothing moves."""
+    with session.ticking(name):
+        session.twin.cloud.clock.advance(HOUR.total_seconds())
+        session.settle()
+
+
+def _set_alarm(session: Session, state: str) -> None:
+    session.app.cloudwatch.set_alarm_state(
+        AlarmName=f"{session.app.prefix}-{DRIFT_ALARM}", StateValue=state, StateReason="set by the proof"
+    )
+
+
+def _ring(session: Session) -> Retraining:
+    """The alarm on drift rings, and a retraining begins."""
+    known = session.app.ledger.retrainings().keys()
+    _set_alarm(session, "ALARM")
+
+    def look() -> Retraining | None:
+        return next((each for name, each in session.app.ledger.retrainings().items() if name not in known), None)
+
+    return session.reach("a retraining", look)
+
+
+def _collect(session: Session) -> None:
+    name = _ring(session).name
+
+    def look() -> Retraining | None:
+        found = session.app.ledger.retrainings()[name]
+        if found.ended is not None:
+            raise StateError(f"the retraining ended: {found.explanation}")
+        return found if found.execution else None
+
+    stop(session, session.reach("the retraining's run", look).execution or "")
+    session.reach("the end of the retraining", lambda: session.app.ledger.retrainings()[name].ended)
+
+
+def _retrain(session: Session) -> None:
+    name = _ring(session).name
+    over = session.reach("the end of the retraining", lambda: _over(session, name))
+    if over.outcome is not Outcome.BETTER:
+        raise StateError(f"the retraining is {over.outcome}: {over.explanation}")
+    live(session, max(session.app.versions(), key=lambda version: version.number))
+
+
+def _over(session: Session, name: str) -> Retraining | None:
+    found = session.app.ledger.retrainings()[name]
+    return found if found.ended is not None else None
+
+
+TRAFFIC_STEPS = (
+    Step("predict", "rows are predicted through the API, and captured", _predict, ready=with_live),
+    Step("labels by API", "labels come by POST /feedback", _labels_by_api),
+    Step("labels by file", "labels come as a CSV file", _labels_by_file, rules=("feedback-created",)),
+    Step("refused labels", "a CSV file of labels is refused, and goes to quarantine", _refused_labels, rules=("feedback-created",)),
+    Step("monitor", "an hour of traffic has ended, and is looked at", _monitor, ready=_with_hour),
+    Step(
+        "collect",
+        "drift rings, labelled traffic is collected, and a run starts on it, which is stopped",
+        _collect,
+        ready=_with_labels,
+        rules=("window-alarm", "job-ended", "manifest-created", "run-ended"),
+    ),
+    Step(
+        "retrain",
+        "drift rings, and without a person labelled traffic becomes the live version",
+        _retrain,
+        ready=_with_labels,
+        rules=("window-alarm", "job-ended", "manifest-created", "run-ended", "model-registered", *WAKES),
+    ),
+)
