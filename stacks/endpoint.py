@@ -17,11 +17,12 @@ from constructs import Construct
 from contracts.config import Config, MonitoringBackend
 from contracts.instances import has_local_storage
 from stacks.constructs.capture import data_capture
+from stacks.constructs.logs import ProjectLogs
 from stacks.constructs.model_monitor import ModelMonitor
 from stacks.constructs.rollout import deployment_config, rollback_alarms
 from stacks.constructs.scaling import scale, scales
 from stacks.data import DataStack
-from stacks.names import VARIANT, logical_id, rollback_alarm_names, stack_name
+from stacks.names import SERVING_LOGS, VARIANT, logical_id, rollback_alarm_names, stack_name
 from stacks.project import Project
 from stacks.training import TrainingStack
 
@@ -44,6 +45,8 @@ class EndpointStack(cdk.Stack):
         has_model = cdk.CfnCondition(self, "HasModel", expression=cdk.Fn.condition_not(cdk.Fn.condition_equals(package, "")))
         guarded = cdk.CfnCondition(self, "Guarded", expression=cdk.Fn.condition_equals(self._guard_parameter(), "on"))
         alarms = rollback_alarms(self, project)
+        # SageMaker would make the group itself, without key and without an end. Once it is there, nothing of an update touches it.
+        logs = ProjectLogs(self, "Logs", f"{SERVING_LOGS}{name}", data.key)
         model = sagemaker.CfnModel(
             self,
             "Model",
@@ -62,6 +65,7 @@ class EndpointStack(cdk.Stack):
         )
         for alarm in alarms:  # SageMaker refuses to roll out under an alarm that does not exist
             endpoint.add_resource_dependency(alarm)
+        endpoint.node.add_dependency(logs)
         model.override_logical_id(logical_id(name, "model"))
         config.override_logical_id(logical_id(name, "config"))
         for kept in (model, config):

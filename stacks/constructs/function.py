@@ -19,6 +19,7 @@ from constructs import Construct
 
 from contracts.environment import PROJECT_FILE, Environment
 from contracts.monitoring import NAMESPACE
+from stacks.constructs.logs import ProjectLogs
 from stacks.constructs.policy import acknowledge, allow, service_role
 from stacks.constructs.staging import staged
 from stacks.names import LOGS_OF_FUNCTIONS, function_name
@@ -46,14 +47,7 @@ class ProjectFunction(Construct):
     ) -> None:
         super().__init__(scope, _camel(function))
         name = function_name(project, function)
-        group = logs.LogGroup(
-            self,
-            "Logs",
-            log_group_name=f"{LOGS_OF_FUNCTIONS}{name}",
-            retention=logs.RetentionDays.THREE_MONTHS,
-            encryption_key=key,
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-        )
+        group = ProjectLogs(self, "Logs", f"{LOGS_OF_FUNCTIONS}{name}", key)
         all_statements = [*statements, *_own_statements(group, key, dead_letters)]
         self.role = service_role(self, "Role", "lambda.amazonaws.com", f"Runs {name}", all_statements)
         with staged(project.root, asset_parts(project.root, function), {PROJECT_FILE: project_file(project)}) as folder:

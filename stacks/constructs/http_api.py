@@ -8,9 +8,9 @@ from aws_cdk import aws_apigatewayv2 as api
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from stacks.constructs.logs import ProjectLogs
 from stacks.names import LOGS_OF_APIS
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
@@ -66,14 +66,7 @@ class SignedApi(Construct):
         return self._api.attr_api_endpoint
 
     def _stage(self, name: str, key: kms.IKey) -> None:
-        group = logs.LogGroup(
-            self,
-            "AccessLogs",
-            log_group_name=f"{LOGS_OF_APIS}{name}",
-            retention=logs.RetentionDays.THREE_MONTHS,
-            encryption_key=key,
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-        )
+        group = ProjectLogs(self, "AccessLogs", f"{LOGS_OF_APIS}{name}", key)
         api.CfnStage(
             self,
             "Stage",

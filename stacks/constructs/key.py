@@ -16,7 +16,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
 from stacks.constructs.policy import Condition
-from stacks.names import LOGS_OF_APIS, LOGS_OF_FUNCTIONS, Arns, role_path
+from stacks.names import LOGS_OF_APIS, LOGS_OF_FUNCTIONS, SERVING_LOGS, Arns, role_path
 from stacks.project import Project
 
 # What deploys, rotates, inspects and ends a key. Deletion takes at least a week, in which it can be cancelled.
@@ -71,11 +71,14 @@ def _of_the_account(stack: cdk.Stack, project: Project) -> list[iam.PolicyStatem
     roles = stack.format_arn(service="iam", region="", resource="role", resource_name=f"{role_path(project.prefix).strip('/')}/*")
     own, others = {"ArnLike": {"aws:PrincipalArn": roles}}, {"ArnNotLike": {"aws:PrincipalArn": roles}}
     account = iam.AccountRootPrincipal()
+    stores = [*_STORES, "secretsmanager"] if project.config.data.privacy.hash else _STORES  # whoever deploys the secret makes it
+    # Whoever deploys the secret that hashes columns must be able to make it.
     return [
         _key("Administration", account, _ADMINISTRATION),
-        _key("UseByRolesOfThisProject", account, _USE, own),
+        # Encrypt: of a job's output. https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
+        _key("UseByRolesOfThisProject", account, [*_USE, "kms:Encrypt"], own),
         _key("GrantsByRolesOfThisProject", account, ["kms:CreateGrant"], own | {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
-        _key("UseThroughStores", account, _USE, {**others, **_through(stack, _STORES)}),
+        _key("UseThroughStores", account, _USE, {**others, **_through(stack, stores)}),
         _key("TablesThroughDynamoDB", account, _TABLES, {**others, **_through(stack, ["dynamodb"])}),
         _key("EndpointsThroughSageMaker", account, _ENDPOINTS, {**others, **_through(stack, ["sagemaker"])}),
     ]
@@ -83,7 +86,7 @@ def _of_the_account(stack: cdk.Stack, project: Project) -> list[iam.PolicyStatem
 
 def _of_services(arns: Arns, prefix: str, stack: cdk.Stack) -> list[iam.PolicyStatement]:
     """What AWS services do with the key on their own, each held to this project's log groups, rules and alarms."""
-    groups = [arns.log_group(f"{LOGS_OF_FUNCTIONS}{prefix}-*"), arns.log_group(f"{LOGS_OF_APIS}{prefix}")]
+    groups = [arns.log_group(name) for name in (f"{LOGS_OF_FUNCTIONS}{prefix}-*", f"{LOGS_OF_APIS}{prefix}", f"{SERVING_LOGS}{prefix}")]
     logs = iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")
     encrypt = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:DescribeKey"]
     alarms = {"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": arns.alarm(f"{prefix}-*")}}

@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from stacks.project import Project, read_project
 from stacks.tidewheel import add_stacks, new_app
 from tests.synth.templates import STACKS, Template
+from tests.synth.variants import VARIANTS, Assembly, synthesise
 
 ROOT = Path(__file__).parents[2]
 # Read by CDK's process when it starts. test_assembly.py runs the validation once, in a process of its own.
@@ -51,3 +53,14 @@ def strict_assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def templates(assembly: Path) -> Mapping[str, Template]:
     """data, training, endpoint, serving, control -> template."""
     return {part: Template(json.loads((assembly / f"breast-cancer-dev-{part}.template.json").read_text())) for part in STACKS}
+
+
+@pytest.fixture(scope="session")
+def variant(tmp_path_factory: pytest.TempPathFactory, flags: Mapping[str, Any]) -> Callable[[str], Assembly]:
+    """Name of a configuration in variants.py -> its assembly, made when it is first asked for."""
+
+    @cache
+    def made(name: str) -> Assembly:
+        return synthesise(VARIANTS[name], flags, tmp_path_factory.mktemp(name) / "cdk.out")
+
+    return made

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from stacks.project import read_project
 from stacks.tidewheel import add_stacks, new_app
 from tests.synth.conftest import ROOT
 from tests.synth.templates import STACKS, Template, imports
+from tests.synth.variants import VARIANTS, Assembly
 
 
 def _content(out: Path) -> dict[str, bytes]:
@@ -68,10 +69,11 @@ def test_an_unacknowledged_finding_stops_the_synth(flags: Mapping[str, Any], tmp
         app.synth()
 
 
-def test_cfn_lint_has_nothing_to_say(assembly: Path) -> None:
+@pytest.mark.parametrize("name", VARIANTS)
+def test_cfn_lint_has_nothing_to_say(variant: Callable[[str], Assembly], name: str) -> None:
     # W3005: CDK's Function names its role in DependsOn too.
     cfn_lint = Path(sys.executable).with_name("cfn-lint")
-    command = [str(cfn_lint), "--ignore-checks", "W3005", "--", *map(str, sorted(assembly.glob("*.template.json")))]
+    command = [str(cfn_lint), "--ignore-checks", "W3005", "--", *map(str, sorted(variant(name).folder.glob("*.template.json")))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -14,7 +14,7 @@ from tests.synth.templates import Template, text
 def test_without_a_model_package_there_is_no_endpoint(templates: Mapping[str, Template]) -> None:
     template = templates["endpoint"]
     without = {resource["Type"] for resource in template.resources.values() if resource.get("Condition") != "HasModel"}
-    assert without == {"AWS::CloudWatch::Alarm"}
+    assert without == {"AWS::CloudWatch::Alarm", "AWS::Logs::LogGroup"}
     assert template.body["Conditions"]["HasModel"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ModelPackageArn"}, ""]}]}
     outputs = template.body["Outputs"]
     assert {name for name, output in outputs.items() if output.get("Condition") == "HasModel"} == {"ModelPackageArn", "EndpointConfigName"}
@@ -108,3 +108,10 @@ def test_all_traffic_is_captured_as_text_under_the_projects_key(templates: Mappi
     assert capture["KmsKeyId"]["Fn::ImportValue"].startswith("breast-cancer-dev-data:")
     listed = capture["CaptureContentTypeHeader"]
     assert {*listed["JsonContentTypes"], *listed["CsvContentTypes"]} == {"application/json", "application/jsonlines", "text/csv"}
+
+
+def test_its_log_group_is_there_before_the_endpoint_writes(templates: Mapping[str, Template]) -> None:
+    ((name, group),) = templates["endpoint"].of("Logs::LogGroup").items()
+    assert group["Properties"]["LogGroupName"] == "/aws/sagemaker/Endpoints/breast-cancer-dev"
+    (endpoint,) = templates["endpoint"].of("SageMaker::Endpoint").values()
+    assert name in endpoint["DependsOn"]

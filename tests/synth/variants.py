@@ -1,0 +1,40 @@
+"""Configurations whose templates differ, each synthesised once a session: what holds for one must hold for all."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from contracts.config import parse_config
+from stacks.project import Project
+from stacks.tidewheel import add_stacks, new_app
+from tests.synth.templates import Template
+
+ROOT = Path(__file__).parents[2]
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "dev": {},
+    "prod": {"environment": "prod"},
+    "model_monitor": {"monitoring": {"backend": "model_monitor"}},
+}
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """One synthesised app: its folder, and its templates by stack."""
+
+    folder: Path
+    templates: Mapping[str, Template]
+
+
+def synthesise(changes: Mapping[str, Any], flags: Mapping[str, Any], folder: Path) -> Assembly:
+    """The example project with some sections replaced."""
+    raw = yaml.safe_load((ROOT / "tidewheel.yaml").read_text()) | dict(changes)
+    config = parse_config(raw)
+    app = new_app(flags, folder)
+    add_stacks(app, Project(config, ROOT))
+    app.synth()
+    found = {path.name.split(".")[0].removeprefix(f"{config.prefix}-"): path for path in sorted(folder.glob("*.template.json"))}
+    return Assembly(folder, {part: Template(json.loads(path.read_text())) for part, path in found.items()})
