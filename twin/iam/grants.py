@@ -49,7 +49,7 @@ def _of(stack: str, made: Made, names: _Names) -> Iterator[Grant]:
     if made.type == "AWS::Lambda::Permission":
         yield _permission(stack, made, names)
         return
-    read = _KINDS.get(made.type)
+    read = KINDS.get(made.type)
     unread = {name for name, value in made.properties.items() if _has_policy(value)} - (read[0] if read else set())
     if unread:
         raise PolicyError(
@@ -132,7 +132,7 @@ def _has_policy(value: Any) -> bool:
 
 
 _Reader = Callable[[Made, _Names], Iterator[_Document]]
-_KINDS: dict[str, tuple[set[str], _Reader]] = {
+KINDS: dict[str, tuple[set[str], _Reader]] = {
     "AWS::IAM::Role": ({"AssumeRolePolicyDocument", "Policies"}, _role),
     "AWS::IAM::Policy": ({"PolicyDocument"}, _policy),
     "AWS::IAM::ManagedPolicy": ({"PolicyDocument"}, _managed),
