@@ -32,6 +32,11 @@ class CellError(ValueError):
         self.unquoted = f"a value {wrong}"
 
 
+def told(error: ValueError, *, quoted: bool) -> str:
+    """What is wrong with a cell; with its text only where it may be `quoted`."""
+    return str(error) if quoted or not isinstance(error, CellError) else error.unquoted
+
+
 def parse(kind: ColumnKind, text: str) -> Value:
     """A cell's text as a value of its kind; None for a missing cell. Raises CellError with what was expected.
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from contracts.columns import CellError, ColumnKind, Value, parse
+from contracts.columns import CellError, ColumnKind, Value, parse, told
 from contracts.errors import DataError
 
 Column = NDArray[Any]
@@ -44,7 +44,7 @@ def parse_column(name: str, kind: ColumnKind, cells: "pd.Series[str]", *, quoted
     try:
         values = [parse(kind, text) for text in texts]
     except CellError as error:
-        raise DataError([f"column {name!r}: {error if quoted else error.unquoted}"]) from None
+        raise DataError([f"column {name!r}: {told(error, quoted=quoted)}"]) from None
     column: Column = to_column(kind, values)[codes]
     return column
 

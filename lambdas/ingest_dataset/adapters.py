@@ -34,14 +34,18 @@ class DataBucket:
             return uri, False
         return uri, True
 
-    def quarantine(self, dataset: str, file_name: str, refusal: Refusal) -> str:
-        """Copy a refused upload, on S3's side, and put the reason beside it. Gives the reason's URI."""
-        prefix = quarantine_prefix(dataset, refusal.sha256)
+    def quarantine(self, dataset: str, refusal: Refusal) -> str:
+        """Put the reason why an upload was refused into quarantine. Gives its URI."""
+        key = quarantine_prefix(dataset, refusal.sha256) + REASON
+        self._put(key, refusal.model_dump_json(indent=2))
+        return f"s3://{self._bucket}/{key}"
+
+    def keep(self, dataset: str, file_name: str, refusal: Refusal) -> None:
+        """Copy a refused upload into quarantine, on S3's side, beside the reason."""
+        key = quarantine_prefix(dataset, refusal.sha256) + file_name
         source = {"Bucket": self._bucket, "Key": refusal.key, "VersionId": refusal.version_id}
         # A managed copy, because CopyObject ends at 5 GB; without tags, which would need further permissions.
-        self._s3.copy(source, self._bucket, prefix + file_name, ExtraArgs={"TaggingDirective": "REPLACE"})
-        self._put(prefix + REASON, refusal.model_dump_json(indent=2))
-        return f"s3://{self._bucket}/{prefix}{REASON}"
+        self._s3.copy(source, self._bucket, key, ExtraArgs={"TaggingDirective": "REPLACE"})
 
     def _put(self, key: str, text: str, **conditions: str) -> None:
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="application/json", **conditions)

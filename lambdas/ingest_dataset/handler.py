@@ -3,7 +3,7 @@
 A bad table is not an error of the function: it returns normally, so the event is not tried again. Idempotent by construction: the
 manifest is written once under the version, which is made of the content; quarantine is named by content too; decisions carry the event's
 time. The upload itself stays where it is: datasets name its object version. What is too large to be read in time is refused unread, and
-not copied.
+not copied; nor is a table with private columns, so that expiring uploads expires all of it.
 """
 
 import hashlib
@@ -79,7 +79,9 @@ def ingest(event: Event[ObjectCreated], data: Data, bucket: DataBucket) -> Decis
         time=event.time,
         findings=report.findings,
     )
-    uri = bucket.quarantine(dataset, file_name, refusal)
+    if not data.privacy.columns:
+        bucket.keep(dataset, file_name, refusal)
+    uri = bucket.quarantine(dataset, refusal)
     return _refused(event, report.findings, (Evidence(uri=uri, sha256=_sha256(refusal.model_dump_json(indent=2))),))
 
 

@@ -1,12 +1,13 @@
 """Does a table keep the project's data contract? All findings at once, from one pass over the rows.
 
-Per column it keeps a count and a first row for each kind of mistake, never the rows themselves, so a table may be of any length.
+Per column it keeps a count and a first row for each kind of mistake, never the rows themselves, so a table may be of any length. Findings
+quote cells, but none where there are private columns: a row that has slipped may hold anything in any column.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from contracts.columns import ColumnKind, parse
+from contracts.columns import ColumnKind, parse, told
 from contracts.config import Data
 from contracts.evaluation import Problem
 from contracts.manifest import ColumnSummary, DataFile, Manifest
@@ -94,6 +95,8 @@ class _Checker:
 
     def __init__(self, data: Data) -> None:
         self._data = data
+        self._quotes = not data.privacy.columns
+        self._vouched_for = {*data.features, *data.ignore, *data.privacy.drop, data.target, data.id, data.time}
         self._header: list[str] | None = None
         self._columns: list[_Column] = []
         self._target: _Column | None = None
@@ -125,13 +128,14 @@ class _Checker:
         self._header = header
         data = self._data
         for name in sorted({name for name in header if header.count(name) > 1 and name}):
-            self.mistakes.add(f"occurs {header.count(name)} times in the header", name)
+            self.mistakes.add(f"occurs {header.count(name)} times in the header", self._shown(name), kind=f"repeated {name}")
         for number, name in enumerate(header, 1):
             if not name.strip():
                 self.mistakes.add(f"column {number} has no name", row=1)
             # What the configuration names, its owner vouches for.
-            elif name not in {*data.features, *data.ignore, data.target, data.id, data.time} and (trick := trick_in(name)):
-                self.mistakes.add(f"the name {trick}. Next: rename the column, or name it in data.ignore", name, row=1)
+            elif name not in self._vouched_for and (trick := trick_in(name)):
+                problem = f"the name {trick}. Next: rename the column, or name it in data.ignore"
+                self.mistakes.add(problem, self._shown(name), row=1, kind=f"trick {name}")
         needed = {data.target: "target", **dict.fromkeys(data.features, "feature")}
         needed |= {name: role for name, role in ((data.id, "id"), (data.time, "time")) if name and name not in needed}
         for name, role in needed.items():
@@ -140,6 +144,10 @@ class _Checker:
             elif role != "id":
                 self._columns.append(_Column(name, role, self._kind(name, role), header.index(name)))
         self._target = next((column for column in self._columns if column.role == "target"), None)
+
+    def _shown(self, name: str) -> str | None:
+        """A name in the header. Of a table without one it is a cell."""
+        return name if self._quotes or name in self._vouched_for else None
 
     def _kind(self, name: str, role: str) -> ColumnKind:
         if role == "target":
@@ -150,7 +158,7 @@ class _Checker:
         try:
             value = parse(column.kind, text)
         except ValueError as error:
-            self.mistakes.add(str(error), column.name, number, kind="value")
+            self.mistakes.add(told(error, quoted=self._quotes), column.name, number, kind="value")
             return
         if value is None:
             column.missing += 1
@@ -190,10 +198,11 @@ class _Checker:
     def _check_classes(self) -> None:
         classes = sorted(self._classes)
         shown = ", ".join(repr(name[:40]) for name in classes[:5]) + (", ..." if len(classes) > 5 else "")
+        shown = shown if self._quotes else f"{len(classes)} values"
         if len(classes) > MOST_CLASSES:
             self.mistakes.add(f"more than {MOST_CLASSES} different values; is it a regression?", self._data.target)
         elif len(classes) < 2:
-            self.mistakes.add(f"only one value, {shown}; a model has nothing to tell apart", self._data.target)
+            self.mistakes.add(f"only one value{f', {shown}' if self._quotes else ''}; a model has nothing to tell apart", self._data.target)
         elif self._data.problem is Problem.BINARY and (len(classes) != 2 or self._data.positive not in classes):
             self.mistakes.add(f"must hold {self._data.positive!r} and one other value, but holds {shown}", self._data.target)
 

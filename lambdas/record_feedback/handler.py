@@ -31,7 +31,7 @@ tracer = Tracer(service=SERVICE)
 metrics = Metrics(namespace=runtime.NAMESPACE, service=SERVICE)
 
 
-@logger.inject_lambda_context(correlation_id_path="requestContext.requestId || id", clear_state=True)
+@logger.inject_lambda_context(correlation_id_path="requestContext.requestId || id", clear_state=True, log_event=False)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics
 def handle(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def take_request(event: dict[str, Any], data: Data, bucket: FeedbackBucket) -> R
     labels = parse(event, data)
     if isinstance(labels, Reply):
         metrics.add_metric("requests_refused", MetricUnit.Count, 1)
-        logger.warning("refused", status=labels.status, error=labels.body[:1000])
+        logger.warning("refused", status=labels.status, error=None if data.privacy.columns else labels.body[:1000])
         return labels
     uri = bucket.record(labels, datetime.fromtimestamp(event["requestContext"]["timeEpoch"] / 1000, UTC))
     _recorded(len(labels), uri)

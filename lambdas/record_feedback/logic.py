@@ -1,8 +1,9 @@
 """Labels as callers send them -> ground truth.
 
 A request holds one label, {"inference_id": "...", "label": ...}, or many, {"labels": [{...}, ...]}; it is used whole or refused whole.
-A CSV file has the columns inference_id and label, others are left out; its good rows are used, and its bad ones are reported. Whether an
-inference id was ever given to a prediction is seen when labels and captures are joined.
+A CSV file has the columns inference_id and label, others are left out; its good rows are used, and its bad ones are reported, without
+their cells where there are private columns. Whether an inference id was ever given to a prediction is seen when labels and captures are
+joined.
 """
 
 import csv
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from contracts.columns import CellError, told
 from contracts.config import Data
 from contracts.ground_truth import GroundTruth, label_text
 from contracts.inference import LONGEST_ID, is_inference_id
@@ -73,20 +75,19 @@ def _checked(items: Sequence[Any], data: Data) -> tuple[GroundTruth, ...] | Repl
 def _label(item: Any, data: Data) -> GroundTruth:
     if not isinstance(item, dict) or set(item) != {ID, LABEL}:
         raise ValueError(f'must be {{"{ID}": "...", "{LABEL}": ...}}')
-    return GroundTruth.of(_inference_id(item[ID]), _target(item[LABEL], data))
+    column = ID
+    try:
+        name = _inference_id(item[ID])
+        column = LABEL
+        return GroundTruth.of(name, label_text(item[LABEL], data))
+    except ValueError as error:
+        raise ValueError(f"{column} {error}") from None
 
 
 def _inference_id(value: Any) -> str:
     if not isinstance(value, str) or not is_inference_id(value.strip()):
-        raise ValueError(f"{ID} {str(value)[:80]!r} is not one that a prediction has: at most {LONGEST_ID} letters, digits or ._:-")
+        raise CellError(str(value), f"is not an id that a prediction has: at most {LONGEST_ID} letters, digits or ._:-")
     return value.strip()
-
-
-def _target(value: Any, data: Data) -> str:
-    try:
-        return label_text(value, data)
-    except ValueError as error:
-        raise ValueError(f"{LABEL} {error}") from None
 
 
 @dataclass
@@ -158,5 +159,6 @@ def _row(number: int, cells: Sequence[str], places: tuple[int, int], width: int,
         column = LABEL
         return GroundTruth.of(name, label_text(text, data))
     except ValueError as error:
-        refused.add(str(error), "value", number, column, (identity, text))
+        quotes = not data.privacy.columns
+        refused.add(told(error, quoted=quotes), "value", number, column, (identity, text) if quotes else ("", ""))
         return None
