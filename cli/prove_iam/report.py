@@ -33,12 +33,7 @@ _FILES = (
     (r".*Invoke|.*Api", "stacks/constructs/http_api.py"),
 )
 """Where the statements of a resource are written, by the beginning of its logical id."""
-_VERBS = {
-    DENIED: "allow it in {file}",
-    "never needed": "take it out of {file}",
-    "wildcard": "name these in {file}",
-    "any resource": "name these in {file}",
-}
+_VERBS = {DENIED: "allow it", "never needed": "take it out", "wildcard": "name these", "any resource": "name these"}
 
 
 @dataclass(frozen=True)
@@ -105,8 +100,8 @@ class Proof:
 
 def next_step(problem: str, owner: str) -> str:
     """What to do about a finding."""
-    found = next((path for pattern, path in _FILES if re.match(pattern, owner)), "")
-    return _VERBS[problem].format(file=found or "the policy of whoever that is")
+    found = next((path for pattern, path in _FILES if re.match(pattern, owner)), None)
+    return f"{_VERBS[problem]} in {found}" if found else f"{_VERBS[problem]} where {owner} is made"
 
 
 def show_proof(output: Output, proof: Proof) -> None:
