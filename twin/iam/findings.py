@@ -54,11 +54,11 @@ def statement_in_words(grant: Grant) -> str:
 
 
 def limits_in_words(grant: Grant) -> str:
-    """For which services, and under which conditions."""
+    """For whom, and under which conditions."""
     principals = grant.document.get("Principal", {})
-    named = as_list(principals.get("Service", [])) if isinstance(principals, Mapping) else []
-    values = [as_list(value) for keys in (grant.document.get("Condition") or {}).values() for value in keys.values()]
-    conditions = [text for value in values for text in value]
+    named = [name for names in principals.values() for name in as_list(names)] if isinstance(principals, Mapping) else as_list(principals)
+    blocks = (grant.document.get("Condition") or {}).values()
+    conditions = [f"{key}={'|'.join(as_list(value))}" for block in blocks for key, value in block.items()]
     return (f" for {_listed(named)}" if named else "") + (f" if {_listed(conditions)}" if conditions else "")
 
 
