@@ -65,7 +65,7 @@ def _bucket(number: int, session: Session) -> None:
 
 def _queue(stack: str, session: Session) -> None:
     for url in _resources(session, stack, "AWS::SQS::Queue"):
-        refused(f"reading {url} without TLS", lambda url=url: without_tls(session, "sqs").receive_message(QueueUrl=url))
+        refused(f"reading {url} without TLS", partial(without_tls(session, "sqs").receive_message, QueueUrl=url))
 
 
 def _topic(session: Session) -> None:

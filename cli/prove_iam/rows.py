@@ -26,7 +26,7 @@ class Row:
 
 
 def make_rows(data: Data, count: int, seed: int, *, learnable: bool = True, moved: float = 0.0) -> list[Row]:
-    """So many rows. Without `learnable` the truth has nothing to do with the features; `moved`: numbers read so much more, truth as before."""
+    """So many rows. Without `learnable` the truth has nothing to do with the features; `moved`: numbers read so much more."""
     chance = random.Random(seed)  # noqa: S311 - made-up rows, not a secret
     rows = []
     for _ in range(count):

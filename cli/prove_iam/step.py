@@ -29,8 +29,13 @@ class Step:
 
 
 def turn(session: Session, step: Step) -> None:
-    """Make ready for a step and run it; the decisions that it causes are written down under its name. Raises what the step raises."""
+    """Make ready for a step and run it. Raises what the step raises."""
     step.ready(session)
+    run(session, step)
+
+
+def run(session: Session, step: Step) -> None:
+    """Run a step that everything is ready for; the decisions that it causes are written down under its name."""
     decisions = session.twin.part("iam").decisions
     with decisions.during(step.name, step.refusals), session.awake(*step.rules):
         step.run(session)

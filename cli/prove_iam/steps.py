@@ -9,13 +9,15 @@ from cli.prove_iam.step import Step
 from cli.prove_iam.traffic_steps import TRAFFIC_STEPS
 from cli.prove_iam.training_steps import TRAINING_STEPS
 
+DEPLOY = "deploy"
+
 
 def _deploy(session: Session) -> None:
     session.deploy()
 
 
 STEPS: tuple[Step, ...] = (
-    Step("deploy", "every stack is deployed", _deploy),
+    Step(DEPLOY, "every stack is deployed", _deploy),
     *DATA_STEPS,
     *TICK_STEPS,
     *FAILURE_STEPS,

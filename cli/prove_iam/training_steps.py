@@ -86,6 +86,12 @@ def _start(session: Session) -> None:
     stop(session, arn)
 
 
+def _with_run(session: Session) -> None:
+    with_dataset(session)
+    if "run" not in session.notes:
+        _start(session)
+
+
 def _stop_training(session: Session) -> None:
     arn = _started_like(session, session.notes["run"])
     job_of(session, arn, "Train")
@@ -116,7 +122,7 @@ def _approve(session: Session) -> None:
 
 TRAINING_STEPS = (
     Step("run stopped in processing", "a run is started, and stopped while a Processing job works", _start, ready=with_dataset),
-    Step("run stopped in training", "a run is stopped while its Training job works", _stop_training, ready=with_dataset),
+    Step("run stopped in training", "a run is stopped while its Training job works", _stop_training, ready=_with_run),
     Step("train", "a run prepares, trains, evaluates, passes its gate and registers a version", _train, ready=with_dataset),
     Step("approve", "a registered version is approved by its evaluation", _approve, ready=with_version, rules=("model-registered",)),
 )

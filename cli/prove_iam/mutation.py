@@ -1,0 +1,167 @@
+"""Each statement withheld, in the first step that needs it: the step must fail, and pass again when the statement is back.
+
+A few processes share the statements, each with a twin and a telling of its own; what is next is taken from one list, the longest first. A
+step that fails is given no time: it has failed when nothing moves any more (session.py). What a failed step leaves behind ends with the
+grant still withheld, so that nothing heals; then all is put back, and made ready for the next. One run at the end of a step's statements
+shows that it passes again.
+"""
+
+import multiprocessing
+import queue
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli.project import load_project
+from cli.prove_iam.report import Broken
+from cli.prove_iam.session import Session
+from cli.prove_iam.step import Step, run
+from cli.prove_iam.steps import DEPLOY, STEPS
+from contracts.errors import StateError, TidewheelError
+
+if TYPE_CHECKING:
+    from twin.iam.usage import Grant, Usage
+
+WORKERS = 2
+AT_ONCE = 8
+"""Statements of a step that a process takes at a time: so that the last one to be busy is not busy for long."""
+LONGEST = 240
+"""Characters of what broke."""
+LEFT_OUT = frozenset({DEPLOY})
+"""A deployed stack is not deployed once more; what only that needs is not withheld."""
+
+FAILURES = (TidewheelError, ClientError, BotoCoreError)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Statements, by their ids, that are withheld in a step."""
+
+    step: str
+    grants: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the app is found that a process deploys: everything that Session needs, as text."""
+
+    folder: Path
+    config: Path
+    environment: str
+    assembly: Path
+
+
+def tasks_of(usages: "Iterable[Usage]", seconds: Mapping[str, float]) -> list[Task]:
+    """What is to be withheld where, the longest first; `seconds` is how long each step took."""
+    by_step: dict[str, list[str]] = {}
+    for used in usages:
+        steps = [name for name in used.steps if name and name not in LEFT_OUT]
+        if steps:
+            by_step.setdefault(steps[0], []).append(used.grant.id)
+    tasks = [Task(step, tuple(ids[start : start + AT_ONCE])) for step, ids in by_step.items() for start in range(0, len(ids), AT_ONCE)]
+    return sorted(tasks, key=lambda task: seconds.get(task.step, 0.0) * (len(task.grants) + 1), reverse=True)
+
+
+def mutate(place: Place, tasks: Sequence[Task], show: Callable[[str], None], workers: int = WORKERS) -> dict[str, Broken]:
+    """What became of each statement's step without it, by the statement's id. Raises StateError when a process could not go on."""
+    context = multiprocessing.get_context("spawn")
+    waiting, found = context.Queue(), context.Queue()
+    for task in tasks:
+        waiting.put(task)
+    processes = [context.Process(target=_work, args=(place, number, waiting, found), daemon=True) for number in range(workers)]
+    for process in processes:
+        process.start()
+    try:
+        return _collected(processes, found, sum(len(task.grants) for task in tasks), show)
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _collected(processes: Sequence[Any], found: Any, count: int, show: Callable[[str], None]) -> dict[str, Broken]:
+    broken: dict[str, Broken] = {}
+    while len(broken) < count:
+        try:
+            grant, answer = found.get(timeout=1.0)
+        except queue.Empty:
+            if not any(process.is_alive() for process in processes):
+                raise StateError(f"only {len(broken)} of {count} statements could be withheld: the processes ended before") from None
+            continue
+        if isinstance(answer, Broken):
+            broken[grant] = answer
+            show(f"{len(broken)} of {count}: {answer.step}")
+        else:
+            raise StateError(str(answer))
+    return broken
+
+
+def _work(place: Place, number: int, waiting: Any, found: Any) -> None:
+    """One process: its own telling, and tasks until there are none."""
+    project = load_project(place.config, place.environment)
+    try:
+        with Session(place.folder / f"worker-{number}", project, place.assembly) as session:
+            session.deploy()
+            while True:
+                try:
+                    task = waiting.get(timeout=1.0)
+                except queue.Empty:
+                    return
+                for grant, broken in withhold(session, task):
+                    found.put((grant, broken))
+    except Exception as error:  # noqa: BLE001 - reported to the process that waits for it
+        found.put(("", f"a process that withholds statements could not go on: {error!r}"))
+
+
+def withhold(session: Session, task: Task) -> list[tuple[str, Broken]]:
+    """Withhold each of a task's statements. Raises what the step raises when it does not pass with all of them."""
+    from twin.iam.grants import grants_of  # noqa: PLC0415 - the twin is loaded only where it is used
+
+    step = next(each for each in STEPS if each.name == task.step)
+    cloud, answers = session.twin.cloud, []
+    for name in task.grants:
+        _ready(session, step)
+        # Read anew: the Endpoint stack's resources come and go.
+        stacks = session.twin.part("cloudformation").stacks()
+        grant = next((each for each in grants_of(stacks, cloud.account, cloud.region) if each.id == name), None)
+        how = _without(session, step, grant) if grant else "the statement is not deployed"
+        answers.append((name, Broken(step.name, how)))
+    _ready(session, step)
+    run(session, step)
+    return answers
+
+
+def _without(session: Session, step: Step, grant: "Grant") -> str:
+    """How the step fails without a statement; empty when it passes."""
+    from twin.iam.usage import withheld  # noqa: PLC0415 - the twin is loaded only where it is used
+
+    with withheld(session.twin.cloud, grant):
+        try:
+            run(session, step)
+        except FAILURES as error:
+            return in_words(session, step, error)
+        finally:
+            session.settle()
+    return ""
+
+
+def _ready(session: Session, step: Step) -> None:
+    """Make ready; a second time, when what was left behind stood in the way."""
+    try:
+        step.ready(session)
+    except FAILURES:
+        session.settle()
+        step.ready(session)
+
+
+def in_words(session: Session, step: Step, error: Exception) -> str:
+    """What broke, shortened: the last refusal that nobody wanted, and what the step said."""
+    decisions = session.twin.part("iam").decisions.latest()
+    refused = (each for each in decisions if each.step == step.name and not each.allowed and not each.expected)
+    said = " ".join(str(error).split())
+    last = max(refused, key=lambda each: each.time, default=None)
+    text = f"{last.action} refused; {said}" if last is not None else said
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]} ..."
