@@ -5,8 +5,10 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from contracts.config import MonitoringBackend
+from contracts.instances import has_local_storage
 from stacks.constructs.job_roles import SAGEMAKER
-from stacks.constructs.policy import allow, pass_role, service_role
+from stacks.constructs.policy import allow, grant, pass_role, service_role
+from stacks.constructs.scaling import scales
 from stacks.names import VARIANT, Arns
 from stacks.project import Project
 
@@ -15,14 +17,19 @@ _SCALING_ROLE = f"aws-service-role/{_SCALING_SERVICE}/AWSServiceRoleForApplicati
 
 
 def deployment_role(scope: Construct, project: Project, *, model_role: iam.IRole, monitor_role: iam.IRole, key_arn: str) -> iam.Role:
-    """reconcile_endpoint passes it to CloudFormation, so that the function itself may not touch the endpoint."""
+    """reconcile_endpoint passes it to CloudFormation, so that the function itself may not touch the endpoint.
+
+    What CloudFormation calls for a resource is in the handlers of its type's public schema (DescribeType), as far as it has one.
+    """
     arns = Arns(cdk.Stack.of(scope), project)
     statements = [
         *_endpoint(arns, model_role),
-        *_encryption(key_arn),
-        *_alarms(arns, project),
-        *_scaling(cdk.Stack.of(scope), arns),
+        # Whoever creates an endpoint grants its volumes the key.
+        # https://docs.aws.amazon.com/sagemaker/latest/dg/api-permissions-reference.html
+        *([] if has_local_storage(project.config.serving.instance_type) else [grant(key_arn)]),
     ]
+    if scales(project.config.serving):
+        statements += [*_alarms(arns, project), *_scaling(cdk.Stack.of(scope), arns)]
     if project.config.monitoring.backend is MonitoringBackend.MODEL_MONITOR:
         statements += _model_monitor(arns, monitor_role)
     return service_role(scope, "DeploymentRole", "cloudformation.amazonaws.com", f"Updates {project.prefix}-endpoint", statements)
@@ -36,7 +43,9 @@ def _endpoint(arns: Arns, model_role: iam.IRole) -> list[iam.PolicyStatement]:
         # Creating and updating an endpoint is authorised on its configuration too.
         allow(["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"], [arns.endpoint, configs]),
         allow(["sagemaker:DescribeEndpoint", "sagemaker:DeleteEndpoint"], [arns.endpoint]),
-        allow(["sagemaker:AddTags", "sagemaker:ListTags"], [models, configs, arns.endpoint]),
+        # CloudFormation tags what it makes with its stack's name, and reads the tags of what it describes.
+        allow(["sagemaker:AddTags"], [models, configs]),
+        allow(["sagemaker:ListTags"], [models, arns.endpoint]),
         allow(["sagemaker:DescribeModelPackage"], [arns.packages]),
         pass_role(model_role.role_arn, SAGEMAKER),
     ]
@@ -49,27 +58,22 @@ def _model_monitor(arns: Arns, monitor_role: iam.IRole) -> list[iam.PolicyStatem
         allow([f"sagemaker:{verb}DataQualityJobDefinition" for verb in ("Create", "Describe", "Delete")], [data]),
         allow([f"sagemaker:{verb}ModelQualityJobDefinition" for verb in ("Create", "Describe", "Delete")], [model]),
         allow([f"sagemaker:{verb}MonitoringSchedule" for verb in ("Create", "Describe", "Update", "Delete")], schedules),
-        allow(["sagemaker:AddTags", "sagemaker:ListTags"], [data, model, *schedules]),
+        allow(["sagemaker:AddTags", "sagemaker:ListTags"], [data, model]),
         pass_role(monitor_role.role_arn, SAGEMAKER),
     ]
 
 
-def _encryption(key_arn: str) -> list[iam.PolicyStatement]:
-    """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html: the caller's right to the key is checked."""
-    return [
-        allow(["kms:DescribeKey"], [key_arn]),
-        allow(["kms:CreateGrant"], [key_arn], {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
-    ]
-
-
 def _alarms(arns: Arns, project: Project) -> list[iam.PolicyStatement]:
-    """A target tracking policy's alarms, made in the name of whoever puts the policy. The rollback alarms stay as they were deployed."""
+    """A target tracking policy's alarms: whoever puts or deletes the policy must be allowed to put and delete them.
+
+    https://docs.aws.amazon.com/autoscaling/application/userguide/security_iam_permission_validation.html
+    """
     own = arns.alarm(f"TargetTracking-endpoint/{project.prefix}/variant/{VARIANT}-*")
     return [allow(["cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms"], [own])]
 
 
 def _scaling(stack: cdk.Stack, arns: Arns) -> list[iam.PolicyStatement]:
-    """https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-prerequisites.html."""
+    """https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-prerequisites.html, and what CloudFormation's handler reads."""
     targets = stack.format_arn(service="application-autoscaling", resource="scalable-target", resource_name="*")
     role = stack.format_arn(service="iam", region="", resource="role", resource_name=_SCALING_ROLE)
     return [
@@ -83,8 +87,8 @@ def _scaling(stack: cdk.Stack, arns: Arns) -> list[iam.PolicyStatement]:
             [targets],
             {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}},
         ),
-        allow(["application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies"], ["*"]),
-        allow(["application-autoscaling:ListTagsForResource", "application-autoscaling:TagResource"], [targets]),
+        allow([f"application-autoscaling:Describe{what}" for what in ("ScalableTargets", "ScalingPolicies", "ScheduledActions")], ["*"]),
+        allow(["application-autoscaling:ListTagsForResource"], [targets]),
         allow(["sagemaker:UpdateEndpointWeightsAndCapacities"], [arns.endpoint]),
         allow(["iam:CreateServiceLinkedRole"], [role], {"StringEquals": {"iam:AWSServiceName": _SCALING_SERVICE}}),
     ]

@@ -55,7 +55,6 @@ class FunctionPolicies:
             allow(["sagemaker:ListPipelineExecutions"], [self._arns.pipeline]),
             allow(["sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob"], [jobs]),
             pass_role(collect_role_arn, "sagemaker.amazonaws.com"),
-            *self._volumes(),
             allow(["s3:GetObject"], [f"{self._data.data_bucket_arn}/{COLLECTED}*"]),
         ]
 
@@ -66,7 +65,6 @@ class FunctionPolicies:
             allow(["sagemaker:DescribeModelPackage"], [self._arns.packages]),
             allow(["sagemaker:CreateProcessingJob"], [self._arns.sagemaker("processing-job", monitor_jobs(self._project))]),
             pass_role(monitor_role_arn, "sagemaker.amazonaws.com"),
-            *self._volumes(),
         ]
 
     def approve_model(self) -> list[iam.PolicyStatement]:
@@ -120,11 +118,6 @@ class FunctionPolicies:
             allow(["sagemaker:DescribeEndpoint"], [self._arns.endpoint]),
             allow(["sagemaker:DescribeModel", "sagemaker:DescribeEndpointConfig"], self._arns.endpoint_resources),
         ]
-
-    def _volumes(self) -> list[iam.PolicyStatement]:
-        """A job's volume under the project's key, which SageMaker uses through a grant of whoever starts the job."""
-        key = self._data.key.key_arn
-        return [allow(["kms:DescribeKey"], [key]), allow(["kms:CreateGrant"], [key], {"Bool": {"kms:GrantIsForAWSResource": "true"}})]
 
     def _key(self) -> iam.PolicyStatement:
         return allow(["kms:Decrypt", "kms:GenerateDataKey"], [self._data.key.key_arn])

@@ -1,7 +1,8 @@
 """The roles of a model's life: the pipeline that starts jobs, the jobs themselves, the model that is served, the job that watches it,
 and the job that collects what it is trained on next.
 
-Sources: https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html (per API), build-and-manage-access.html (pipelines).
+Sources: https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html (per API), build-and-manage-access.html (pipelines). Whoever
+starts a job needs no right to its volume's key, because the job's role has it (api-permissions-reference.html).
 """
 
 import aws_cdk as cdk
@@ -9,9 +10,22 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from contracts.config import MonitoringBackend
-from contracts.layout import CAPTURE, COLLECTED, DATASETS, EVALUATION_CHANNEL, GROUND_TRUTH, MONITORING, RUNS, UPLOADS
+from contracts.instances import has_local_storage
+from contracts.layout import (
+    CAPTURE,
+    COLLECTED,
+    DATASETS,
+    EVALUATION_CHANNEL,
+    GROUND_TRUTH,
+    MODEL_ARCHIVE,
+    MONITORING,
+    OUTCOME,
+    RUNS,
+    UPLOADS,
+)
 from contracts.monitoring import NAMESPACE
-from stacks.constructs.policy import allow, pass_role, service_role
+from stacks.constructs.hash_key import read_hash_key
+from stacks.constructs.policy import allow, grant, pass_role, service_role
 from stacks.data import DataStack
 from stacks.names import JOB_LOGS, SERVING_LOGS, Arns, rollback_alarm_names
 from stacks.project import Project
@@ -37,7 +51,8 @@ class ModelRoles(Construct):
         self.collect = service_role(self, "Collect", SAGEMAKER, "Collects labelled traffic", self._collect_statements())
 
     def _pipeline_statements(self) -> list[iam.PolicyStatement]:
-        # Pipelines names its jobs pipelines-<execution>-<step>-<suffix>, and tags them with the execution.
+        # Pipelines names its jobs pipelines-<execution>-<step>-<suffix>. AWS does not say that it tags them; custom tags of a step need
+        # AddTags, and a role that lacked it would fail in its first run.
         jobs = [self._arns.sagemaker(kind, "pipelines-*") for kind in ("processing-job", "training-job")]
         processing, training = jobs
         artifacts = self._data.artifacts_bucket_arn
@@ -45,34 +60,31 @@ class ModelRoles(Construct):
             allow(["sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob", "sagemaker:StopProcessingJob"], [processing]),
             allow(["sagemaker:CreateTrainingJob", "sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob"], [training]),
             allow(["sagemaker:AddTags"], jobs),
-            allow(["sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage"], [self._arns.packages]),
-            allow(["sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackageGroup"], [self._arns.group]),
+            allow(["sagemaker:CreateModelPackage"], [self._arns.packages, self._arns.group]),
             pass_role(self.job.role_arn, SAGEMAKER),
-            # evaluation.json is read as a property file, and the artifact is checked when it is registered.
-            allow(["s3:GetObject"], [f"{artifacts}/{RUNS}*"]),
-            allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": f"{RUNS}*"}}),
-            *self._image(),
-            *self._volumes(),
+            # The property file that the gate reads.
+            allow(["s3:GetObject"], [f"{artifacts}/{RUNS}*/{EVALUATION_CHANNEL}/{OUTCOME}"]),
+            allow(["kms:Decrypt"], [self._data.key.key_arn]),
         ]
 
     def _job_statements(self) -> list[iam.PolicyStatement]:
-        data, artifacts = self._data.data_bucket_arn, self._data.artifacts_bucket_arn
+        data, artifacts, config = self._data.data_bucket_arn, self._data.artifacts_bucket_arn, self._project.config
         return [
             allow(["s3:GetObject", "s3:GetObjectVersion"], [f"{data}/{prefix}*" for prefix in (DATASETS, UPLOADS, COLLECTED)]),
             allow(["s3:ListBucket"], [data], {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in (DATASETS, UPLOADS, COLLECTED)]}}),
-            allow(["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"], [f"{artifacts}/{RUNS}*"]),
+            allow(["s3:GetObject", "s3:PutObject"], [f"{artifacts}/{RUNS}*"]),
             allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": f"{RUNS}*"}}),
+            *read_hash_key(cdk.Stack.of(self), self._project),
             *self._image(),
-            *self._volumes(),
+            *self._encryption(config.training.instance_type, outputs=True),
             *self._logs(*JOB_LOGS),
-            *self._metrics("/aws/sagemaker/*"),
+            *self._metrics(*JOB_LOGS),
         ]
 
     def _model_statements(self) -> list[iam.PolicyStatement]:
         artifacts = self._data.artifacts_bucket_arn
         return [
-            allow(["s3:GetObject"], [f"{artifacts}/{RUNS}*"]),
-            allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": f"{RUNS}*"}}),
+            allow(["s3:GetObject"], [f"{artifacts}/{RUNS}*/{EVALUATION_CHANNEL}/{MODEL_ARCHIVE}"]),
             # Data capture writes in the name of the model's role.
             allow(["s3:PutObject"], [f"{artifacts}/{CAPTURE}*"]),
             allow(["kms:Decrypt", "kms:GenerateDataKey"], [self._data.key.key_arn]),
@@ -91,11 +103,11 @@ class ModelRoles(Construct):
             allow(["s3:GetObject"], [f"{artifacts}/{captured}", f"{artifacts}/{baselines}/*", f"{data}/{GROUND_TRUTH}*"]),
             allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": [captured, f"{baselines}*"]}}),
             allow(["s3:ListBucket"], [data], {"StringLike": {"s3:prefix": f"{GROUND_TRUTH}*"}}),
-            allow(["s3:PutObject", "s3:AbortMultipartUpload"], [f"{artifacts}/{MONITORING}*"]),
+            allow(["s3:PutObject"], [f"{artifacts}/{MONITORING}*"]),
             *self._image(),
-            *self._volumes(),
+            *self._encryption(self._project.config.monitoring.instance_type, outputs=True),
             *self._logs(JOB_LOGS[0]),
-            *self._metrics("/aws/sagemaker/*", NAMESPACE),
+            *self._metrics(JOB_LOGS[0], NAMESPACE),
             *self._model_monitor(),
         ]
 
@@ -121,8 +133,9 @@ class ModelRoles(Construct):
             allow(["s3:ListBucket"], [data], {"StringLike": {"s3:prefix": read}}),
             allow(["s3:PutObject"], [f"{data}/{prefix}*" for prefix in (DATASETS, COLLECTED)]),
             *self._image(),
-            *self._volumes(),
+            *self._encryption(self._project.config.monitoring.instance_type, outputs=False),
             *self._logs(JOB_LOGS[0]),
+            *self._metrics(JOB_LOGS[0]),
         ]
 
     def _image(self) -> list[iam.PolicyStatement]:
@@ -131,19 +144,21 @@ class ModelRoles(Construct):
             allow(["ecr:GetAuthorizationToken"], ["*"]),
         ]
 
-    def _volumes(self) -> list[iam.PolicyStatement]:
-        """Objects and job volumes under the project's key. SageMaker uses the key on volumes through grants."""
+    def _encryption(self, instance_type: str, *, outputs: bool) -> list[iam.PolicyStatement]:
+        """Objects and job volumes under the project's key, and outputs that SageMaker is told to encrypt with it.
+
+        SageMaker uses the key on volumes through grants; local storage has none.
+        """
         key = self._data.key.key_arn
-        return [
-            allow(["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"], [key]),
-            allow(["kms:CreateGrant"], [key], {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
-        ]
+        objects = allow(["kms:Decrypt", *(["kms:Encrypt"] if outputs else []), "kms:GenerateDataKey"], [key])
+        return [objects] if has_local_storage(instance_type) else [objects, grant(key)]
 
     def _logs(self, *groups: str) -> list[iam.PolicyStatement]:
+        # In policies a group's ARN ends with :*, and a stream's is below it.
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html#CWL_ARN_Format
         arns = [self._arns.log_group(group) for group in groups]
         return [
-            # CloudWatch Logs checks these two on the group's ARN with and without an end, depending on the call.
-            allow(["logs:CreateLogGroup", "logs:DescribeLogStreams"], [*arns, *(f"{arn}:*" for arn in arns)]),
+            allow(["logs:CreateLogGroup", "logs:DescribeLogStreams"], [f"{arn}:*" for arn in arns]),
             allow(["logs:CreateLogStream", "logs:PutLogEvents"], [f"{arn}:log-stream:*" for arn in arns]),
         ]
 

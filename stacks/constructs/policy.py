@@ -22,6 +22,11 @@ def pass_role(role_arn: str, service: str) -> iam.PolicyStatement:
     return allow(["iam:PassRole"], [role_arn], {"StringEquals": {"iam:PassedToService": service}})
 
 
+def grant(key_arn: str) -> iam.PolicyStatement:
+    """May let AWS services use the key, each for a resource of its own."""
+    return allow(["kms:CreateGrant"], [key_arn], {"Bool": {"kms:GrantIsForAWSResource": "true"}})
+
+
 def service_role(scope: Construct, id: str, service: str, description: str, statements: Sequence[iam.PolicyStatement]) -> iam.Role:  # noqa: A002 - CDK's name
     """A role that one AWS service may take, with exactly these statements. They are part of the role, so nothing runs before its policy.
 

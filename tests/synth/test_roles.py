@@ -14,9 +14,9 @@ OWN_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 FUNCTION = OWN_LOGS | {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 FAILURES = {"sqs:SendMessage", "kms:Decrypt", "kms:GenerateDataKey"}
 IMAGE = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetAuthorizationToken"}
-VOLUMES = {"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"}
-CONTAINER_WITHOUT_METRICS = IMAGE | OWN_LOGS | {"logs:CreateLogGroup", "logs:DescribeLogStreams"}
-CONTAINER = CONTAINER_WITHOUT_METRICS | {"cloudwatch:PutMetricData"}
+VOLUMES = {"kms:CreateGrant", "kms:Decrypt", "kms:GenerateDataKey"}
+OUTPUTS = {"kms:Encrypt"}
+CONTAINER = IMAGE | OWN_LOGS | {"logs:CreateLogGroup", "logs:DescribeLogStreams", "cloudwatch:PutMetricData"}
 SERVED = ("Model", "EndpointConfig", "Endpoint")
 LIVE = {f"sagemaker:Describe{kind}" for kind in SERVED}
 KEEPS_A_RECORD = {f"dynamodb:{verb}" for verb in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query")}
@@ -33,12 +33,11 @@ EXACTLY = {
     | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket"}
     | {"sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages", "sagemaker:StartPipelineExecution"}
     | {"sagemaker:DescribePipelineExecution", "sagemaker:ListPipelineExecutionSteps", "sagemaker:ListPipelineExecutions"}
-    | {"cloudwatch:DescribeAlarms", "sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob", "iam:PassRole"}
-    | {"kms:DescribeKey", "kms:CreateGrant"},
+    | {"cloudwatch:DescribeAlarms", "sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob", "iam:PassRole"},
     ("control", "StartMonitoringRole"): FUNCTION
     | FAILURES
     | LIVE
-    | {"sagemaker:DescribeModelPackage", "sagemaker:CreateProcessingJob", "iam:PassRole", "kms:DescribeKey", "kms:CreateGrant"},
+    | {"sagemaker:DescribeModelPackage", "sagemaker:CreateProcessingJob", "iam:PassRole"},
     ("control", "ApproveModelRole"): FUNCTION
     | FAILURES
     | {"s3:GetObject", "s3:ListBucket", "dynamodb:PutItem"}
@@ -59,23 +58,20 @@ EXACTLY = {
     | {"sagemaker:UpdateEndpoint", "sagemaker:UpdateEndpointWeightsAndCapacities", "sagemaker:AddTags", "sagemaker:ListTags"}
     | {f"application-autoscaling:{verb}" for verb in ("PutScalingPolicy", "DeleteScalingPolicy", "DescribeScalingPolicies")}
     | {f"application-autoscaling:{verb}ScalableTarget" for verb in ("Register", "Deregister")}
-    | {f"application-autoscaling:{verb}" for verb in ("DescribeScalableTargets", "ListTagsForResource", "TagResource")}
+    | {f"application-autoscaling:{verb}" for verb in ("DescribeScalableTargets", "DescribeScheduledActions", "ListTagsForResource")}
     | {f"cloudwatch:{verb}" for verb in ("PutMetricAlarm", "DescribeAlarms", "DeleteAlarms")}
-    | {"kms:DescribeKey", "kms:CreateGrant", "iam:PassRole", "iam:CreateServiceLinkedRole"},
+    | {"kms:CreateGrant", "iam:PassRole", "iam:CreateServiceLinkedRole"},
     ("serving", "PredictRole"): FUNCTION | {"sagemaker:InvokeEndpoint"},
     ("serving", "RecordFeedbackRole"): FUNCTION | FAILURES | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket"},
-    ("training", "RolesPipeline"): IMAGE
-    | VOLUMES
-    | {f"sagemaker:{verb}{kind}Job" for verb in ("Create", "Describe", "Stop") for kind in ("Processing", "Training")}
-    | {"sagemaker:AddTags", "sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage", "sagemaker:DescribeModelPackageGroup"}
-    | {"iam:PassRole", "s3:GetObject", "s3:ListBucket"},
-    ("training", "RolesJob"): CONTAINER
-    | VOLUMES
-    | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucket"},
-    ("training", "RolesMonitor"): CONTAINER | VOLUMES | {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucket"},
-    ("training", "RolesCollect"): CONTAINER_WITHOUT_METRICS | VOLUMES | {"s3:GetObject", "s3:PutObject", "s3:ListBucket"},
+    ("training", "RolesPipeline"): {
+        f"sagemaker:{verb}{kind}Job" for verb in ("Create", "Describe", "Stop") for kind in ("Processing", "Training")
+    }
+    | {"sagemaker:AddTags", "sagemaker:CreateModelPackage", "iam:PassRole", "s3:GetObject", "kms:Decrypt"},
+    ("training", "RolesJob"): CONTAINER | VOLUMES | OUTPUTS | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket"},
+    ("training", "RolesMonitor"): CONTAINER | VOLUMES | OUTPUTS | {"s3:GetObject", "s3:PutObject", "s3:ListBucket"},
+    ("training", "RolesCollect"): CONTAINER | VOLUMES | {"s3:GetObject", "s3:PutObject", "s3:ListBucket"},
     ("training", "RolesModel"): CONTAINER
-    | {"s3:GetObject", "s3:PutObject", "s3:ListBucket", "kms:Decrypt", "kms:GenerateDataKey", "cloudwatch:DescribeAlarms"},
+    | {"s3:GetObject", "s3:PutObject", "kms:Decrypt", "kms:GenerateDataKey", "cloudwatch:DescribeAlarms"},
 }
 
 # Actions for which AWS knows no resources, and the condition that holds them where there is one.
@@ -86,6 +82,7 @@ UNBOUNDED = {
     "cloudwatch:PutMetricData",
     "application-autoscaling:DescribeScalableTargets",
     "application-autoscaling:DescribeScalingPolicies",
+    "application-autoscaling:DescribeScheduledActions",
 }
 
 

@@ -4,12 +4,13 @@
     pool.py             the workers of one function; worker_process.py: the parent's side of one; worker.py: the worker itself
     runtime.py          the packages a worker sees: boto3, and the Powertools layer
     permission.py       the function's resource policy
-    logs.py             output and embedded metrics
+    logs.py             output and embedded metrics; tracing.py: X-Ray
     patches.py          moto's records made complete, and its execution replaced
 
 Modelled: the Python version and the packages' versions are the laptop's; memory size is not enforced; event source mappings are refused.
 """
 
+from twin import logwriter
 from twin import patches as moto_patches
 from twin.cloud import Cloud
 from twin.functions.patches import patches
@@ -21,7 +22,7 @@ __all__ = ["Functions", "install"]
 def install(cloud: Cloud) -> Functions:
     """Open the `invoke` and `invoke_async` doors."""
     functions = Functions(cloud)
-    moto_patches.apply(*patches(functions))
+    moto_patches.apply(*patches(functions), logwriter.patch(cloud))
     cloud.invoke = functions.invoke
     cloud.invoke_async = functions.invoke_async
     return functions

@@ -1,19 +1,24 @@
-"""A function's output: to CloudWatch Logs, to a file in the state folder, and its embedded metrics to CloudWatch.
+"""A function's output: to a file in the state folder, to CloudWatch Logs under the function's role, and its embedded metrics to CloudWatch.
+
+A function whose role may not write its log runs all the same, without a log and without the metrics in it
+(https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html). It makes the group only where there is none.
 
 Embedded metric format: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
 import json
+import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-from moto.logs import logs_backends
 
 from twin.cloud import Cloud
+from twin.iam.errors import AccessDenied
+from twin.logwriter import LogWriter
+
+log = logging.getLogger("twin.functions")
 
 
 @dataclass(frozen=True)
@@ -29,36 +34,32 @@ class Measurement:
 
 
 class LogStream:
-    """One execution environment's log stream: CloudWatch Logs and `folder/<function>.log`."""
+    """One execution environment's log stream: `folder/<function>.log`, and CloudWatch Logs as far as the function's role may write."""
 
-    def __init__(self, cloud: Cloud, group: str, stream: str, file: Path) -> None:
-        self.group = group
-        self.stream = stream
+    def __init__(self, cloud: Cloud, writer: LogWriter, file: Path) -> None:
         self._cloud = cloud
+        self._writer = writer
         self._file = file
         self._lock = threading.Lock()
         self._file.parent.mkdir(parents=True, exist_ok=True)
 
     def write(self, lines: list[str]) -> None:
-        """Append lines, at the twin's time; embedded metrics among them are measured."""
+        """Append lines, at the twin's time; embedded metrics among them are measured when CloudWatch Logs gets them."""
         if not lines:
             return
         now = self._cloud.clock.now()
         with self._lock:
             with self._file.open("a") as file:
                 file.writelines(f"{now.isoformat(timespec='milliseconds')} {line}\n" for line in lines)
-            self._put([{"timestamp": int(now.timestamp() * 1000), "message": line} for line in lines])
+            try:
+                self._writer.write(lines)
+            except AccessDenied as error:
+                log.warning("a function's log is lost: %s", error)
+                return
         for line in lines:
             for found in embedded_metrics(line):
                 moment = twin_time(found.time, datetime.now(UTC))
                 self._cloud.measure(found.namespace, found.name, found.dimensions, found.value, unit=found.unit, time=moment)
-
-    def _put(self, events: list[dict[str, Any]]) -> None:
-        # The log events go past moto's 14-day check of real time, because the twin's clock may be far ahead of it.
-        backend = logs_backends[self._cloud.account][self._cloud.region]
-        backend.ensure_log_group(self.group)
-        backend.ensure_log_stream(self.group, self.stream)
-        backend.groups[self.group].streams[self.stream].put_log_events(events)
 
 
 def twin_time(stamp: datetime | None, laptop: datetime) -> datetime | None:

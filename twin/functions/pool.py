@@ -18,6 +18,7 @@ from twin.cloud import Cloud
 from twin.functions import runtime
 from twin.functions.logs import LogStream
 from twin.functions.worker_process import Reply, Worker
+from twin.logwriter import LogWriter
 
 LIMIT = 4
 
@@ -97,10 +98,11 @@ class Pool:
         function, cloud = self._function, self._cloud
         now = cloud.clock.now()
         stream = f"{now:%Y/%m/%d}/[$LATEST]{hashlib.md5(f'{self._code.name}{number}{now}'.encode(), usedforsecurity=False).hexdigest()}"
-        log = LogStream(cloud, log_group(function), stream, self._folder / f"{function.function_name}.log")
         temporary = self._folder / "tmp" / f"{function.function_name}-{number}"
         temporary.mkdir(parents=True, exist_ok=True)
         credentials = cloud.assume(function.role, "lambda.amazonaws.com", function.function_name)
+        writer = LogWriter(cloud, credentials, log_group(function), stream, looks=False)
+        log = LogStream(cloud, writer, self._folder / f"{function.function_name}.log")
         environment = {
             **function.environment_vars,
             **standard_environment(function, self._code, temporary, stream),

@@ -21,6 +21,7 @@ from twin.cloud import Cloud
 from twin.functions import permission
 from twin.functions.limits import answer_within_limit
 from twin.functions.pool import Pool, ThrottledError, fingerprint
+from twin.functions.tracing import Tracer
 from twin.functions.worker_process import Reply
 from twin.iam.errors import AccessDenied
 
@@ -47,6 +48,7 @@ class Functions:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._folder = cloud.folder / "functions"
+        self._tracer = Tracer(cloud)
         self._pools: dict[str, tuple[str, Pool]] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -87,6 +89,7 @@ class Functions:
             self._count(-1)
         reply = answer_within_limit(reply)
         elapsed = (time.monotonic() - started) * 1000
+        self._tracer.trace(function, request_id, elapsed / 1000, failed=reply.error is not None)
         for name, value, unit in (
             ("Invocations", 1.0, "Count"),
             ("Errors", float(reply.error is not None), "Count"),

@@ -15,6 +15,7 @@ from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
+from twin.iam import scaling
 from twin.iam.actions import Need, Place, needs_of
 from twin.iam.calls import Call, UnmappedCallError
 from twin.iam.identity import PARTITION
@@ -122,10 +123,21 @@ def _lambda(call: Call, place: Place) -> list[Need]:
     action = {"Invoke": "InvokeFunction", "InvokeAsync": "InvokeFunction"}.get(call.operation)
     name = call.parameters.get("FunctionName")
     if action is None or not name:
-        return needs_of(call, place, action)
+        return needs_of(call, place, action) + _code(call)
     full = name if name.startswith("arn:") else f"arn:aws:lambda:{place.region}:{place.account}:function:{name.rpartition(':function:')[2]}"
     qualifier = call.parameters.get("Qualifier")
     return [Need("lambda:InvokeFunction", f"{full}:{qualifier}" if qualifier else full)]
+
+
+def _code(call: Call) -> list[Need]:
+    """A function's code and layers are read for whoever names them: the handler's permissions in AWS::Lambda::Function's schema."""
+    code = call.parameters.get("Code") or call.parameters
+    if call.operation not in {"CreateFunction", "UpdateFunctionCode", "UpdateFunctionConfiguration"}:
+        return []
+    found = [Need("lambda:GetLayerVersion", layer) for layer in call.parameters.get("Layers") or []]
+    if code.get("S3Bucket"):
+        found.append(Need("s3:GetObject", f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}"))
+    return found
 
 
 def _dynamodb(call: Call, place: Place) -> list[Need]:
@@ -229,8 +241,18 @@ def _secrets(call: Call, place: Place) -> list[Need]:
     return [Need(f"secretsmanager:{call.operation}", arn), *tagging]
 
 
+_DELIVERY = (
+    *("CreateLogDelivery", "GetLogDelivery", "UpdateLogDelivery", "DeleteLogDelivery", "ListLogDeliveries"),
+    *("PutResourcePolicy", "DescribeResourcePolicies", "DescribeLogGroups"),
+)
+
+
 def _api_gateway(call: Call, place: Place) -> list[Need]:
-    return [Need(f"apigateway:{call.method}", f"arn:aws:apigateway:{place.region}::{call.path.removeprefix('/v2')}")]
+    """The access log of a stage is a log delivery: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging.html."""
+    found = [Need(f"apigateway:{call.method}", f"arn:aws:apigateway:{place.region}::{call.path.removeprefix('/v2')}")]
+    if call.operation in {"CreateStage", "UpdateStage"} and call.parameters.get("AccessLogSettings"):
+        found += [Need(f"logs:{action}", "*") for action in _DELIVERY]
+    return found
 
 
 def _sagemaker(call: Call, place: Place) -> list[Need]:
@@ -243,6 +265,12 @@ def _sagemaker(call: Call, place: Place) -> list[Need]:
             Need("sagemaker:CreateModelPackage", f"{base}:model-package-group/{name}"),
         ]
         return found + ([Need("sagemaker:AddTags", found[0].resource)] if call.parameters.get("Tags") else [])
+    if call.operation == "CreateModel":
+        # Who makes a model of a package must be allowed to read it:
+        # https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry-deploy-xaccount.html. Modelled: within the account too.
+        containers = [call.parameters.get("PrimaryContainer") or {}, *(call.parameters.get("Containers") or [])]
+        packages = [each["ModelPackageName"] for each in containers if each.get("ModelPackageName")]
+        return needs_of(call, place) + [Need("sagemaker:DescribeModelPackage", package) for package in packages]
     if call.operation == "ListModelPackages" and group:
         # A group's packages: https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry-deploy-xaccount.html
         name = str(group).rpartition("/")[2]
@@ -270,7 +298,10 @@ def _scheduler(call: Call, place: Place) -> list[Need]:
 
 
 def _iam(call: Call, place: Place) -> list[Need]:
-    """A role's ARN holds its path, which only the call that makes it names."""
+    """A role's ARN holds its path, which only the call that makes it names; a new identity provider is named by its URL."""
+    if call.operation == "CreateOpenIDConnectProvider":
+        url = str(call.parameters.get("Url", "")).removeprefix("https://")
+        return [Need("iam:CreateOpenIDConnectProvider", f"arn:aws:iam::{place.account}:oidc-provider/{url}")]
     found, name = needs_of(call, place), call.parameters.get("RoleName")
     made = next((role for role in list(iam_backends[place.account][PARTITION].roles.values()) if role.name == name), None)
     path = call.parameters.get("Path") if call.operation == "CreateRole" else getattr(made, "path", None)
@@ -297,6 +328,7 @@ _SERVICES: dict[str, Callable[[Call, Place], list[Need]]] = {
     "ssm": _ssm,
     "secretsmanager": _secrets,
     "apigatewayv2": _api_gateway,
+    "application-autoscaling": scaling.needs,
     "cloudwatch": _cloudwatch,
     "sagemaker": _sagemaker,
     "scheduler": _scheduler,

@@ -13,6 +13,9 @@
     fleet.py, endpoint_views.py
     rollout.py, alarmwatch.py       blue/green deployments and their alarms
     invoke.py, capture.py           the traffic, and what is captured of it
+    rights.py, joblogs.py,          what happens in the name of an execution role
+    utilisation.py
+    scaling.py                      targets and policies of Application Auto Scaling
 
 SageMaker operations that are not in these tables are moto's, which only keep records;
 those that would pretend to run something are refused.
@@ -23,7 +26,7 @@ from moto.sagemaker.responses import SageMakerResponse
 from twin import patches
 from twin.cloud import Cloud
 from twin.images import Images
-from twin.sagemaker import api, invoke
+from twin.sagemaker import api, invoke, scaling
 from twin.sagemaker.context import Context, Tags
 from twin.sagemaker.endpoints import Endpoints
 from twin.sagemaker.job_definitions import JobDefinitions
@@ -51,6 +54,7 @@ class SageMaker:
     """The part."""
 
     def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
         context = Context(cloud, Images(cloud.assembly, cloud.folder / "images", cloud.account, cloud.region))
         self.jobs = Jobs(context)
         self.training = TrainingJobs(context, self.jobs)
@@ -74,7 +78,7 @@ class SageMaker:
         for adding in (self.training, self.registry, self.endpoints, self.pipelines, self.schedules):
             added |= adding.added()
         replaced |= dict.fromkeys(NOT_RUN, _refuse)
-        patches.apply(*api.patches(SageMakerResponse, why, replaced=replaced, added=added))
+        patches.apply(*api.patches(SageMakerResponse, why, replaced=replaced, added=added), *scaling.patches(self.cloud))
 
     def stop(self) -> None:
         """End every execution, job and model server."""

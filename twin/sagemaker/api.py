@@ -40,6 +40,11 @@ def invalid(message: str) -> SagemakerClientError:
     return SagemakerClientError("ValidationException", message)
 
 
+def denied(message: str) -> SagemakerClientError:
+    """SageMaker's AccessDeniedException."""
+    return SagemakerClientError("AccessDeniedException", message)
+
+
 def not_found(message: str) -> SagemakerClientError:
     """SageMaker's ResourceNotFound."""
     return SagemakerClientError("ResourceNotFound", message)

@@ -11,7 +11,7 @@ import random
 import threading
 from typing import Any
 
-from twin.sagemaker import api, capture, rollout
+from twin.sagemaker import api, capture, rights, rollout
 from twin.sagemaker.alarmwatch import AlarmWatch
 from twin.sagemaker.context import Context
 from twin.sagemaker.deployment import Deployments, Endpoint
@@ -59,6 +59,7 @@ class Endpoints:
         api.refuse_unknown(request, _CREATE, "CreateEndpoint")
         name, config = request["EndpointName"], self._models.config(request["EndpointConfigName"])
         arn, now = self._context.arn("endpoint", name), self._context.now()
+        rights.check_endpoint_volumes(self._context, "sagemaker:CreateEndpoint", config)
         fleet = self._fleet(name, config, {})
         deployment = request.get("DeploymentConfig") or {}
         self._watch(deployment, fleet)
@@ -88,6 +89,7 @@ class Endpoints:
         endpoint, current = self._idle(request["EndpointName"])
         # The configuration in use is read too: https://github.com/hashicorp/terraform-provider-aws/issues/40048
         _, config = self._models.config(current.config_name), self._models.config(request["EndpointConfigName"])
+        rights.check_endpoint_volumes(self._context, "sagemaker:UpdateEndpoint", config)
         fleet = self._fleet(request["EndpointName"], config, _kept(current, request))
         deployment = request.get("DeploymentConfig") or {}
         if request.get("RetainDeploymentConfig"):

@@ -4,8 +4,9 @@ An instance is a process that runs the image's `serve` with the unpacked model i
 SAGEMAKER_BIND_TO_PORT. It is healthy when GET /ping answers 200 within two seconds. An instance that stays unhealthy is replaced, and gets
 its share of the traffic all the while. Source: developer guide, your-algorithms-inference-code.
 
-Modelled: at most MAX_PROCESSES processes stand for a variant's instances; a container that exits while it starts fails the deployment
-at once, where AWS starts it again until the time limit; an instance is replaced after REPLACE_AFTER twin seconds (AWS gives no number).
+Modelled: at most MAX_PROCESSES processes stand for a variant's instances; a container that exits while it starts fails the deployment at
+once, where AWS starts it again until the time limit; logs and instance metrics go out every TELL_EVERY real seconds; an instance is
+replaced after REPLACE_AFTER twin seconds (AWS gives no number).
 """
 
 import http.client
@@ -23,7 +24,8 @@ from pathlib import Path
 
 from twin import images
 from twin.cloud import Credentials
-from twin.sagemaker import joblogs
+from twin.iam.errors import AccessDenied
+from twin.sagemaker import joblogs, rights, utilisation
 from twin.sagemaker.capture import Capture
 from twin.sagemaker.context import Context, random_name
 from twin.sagemaker.storage import TransferError, download_file, unpack
@@ -38,6 +40,9 @@ REPLACE_AFTER = 90.0
 STOP_GRACE = 30.0
 CLOSING_GRACE = 2.0
 DRAIN_LIMIT = 65.0
+TELL_EVERY = 5.0
+NAMESPACE = "/aws/sagemaker/Endpoints"
+"""Of the log groups and the instances' metrics."""
 POLL = 0.05
 
 
@@ -182,14 +187,22 @@ class Fleet:
         self.log_file = self.context.cloud.folder / "logs" / "endpoints" / f"{self.endpoint}-{self.config_name}.log"
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         self.weights = {variant.name: variant.weight for variant in self.variants}
+        group, stream = f"{NAMESPACE}/{self.endpoint}", f"{self.variants[0].name}/{self.folder.name}"
+        self._output = joblogs.Output(self.context.cloud, self.variants[0].credentials, group, stream, self.log_file)
 
     def start(self) -> str:
         """Start every instance and wait until all are healthy; why not, or nothing."""
         try:
             for variant in self.variants:
+                rights.pull(self.context, variant.credentials, variant.image.uri)
                 self.instances[variant.name] = [self._launch(variant, number) for number in range(min(variant.instances, MAX_PROCESSES))]
         except TransferError as error:
             return str(error)
+        except AccessDenied as error:
+            return (
+                f"The image of production variant {variant.name} cannot be pulled. Please make sure that it exists, and that the execution "
+                f"role of the model may access it. {error}"
+            )
         for variant in self.variants:
             if not all(self._becomes_healthy(instance, variant.start_limit) for instance in self.instances[variant.name]):
                 return (
@@ -223,11 +236,7 @@ class Fleet:
         for instance in (each for listed in self.instances.values() for each in listed):
             instance.stop(STOP_GRACE if drain else CLOSING_GRACE)
         if drain:
-            group = f"/aws/sagemaker/Endpoints/{self.endpoint}"
-            stream = f"{self.variants[0].name}/{self.folder.name}"
-            problem = joblogs.send(self.context.cloud, self.variants[0].credentials, group, stream, self.log_file)
-            if problem:
-                log.warning("endpoint %s: %s", self.endpoint, problem)
+            self._output.send(ended=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _launch(self, variant: Variant, number: int) -> Instance:
@@ -253,9 +262,24 @@ class Fleet:
         return False
 
     def _watch(self) -> None:
+        told = 0.0
         while not self._stop.wait(PING_EVERY):
+            if time.monotonic() - told > TELL_EVERY:
+                told = time.monotonic()
+                self._tell()
             for instance in [each for listed in self.instances.values() for each in listed]:
                 self._look_after(instance)
+
+    def _tell(self) -> None:
+        """Logs and metrics, in the name of the model's role."""
+        self._output.send(ended=False)
+        for variant in self.variants:
+            running = [each.process.pid for each in self.instances[variant.name] if each.process is not None]
+            meters = [utilisation.Meter(pid) for pid in running]
+            for meter in meters:
+                meter.look()
+            dimensions = {"EndpointName": self.endpoint, "VariantName": variant.name}
+            utilisation.publish(self.context.cloud, variant.credentials, NAMESPACE, dimensions, meters)
 
     def _look_after(self, instance: Instance) -> None:
         now = self.context.cloud.clock.now().timestamp()

@@ -20,7 +20,8 @@ from typing import Any, Protocol
 
 from twin import images
 from twin.cloud import Credentials
-from twin.sagemaker import joblogs
+from twin.iam.errors import AccessDenied
+from twin.sagemaker import joblogs, rights, utilisation
 from twin.sagemaker.context import Context
 from twin.sagemaker.storage import TransferError
 
@@ -66,6 +67,10 @@ class Kind(Protocol):
     """What distinguishes training from processing."""
 
     log_group: str
+    """Its metrics' namespace too."""
+
+    def keys(self, job: Job) -> tuple[str | None, str | None]:
+        """(the key of the volume, the key of the outputs)."""
 
     def prepare(self, job: Job, s3: Any) -> None:
         """Fill the job's folder. Raises TransferError."""
@@ -130,6 +135,8 @@ class Jobs:
                 self._phases(kind, job)
         except TransferError as error:
             kind.move(job, "Failed", "Failed", str(error))
+        except AccessDenied as error:
+            kind.move(job, "Failed", "Failed", f"ClientError: AccessDeniedException: {error}")
         except Exception as error:
             if self._closing.is_set():
                 return  # the account is going away under the job
@@ -141,18 +148,21 @@ class Jobs:
             self._tidy(job)
 
     def _phases(self, kind: Kind, job: Job) -> None:
-        s3 = self._context.cloud.client("s3", job.credentials)
+        cloud, (volume_key, output_key) = self._context.cloud, kind.keys(job)
+        s3 = cloud.client("s3", job.credentials)
+        output = joblogs.Output(cloud, job.credentials, kind.log_group, f"{job.name}/algo-1", job.log)
+        rights.encrypt_volume(self._context, job.credentials, volume_key)
+        rights.pull(self._context, job.credentials, job.image.uri)
         kind.move(job, "InProgress", "Downloading")
         kind.prepare(job, s3)
         kind.move(job, "InProgress", "Training")
         ending = self._contain(kind, job)
         kind.move(job, str(job.record.get("TrainingJobStatus") or job.record["ProcessingJobStatus"]), "Uploading")
-        problem = joblogs.send(self._context.cloud, job.credentials, kind.log_group, f"{job.name}/algo-1", job.log)
-        if problem:
-            log.warning("job %s: %s", job.name, problem)
+        output.send(ended=True)
         if ending.code:
             kind.move(job, "Failed", "Failed", kind.reason(job, ending))
             return
+        rights.encrypt_output(self._context, job.credentials, output_key)
         kind.collect(job, s3)
         if ending.timed_out:
             kind.move(job, "Stopped", "MaxRuntimeExceeded", "The job exceeded its maximum run time (MaxRuntimeInSeconds).")
@@ -175,11 +185,19 @@ class Jobs:
                 credentials=job.credentials,
                 log=output,
             )
-            return self._watch(job, child, time.monotonic() + limit)
+            meter = utilisation.Meter(child.pid)
+            try:
+                return self._watch(job, child, meter, time.monotonic() + limit)
+            finally:
+                host = {"Host": f"{job.name}/algo-1"}
+                utilisation.publish(self._context.cloud, job.credentials, kind.log_group, host, [meter])
 
-    def _watch(self, job: Job, child: subprocess.Popen[bytes], deadline: float) -> Ending:
-        processes = self._context.cloud.processes
+    def _watch(self, job: Job, child: subprocess.Popen[bytes], meter: utilisation.Meter, deadline: float) -> Ending:
+        processes, looked = self._context.cloud.processes, 0.0
         while (code := child.poll()) is None:
+            if time.monotonic() - looked > utilisation.LOOK_EVERY:
+                looked = time.monotonic()
+                meter.look()
             if time.monotonic() > deadline:
                 processes.stop(child, GRACE)
                 return Ending(None, timed_out=True)

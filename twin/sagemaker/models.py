@@ -8,9 +8,12 @@ Refused by name: several containers, serverless, asynchronous and shadow variant
 import threading
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from twin.sagemaker import api, capture
 from twin.sagemaker.context import Context
 from twin.sagemaker.registry import Registry
+from twin.sagemaker.storage import TransferError, split
 from twin.sagemaker.training import find_image
 
 _MODEL = ("ModelName", "PrimaryContainer", "Containers", "ExecutionRoleArn", "EnableNetworkIsolation")
@@ -63,7 +66,7 @@ class Models:
             raise api.invalid(f"The twin serves models of one container, and {name} has {len(containers)}.")
         resolved = self._resolved(containers[0])
         if request.get("ExecutionRoleArn"):
-            self._context.assume(request["ExecutionRoleArn"], f"SageMaker-{name}")
+            self._check_data(request["ExecutionRoleArn"], name, resolved.get("ModelDataUrl"))
         with self._lock:
             if name in self._models:
                 raise api.invalid(f'Cannot create already existing model "{arn}".')
@@ -146,6 +149,20 @@ class Models:
         """
         role = self._model(model).get("ExecutionRoleArn")
         return self._containers[model], role
+
+    def _check_data(self, role: str, name: str, uri: str | None) -> None:
+        """Stop at data that the role cannot read. Modelled: the image is looked at when an endpoint pulls it."""
+        credentials = self._context.assume(role, f"SageMaker-{name}")
+        if uri is None:
+            return
+        try:
+            bucket, key = split(uri)
+            self._context.cloud.client("s3", credentials).head_object(Bucket=bucket, Key=key)
+        except (ClientError, TransferError) as error:
+            raise api.invalid(
+                f'Could not access model data at {uri}. Please ensure that the role "{role}" exists, that it has "s3:GetObject" permission '
+                f"and that the object is located in {self._context.cloud.region}. {error}"
+            ) from error
 
     def _resolved(self, container: dict[str, Any]) -> dict[str, Any]:
         api.refuse_unknown(container, _CONTAINER, "ContainerDefinition")

@@ -110,6 +110,11 @@ class ProcessingJobs:
             job.stop.set()
         return {}
 
+    def keys(self, job: Job) -> tuple[str | None, str | None]:
+        """(the key of the volume, the key of the outputs)."""
+        cluster, outputs = job.record["ProcessingResources"]["ClusterConfig"], job.record.get("ProcessingOutputConfig") or {}
+        return cluster.get("VolumeKmsKeyId"), outputs.get("KmsKeyId") if outputs.get("Outputs") else None
+
     def prepare(self, job: Job, s3: Any) -> None:
         """Copy the inputs, make the output folders, write processingjobconfig.json."""
         for folder in (job.root / "config", job.root / "output"):

@@ -1,7 +1,9 @@
 """The steps of a pipeline execution: each is a call of an AWS API under the pipeline's role, and the wait for its end.
 
-Because the calls go through the twin's own door, the role needs exactly what it needs on AWS: the Create and Describe actions, PassRole for
-the jobs' roles, s3:GetObject for property files, lambda:InvokeFunction.
+Because the calls go through the twin's own door, the role needs exactly what it needs on AWS: the Create and Describe actions, PassRole
+for the jobs' roles, s3:GetObject for property files, lambda:InvokeFunction
+(https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-access.html). Modelled: jobs are tagged with their execution, for which
+the role needs sagemaker:AddTags; AWS writes of such a tag nowhere, and a role that lacked it would fail there late.
 """
 
 import json
@@ -21,6 +23,7 @@ from twin.sagemaker.references import Resolver
 
 POLL = 0.1
 NAME_LIMIT = 63
+EXECUTION_TAG = "sagemaker:pipeline-execution-arn"
 
 
 class StepError(Exception):
@@ -69,8 +72,7 @@ def run_step(run: Run, step: Step) -> dict[str, Any]:
 
 def _processing(run: Run, step: Step) -> dict[str, Any]:
     client, name = run.client("sagemaker"), run.job_name(step["Name"])
-    arguments = run.resolver.value(step["Arguments"])
-    arn = client.create_processing_job(**_without_empty(arguments), ProcessingJobName=name)["ProcessingJobArn"]
+    arn = client.create_processing_job(**_job(run, step), ProcessingJobName=name)["ProcessingJobArn"]
     run.metadata[step["Name"]] = {"ProcessingJob": {"Arn": arn}}
     return _await(
         run,
@@ -82,8 +84,7 @@ def _processing(run: Run, step: Step) -> dict[str, Any]:
 
 def _training(run: Run, step: Step) -> dict[str, Any]:
     client, name = run.client("sagemaker"), run.job_name(step["Name"])
-    arguments = run.resolver.value(step["Arguments"])
-    arn = client.create_training_job(**_without_empty(arguments), TrainingJobName=name)["TrainingJobArn"]
+    arn = client.create_training_job(**_job(run, step), TrainingJobName=name)["TrainingJobArn"]
     run.metadata[step["Name"]] = {"TrainingJob": {"Arn": arn}}
     return _await(
         run,
@@ -91,6 +92,12 @@ def _training(run: Run, step: Step) -> dict[str, Any]:
         "TrainingJobStatus",
         lambda: client.stop_training_job(TrainingJobName=name),
     )
+
+
+def _job(run: Run, step: Step) -> dict[str, Any]:
+    """A job's arguments, with the tag of its execution."""
+    arguments = _without_empty(run.resolver.value(step["Arguments"]))
+    return arguments | {"Tags": [*arguments.get("Tags", []), {"Key": EXECUTION_TAG, "Value": run.execution_arn}]}
 
 
 def _await(run: Run, describe: Callable[[], dict[str, Any]], key: str, stop: Callable[[], Any]) -> dict[str, Any]:

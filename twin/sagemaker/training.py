@@ -122,6 +122,10 @@ class TrainingJobs:
         job.stop.set()
         return {}
 
+    def keys(self, job: Job) -> tuple[str | None, str | None]:
+        """(the key of the volume, the key of the outputs)."""
+        return job.record["ResourceConfig"].get("VolumeKmsKeyId"), job.record["OutputDataConfig"].get("KmsKeyId")
+
     def prepare(self, job: Job, s3: Any) -> None:
         """Write the configuration and copy the channels."""
         config = job.root / "input" / "config"

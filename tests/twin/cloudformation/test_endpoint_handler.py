@@ -75,8 +75,8 @@ def test_an_update_sends_the_whole_deployment_and_waits_it_out() -> None:
     api = Api(["Updating", "InService"])
     after = PROPERTIES | {"EndpointConfigName": "two", "DeploymentConfig": POLICY, "RetainAllVariantProperties": "true"}
     ENDPOINT.update(call(api, after), ARN, PROPERTIES)
-    ((name, request),) = api.calls
-    assert name == "update_endpoint"
+    (name, request), (reads_tags, _) = api.calls
+    assert (name, reads_tags) == ("update_endpoint", "list_tags")
     assert (request["EndpointConfigName"], request["RetainAllVariantProperties"]) == ("two", True)
     assert request["DeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["WaitIntervalInSeconds"] == 0
 
@@ -90,7 +90,7 @@ def test_a_blue_green_rollback_looks_like_success() -> None:
 def test_new_tags_are_no_deployment() -> None:
     api = Api([])
     ENDPOINT.update(call(api, PROPERTIES | {"Tags": [{"Key": "a", "Value": "b"}]}), ARN, PROPERTIES)
-    assert [name for name, _ in api.calls] == ["add_tags"]
+    assert [name for name, _ in api.calls] == ["list_tags", "add_tags"]
 
 
 def test_deleting_waits_until_it_is_gone() -> None:
@@ -104,3 +104,31 @@ def test_a_stopping_twin_is_not_waited_for() -> None:
     stopping.set()
     with pytest.raises(HandlerError, match="the twin is stopping"):
         ENDPOINT.create(call(Api(["Creating"] * 9), PROPERTIES, stopping))
+
+
+class Described(Api):
+    """SageMaker, with an answer for models and configurations."""
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**request: Any) -> dict[str, Any]:
+            self.calls.append((name, request))
+            return {"ModelArn": "arn:m/model", "EndpointConfigArn": "arn:c/config"}
+
+        return call
+
+
+@pytest.mark.parametrize(
+    ("kind", "calls"),
+    [
+        ("Model", ["create_model", "describe_model", "list_tags"]),
+        ("EndpointConfig", ["create_endpoint_config", "describe_endpoint_config"]),
+    ],
+)
+def test_what_is_made_is_tagged_with_its_stack_and_read(kind: str, calls: list[str]) -> None:
+    api = Described([])
+    properties: dict[str, Any] = {"Tags": [{"Key": "team", "Value": "sea"}]}
+    properties |= {"ProductionVariants": []} if kind == "EndpointConfig" else {}
+    handler_of(f"AWS::SageMaker::{kind}").create(call(api, properties))
+    assert [name for name, _ in api.calls] == calls
+    keys = [tag["Key"] for tag in api.calls[0][1]["Tags"]]
+    assert keys == ["team", "aws:cloudformation:logical-id", "aws:cloudformation:stack-id", "aws:cloudformation:stack-name"]

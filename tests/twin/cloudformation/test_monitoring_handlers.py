@@ -74,7 +74,8 @@ def test_a_definition_is_made_with_everything_and_replaced_by_anything(kind: str
     assert made.attributes == {"CreationTime": "2026-01-05T00:00:00+00:00", "JobDefinitionArn": made.physical_id}
     operation, request = api.calls[0]
     assert operation == f"create_{'data' if kind == 'DataQuality' else 'model'}_quality_job_definition"
-    assert request.keys() == properties.keys()
+    assert request.keys() == properties.keys() | {"Tags"}
+    assert {"Key": "aws:cloudformation:stack-name", "Value": "stack"} in request["Tags"]
     assert request["JobResources"]["ClusterConfig"]["VolumeSizeInGB"] == 30
     handler.delete(call(api, properties), made.physical_id)
     assert api.calls[-1][1] == {"JobDefinitionName": "d"}

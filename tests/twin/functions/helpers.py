@@ -45,7 +45,7 @@ def make_role(twin: TwinServer, name: str, *services: str, document: str | None 
 @pytest.fixture
 def function(twin: TwinServer) -> Callable[..., str]:
     """Makes a function of source text; its ARN."""
-    role = make_role(twin, "function", "lambda.amazonaws.com")
+    role = make_role(twin, "function", "lambda.amazonaws.com", document=policy(("logs:*", "*")))
 
     def make(source: str, name: str = "f", **settings: Any) -> str:
         settings = {"Runtime": "python3.12", "Handler": "handler.handle", "Role": role, "Timeout": 10} | settings

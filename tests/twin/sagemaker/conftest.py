@@ -103,6 +103,7 @@ def serve():
     if "EXIT" in os.environ:
         sys.exit(1)
     ThreadingHTTPServer.daemon_threads = True
+    print("serving", flush=True)
     ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler).serve_forever()
 
 

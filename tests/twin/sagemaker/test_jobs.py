@@ -119,7 +119,7 @@ def test_what_the_twin_would_have_to_run_and_does_not_is_refused(account: Accoun
 
 
 def test_a_job_may_only_do_what_its_role_may(account: Account) -> None:
-    role = account.new_role("reader", ["s3:ListBucket", "s3:GetObject"])
+    role = account.new_role("reader", ["s3:ListBucket", "s3:GetObject", "ecr:*"])
     job = train(account, RoleArn=role)
     assert job["TrainingJobStatus"] == "Failed"
     assert "Artifact upload failed" in job["FailureReason"]

@@ -1,6 +1,7 @@
 """Application Auto Scaling: targets and policies.
 
-docs: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_ApplicationAutoScaling.html
+docs: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_ApplicationAutoScaling.html, and the handlers in the types'
+public schemas: after a change CloudFormation reads the target with its scheduled actions and tags, and the policy.
 ScheduledActions are not emulated.
 """
 
@@ -30,7 +31,13 @@ class ScalableTarget(Handler):
         return Created(reference, self.update(call, reference, {}))
 
     def update(self, call: Call, physical_id: str, before: Mapping[str, Any]) -> Mapping[str, Any]:
-        call.client(_SERVICE).register_scalable_target(**call.request(_SERVICE, "RegisterScalableTarget"))
+        api = call.client(_SERVICE)
+        api.register_scalable_target(**call.request(_SERVICE, "RegisterScalableTarget"))
+        namespace, resource = str(call.properties["ServiceNamespace"]), str(call.properties["ResourceId"])
+        (target,) = api.describe_scalable_targets(ServiceNamespace=namespace, ResourceIds=[resource])["ScalableTargets"]
+        api.describe_scheduled_actions(ServiceNamespace=namespace, ResourceId=resource)
+        arn = target.get("ScalableTargetARN") or call.account.arn(_SERVICE, f"scalable-target/{resource}")
+        api.list_tags_for_resource(ResourceARN=arn)
         return {"Id": physical_id}
 
     def delete(self, call: Call, physical_id: str) -> None:
@@ -64,13 +71,22 @@ class ScalingPolicy(Handler):
         return {"Arn": self._put(call)}
 
     def delete(self, call: Call, physical_id: str) -> None:
+        self._read(call)
         with gone(_GONE):
             call.client(_SERVICE).delete_scaling_policy(PolicyName=call.properties["PolicyName"], **self._target(call))
 
     def _put(self, call: Call) -> str:
         request = call.request(_SERVICE, "PutScalingPolicy", "ScalingTargetId", *_TARGET)
-        arn: str = call.client(_SERVICE).put_scaling_policy(**request, **self._target(call))["PolicyARN"]
+        api, target = call.client(_SERVICE), self._target(call)
+        arn: str = api.put_scaling_policy(**request, **target)["PolicyARN"]
+        self._read(call)
         return arn
+
+    def _read(self, call: Call) -> None:
+        target = self._target(call)
+        call.client(_SERVICE).describe_scaling_policies(
+            PolicyNames=[call.properties["PolicyName"]], ServiceNamespace=target["ServiceNamespace"], ResourceId=target["ResourceId"]
+        )
 
     def _target(self, call: Call) -> dict[str, Any]:
         if "ScalingTargetId" in call.properties:

@@ -1,14 +1,15 @@
 """SageMaker Model Monitor: job definitions and monitoring schedules.
 
 docs: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_SageMaker.html
-A changed definition is a new definition; a schedule is moved to it in place.
+A changed definition is a new definition; a schedule is moved to it in place. Definitions are tagged with the stack's name, schedules are
+not (cloudFormationSystemTags of their public schemas).
 """
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from twin.cloudformation.resources.base import Call, Created, Handler, changed, gone
-from twin.cloudformation.resources.sagemaker import GONE, name_in, own_name, retag
+from twin.cloudformation.resources.sagemaker import GONE, name_in, own_name, retag, stack_tags
 from twin.cloudformation.shapes import request
 
 
@@ -22,8 +23,11 @@ class _JobDefinition(Handler):
 
     def create(self, call: Call) -> Created:
         api, name = call.client("sagemaker"), own_name(call, "JobDefinitionName")
-        values = call.request("sagemaker", f"Create{self.kind}JobDefinition", "JobDefinitionName")
-        arn = getattr(api, f"create_{self.operation}_job_definition")(JobDefinitionName=name, **values)["JobDefinitionArn"]
+        values = call.request("sagemaker", f"Create{self.kind}JobDefinition", "JobDefinitionName", "Tags")
+        create = getattr(api, f"create_{self.operation}_job_definition")
+        arn = create(JobDefinitionName=name, Tags=stack_tags(call), **values)["JobDefinitionArn"]
+        call.begun(arn)
+        api.list_tags(ResourceArn=arn)
         made = getattr(api, f"describe_{self.operation}_job_definition")(JobDefinitionName=name)["CreationTime"]
         return Created(arn, {"CreationTime": made.isoformat(), "JobDefinitionArn": arn})
 

@@ -1,6 +1,9 @@
 """SageMaker: model package groups, pipelines, models, endpoint configurations and endpoints.
 
 docs: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_SageMaker.html
+What a handler calls beside the operation itself is in the type's public schema: it reads what it made, with its tags, and tags models with
+the stack's name (cloudFormationSystemTags). AWS::SageMaker::EndpointConfig has no such handlers; modelled: it is described and tagged too,
+because CloudFormation passes its tags on to every type that takes tags (aws-properties-resource-tags.html).
 An endpoint counts as made or updated when it is InService, which it also is after SageMaker rolled a blue/green update back to the old
 configuration: CloudFormation sees the status and no more, so it reports success (see the reconciler, which compares configurations).
 """
@@ -119,7 +122,12 @@ class Model(Handler):
 
     def create(self, call: Call) -> Created:
         name = own_name(call, "ModelName")
-        arn = call.client("sagemaker").create_model(ModelName=name, **call.request("sagemaker", "CreateModel", "ModelName"))["ModelArn"]
+        api = call.client("sagemaker")
+        request = call.request("sagemaker", "CreateModel", "ModelName", "Tags")
+        arn = api.create_model(ModelName=name, Tags=stack_tags(call), **request)["ModelArn"]
+        call.begun(arn)
+        api.describe_model(ModelName=name)
+        api.list_tags(ResourceArn=arn)
         return Created(arn, {"ModelArn": arn, "ModelName": name})
 
     def delete(self, call: Call, physical_id: str) -> None:
@@ -153,8 +161,11 @@ class EndpointConfig(Handler):
 
     def create(self, call: Call) -> Created:
         name = own_name(call, "EndpointConfigName")
-        request = call.request("sagemaker", "CreateEndpointConfig", "EndpointConfigName")
-        arn = call.client("sagemaker").create_endpoint_config(EndpointConfigName=name, **request)["EndpointConfigArn"]
+        api = call.client("sagemaker")
+        request = call.request("sagemaker", "CreateEndpointConfig", "EndpointConfigName", "Tags")
+        arn = api.create_endpoint_config(EndpointConfigName=name, Tags=stack_tags(call), **request)["EndpointConfigArn"]
+        call.begun(arn)
+        api.describe_endpoint_config(EndpointConfigName=name)
         return Created(arn, {"EndpointConfigArn": arn, "EndpointConfigName": name})
 
     def delete(self, call: Call, physical_id: str) -> None:
@@ -188,6 +199,7 @@ class Endpoint(Handler):
         reply = call.client("sagemaker").create_endpoint(EndpointName=name, **request("sagemaker", "CreateEndpoint", values))
         call.begun(reply["EndpointArn"])
         self._settle(call, name)
+        call.client("sagemaker").list_tags(ResourceArn=reply["EndpointArn"])
         return Created(reply["EndpointArn"], {"EndpointArn": reply["EndpointArn"], "EndpointName": name})
 
     def update(self, call: Call, physical_id: str, before: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -198,6 +210,7 @@ class Endpoint(Handler):
             values = {key: call.properties[key] for key in calls_sagemaker if key in call.properties}
             call.client("sagemaker").update_endpoint(EndpointName=name, **request("sagemaker", "UpdateEndpoint", values))
             self._settle(call, name)
+        call.client("sagemaker").list_tags(ResourceArn=physical_id)
         retag(call, physical_id, before)
         return {"EndpointArn": physical_id, "EndpointName": name}
 
@@ -223,6 +236,13 @@ class Endpoint(Handler):
 def own_name(call: Call, key: str) -> str:
     """The given name, or a generated one, from which CloudFormation leaves the stack's name out (https://github.com/aws/aws-cli/issues/4021)."""
     return str(call.properties.get(key) or call.new_name().removeprefix(f"{call.stack_name}-"))[-63:].lstrip("-")
+
+
+def stack_tags(call: Call) -> list[dict[str, str]]:
+    """A resource's own tags, and those that CloudFormation gives it."""
+    system = {"logical-id": call.logical_id, "stack-id": call.stack_id, "stack-name": call.stack_name}
+    named = [{"Key": f"aws:cloudformation:{key}", "Value": value} for key, value in system.items()]
+    return [*tag_list(call.properties.get("Tags")), *named]
 
 
 def name_in(arn: str) -> str:
