@@ -84,7 +84,7 @@ class ModelRoles(Construct):
     def _model_statements(self) -> list[iam.PolicyStatement]:
         artifacts = self._data.artifacts_bucket_arn
         return [
-            allow(["s3:GetObject"], [f"{artifacts}/{RUNS}*/{EVALUATION_CHANNEL}/{MODEL_ARCHIVE}"]),
+            allow(["s3:GetObject"], [f"{artifacts}/{RUNS}*/{MODEL_ARCHIVE}"]),
             # Data capture writes in the name of the model's role.
             allow(["s3:PutObject"], [f"{artifacts}/{CAPTURE}*"]),
             allow(["kms:Decrypt", "kms:GenerateDataKey"], [self._data.key.key_arn]),
