@@ -20,6 +20,7 @@ WIDEST = 110
 """Characters of a cell."""
 DENIED = "denied"
 UNBROKEN = "nothing broke"
+BETWEEN = "what steps build on"
 
 _FILES = (
     (r"DeploymentRole", "stacks/constructs/deployment_role.py"),
@@ -125,7 +126,8 @@ def _show_table(output: Output, proof: Proof, in_words: "Callable[[Grant], str]"
         grant = each.grant
         broken = (proof.broken or {}).get(grant.id)
         without = f"{broken.step}: {broken.how or UNBROKEN}" if broken else ""
-        rows.append((_carrier(grant), _short(in_words(grant)), ", ".join(each.steps) or "nothing", _cut(without)))
+        used = ", ".join(each.steps) or (BETWEEN if each.needed else "nothing")
+        rows.append((_carrier(grant), _short(in_words(grant)), used, _cut(without)))
     columns = ("role", "statement", "used by", "what breaks without it")
     shown = len(columns) if proof.broken is not None else len(columns) - 1
     output.table(columns[:shown], [row[:shown] for row in rows])

@@ -68,8 +68,8 @@ class Usage:
 
     @property
     def steps(self) -> list[str]:
-        """The steps that need it, in their order."""
-        return list(dict.fromkeys(decision.step for decision in self.needed))
+        """The steps that need it, in the order of the decisions; what is decided between steps has none."""
+        return list(dict.fromkeys(decision.step for decision in self.needed if decision.step))
 
 
 def usage(grants: Iterable[Grant], decisions: Sequence[Recorded]) -> list[Usage]:
