@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from twin.cloudformation.errors import ValidationError
 from twin.cloudformation.intrinsics import Scope
 from twin.cloudformation.parameters import check_rules, resolved
@@ -78,9 +80,13 @@ def is_unchanged(made: Made, resource: Resource, properties: Mapping[str, Any]) 
 
 
 def _read_ssm(account: Account, name: str) -> str:
-    ssm = account.client("ssm")
+    """A parameter's value, read under the stack's role: a role without ssm:GetParameters cannot make any stack of CDK's."""
     try:
-        value: str = ssm.get_parameter(Name=name)["Parameter"]["Value"]
-    except ssm.exceptions.ParameterNotFound:
-        raise ValidationError(f"Unable to fetch parameters [{name}] from parameter store for this account.") from None
-    return value
+        found = account.client("ssm").get_parameters(Names=[name])["Parameters"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "AccessDeniedException":
+            raise
+        raise ValidationError("AccessDenied. User doesn't have permission to call ssm:GetParameters") from error
+    if not found:
+        raise ValidationError(f"Unable to fetch parameters [{name}] from parameter store for this account.")
+    return str(found[0]["Value"])

@@ -27,6 +27,11 @@ from twin.iam.special import key_arn
 
 SEND = ("kms:GenerateDataKey", "kms:Decrypt")
 """What sending to an encrypted queue or topic takes."""
+TABLE = (
+    *("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"),
+    *("kms:ReEncryptFrom", "kms:ReEncryptTo"),
+)
+"""What making an encrypted table takes."""
 _READS = ("s3:GetObject", "s3:GetObjectVersion")
 _QUEUE = {"SendMessage": SEND, "SendMessageBatch": SEND, "ReceiveMessage": ("kms:Decrypt",)}
 _TOPIC = {"Publish": SEND, "PublishBatch": SEND}
@@ -45,6 +50,9 @@ def behind(call: Call, found: Sequence[Need], place: Place) -> Iterator[Need]:
             yield from _with(queue_key(name, place), _QUEUE.get(call.operation, ()), "sqs", place)
         case "sns":
             yield from _with(topic_key(str(call.parameters.get("TopicArn")), place), _TOPIC.get(call.operation, ()), "sns", place)
+        case "dynamodb" if call.operation == "CreateTable":
+            given = call.parameters.get("SSESpecification") or {}
+            yield from _with(_customer_managed(given.get("KMSMasterKeyId"), place), TABLE, "dynamodb", place)
         case "dynamodb" if call.operation.endswith(_ITEMS):
             for table in dict.fromkeys(need.resource.split("/")[1] for need in found if "/" in need.resource):
                 yield from _with(_table_key(table, place), ("kms:Decrypt",), "dynamodb", place)
