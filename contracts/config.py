@@ -7,6 +7,7 @@
     approval: {policy: auto | manual}
     serving: {instance_type, instance_count, max_instance_count, rollout: {...}, alarms: {...}}
     monitoring: {capture_percent, capture_days, backend, window_hours, label_delay_hours, alarm: {...}, thresholds: {...}}
+    api: {authorization: iam | jwt, jwt: {issuer, audience}, requests_per_second, burst, maximum_body_kilobytes}
     retraining: {mode, trigger, minimum_labels, cooldown_windows, monthly_cap, failures_to_stop}
     github: {repository: owner/name, branch | environment, provider: create | existing}
     environments: {prod: {approval: {policy: manual}}}
@@ -22,6 +23,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from contracts.api import Api
 from contracts.baseline import PREDICTION, PROBABILITY
 from contracts.columns import ColumnKind
 from contracts.errors import ConfigError
@@ -208,7 +210,8 @@ class Retraining(_Section):
     """When the loop trains by itself. `dry_run` records what it would do; `disabled` does not look.
 
     Labels are what a retraining lives on, so the cooldown counts windows in which labels came. Of the gain of training after every window,
-    alarms alone find little: a model also gets better by more data, and a slow change crosses no threshold (docs/adr/0014).
+    alarms alone find little: a model also gets better by more data, and a slow change crosses no threshold. An alarm that begins after a
+    retraining that labels alone asked for need not wait for the rest of the cooldown; the next one then waits longer (docs/adr/0014).
     """
 
     mode: GateMode = GateMode.ENABLED
@@ -230,6 +233,7 @@ class Config(_Section):
     training: Training = Training()
     approval: Approval = Approval()
     serving: Serving = Serving()
+    api: Api = Api()
     monitoring: Monitoring = Monitoring()
     retraining: Retraining = Retraining()
     github: GitHub | None = Field(default=None, description="the repository that deploys from GitHub Actions")

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 JSON = "application/json"
-# A Lambda event holds 6 MB (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html); the rest is for its envelope.
-MAXIMUM_BYTES = 5 * 1024 * 1024
+KILOBYTE = 1024
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def headers_of(event: Mapping[str, Any]) -> dict[str, str]:
     return {name.lower(): value for name, value in (event.get("headers") or {}).items()}
 
 
-def read_body(event: Mapping[str, Any], next_step: str) -> bytes | Reply:
+def read_body(event: Mapping[str, Any], next_step: str, maximum_kilobytes: int) -> bytes | Reply:
     """The request's body, or the reply that says what is wrong with it; `next_step` is for who sent none."""
     text = event.get("body") or ""
     try:
@@ -48,6 +47,7 @@ def read_body(event: Mapping[str, Any], next_step: str) -> bytes | Reply:
         return refuse(400, "BadRequest", "the body is not what its encoding says")
     if not body.strip():
         return refuse(400, "BadRequest", f"the body is empty. Next: {next_step}")
-    if len(body) > MAXIMUM_BYTES:
-        return refuse(413, "PayloadTooLarge", f"the body has {len(body)} bytes, more than {MAXIMUM_BYTES}. Next: send fewer rows at once")
+    if len(body) > maximum_kilobytes * KILOBYTE:
+        too_long = f"the body has {len(body)} bytes, more than {maximum_kilobytes} KB. Next: send fewer rows at once"
+        return refuse(413, "PayloadTooLarge", too_long)
     return body

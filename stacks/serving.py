@@ -1,4 +1,4 @@
-"""The serving stack: a signed HTTP API. POST /predict asks the endpoint; POST /feedback takes labels of earlier predictions.
+"""The serving stack: an HTTP API. POST /predict asks the endpoint; POST /feedback takes labels of earlier predictions.
 
 Labels come as files too: S3 Object Created, feedback/ -> record_feedback. That, and what it could not handle, is in this stack and not in
 the control stack, because the function is: the API's stack is deployed first.
@@ -15,7 +15,7 @@ from stacks.constructs.alerts import DeadLetters
 from stacks.constructs.function import ProjectFunction
 from stacks.constructs.function_policies import FunctionPolicies
 from stacks.constructs.hash_key import decrypt_hash_key
-from stacks.constructs.http_api import SignedApi
+from stacks.constructs.http_api import ProjectApi
 from stacks.constructs.policy import allow
 from stacks.constructs.triggers import Trigger
 from stacks.data import DataStack
@@ -46,7 +46,7 @@ class ServingStack(cdk.Stack):
         )
         feedback = self._record_feedback(project, data)
         routes = {"POST /predict": predict.function, "POST /feedback": feedback.function}
-        api = SignedApi(self, project.prefix, routes, data.key)
+        api = ProjectApi(self, project.prefix, project.config.api, routes, data.key)
         cdk.CfnOutput(self, "ApiUrl", value=api.url)
 
     def _record_feedback(self, project: Project, data: DataStack) -> ProjectFunction:

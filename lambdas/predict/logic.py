@@ -72,7 +72,7 @@ class NotDeployed:
 Outcome = Answered | Refused | Unavailable | NotDeployed
 
 
-def parse(event: Mapping[str, Any]) -> Request | Reply:
+def parse(event: Mapping[str, Any], maximum_kilobytes: int) -> Request | Reply:
     """The request in an HTTP API event (payload format 2.0), or the reply that says what is wrong with it."""
     headers = headers_of(event)
     content_type = headers.get("content-type", "").strip()
@@ -83,7 +83,7 @@ def parse(event: Mapping[str, Any]) -> Request | Reply:
     identity = headers.get(INFERENCE_HEADER, "").strip() or inference_id(event["requestContext"]["requestId"])
     if not is_inference_id(identity, LONGEST_REQUEST_ID):
         return refuse(400, "BadRequest", f"{INFERENCE_HEADER} must be at most {LONGEST_REQUEST_ID} letters, digits or ._:-")
-    body = read_body(event, 'send the features, for instance as {"instances": [{...}]}')
+    body = read_body(event, 'send the features, for instance as {"instances": [{...}]}', maximum_kilobytes)
     return body if isinstance(body, Reply) else Request(body, content_type, identity)
 
 

@@ -14,7 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.parser import parse as parse_event
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from contracts.config import Data
+from contracts.config import Config, Data
 from contracts.environment import RecordFeedbackEnvironment
 from contracts.events import Event, ObjectCreated
 from contracts.layout import FEEDBACK, parse_feedback_key
@@ -37,18 +37,18 @@ metrics = Metrics(namespace=runtime.NAMESPACE, service=SERVICE)
 def handle(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Gives the API's reply (payload format 2.0), or, for a file, how many labels it had and where what is wrong with it is written."""
     bucket = FeedbackBucket(runtime.client("s3"), runtime.environment(RecordFeedbackEnvironment).data_bucket)
-    data = runtime.project().data
+    config = runtime.project()
     if "requestContext" in event:
-        return take_request(event, data, bucket).render()
-    return take_file(parse_event(event=event, model=Event[ObjectCreated]), data, bucket)
+        return take_request(event, config, bucket).render()
+    return take_file(parse_event(event=event, model=Event[ObjectCreated]), config.data, bucket)
 
 
-def take_request(event: dict[str, Any], data: Data, bucket: FeedbackBucket) -> Reply:
+def take_request(event: dict[str, Any], config: Config, bucket: FeedbackBucket) -> Reply:
     """POST /feedback: 202 with the number of labels."""
-    labels = parse(event, data)
+    labels = parse(event, config.data, config.api.maximum_body_kilobytes)
     if isinstance(labels, Reply):
         metrics.add_metric("requests_refused", MetricUnit.Count, 1)
-        logger.warning("refused", status=labels.status, error=None if data.privacy.columns else labels.body[:1000])
+        logger.warning("refused", status=labels.status, error=None if config.data.privacy.columns else labels.body[:1000])
         return labels
     uri = bucket.record(labels, datetime.fromtimestamp(event["requestContext"]["timeEpoch"] / 1000, UTC))
     _recorded(len(labels), uri)

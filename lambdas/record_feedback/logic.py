@@ -31,12 +31,12 @@ ID, LABEL = "inference_id", "label"
 _EXAMPLE = '{"inference_id": "...", "label": ...} or {"labels": [{...}, ...]}'
 
 
-def parse(event: Mapping[str, Any], data: Data) -> tuple[GroundTruth, ...] | Reply:
+def parse(event: Mapping[str, Any], data: Data, maximum_kilobytes: int) -> tuple[GroundTruth, ...] | Reply:
     """The labels in an HTTP API event, or the reply that says what is wrong with them."""
     content_type = headers_of(event).get("content-type", "")
     if content_type.split(";")[0].strip().lower() != JSON:
         return refuse(415, "UnsupportedMediaType", f"content-type {content_type[:100]!r} is not {JSON}")
-    body = read_body(event, f"send {_EXAMPLE}")
+    body = read_body(event, f"send {_EXAMPLE}", maximum_kilobytes)
     if isinstance(body, Reply):
         return body
     try:

@@ -1,4 +1,7 @@
-"""An HTTP API whose routes lead to a function each; every request is signed (IAM) and logged."""
+"""An HTTP API whose routes lead to a function each; every request is signed (IAM) or carries a token (JWT), and is logged.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-access-control.html
+"""
 
 import json
 from collections.abc import Mapping
@@ -10,6 +13,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from contracts.api import Api, Jwt
 from stacks.constructs.logs import ProjectLogs
 from stacks.names import LOGS_OF_APIS
 
@@ -19,21 +23,37 @@ _ACCESS_LOG = {
     "time": "$context.requestTime",
     "route": "$context.routeKey",
     "status": "$context.status",
-    "caller": "$context.identity.userArn",
     "latencyMilliseconds": "$context.responseLatency",
     "error": "$context.integrationErrorMessage",
 }
 
 
-class SignedApi(Construct):
-    """`routes`: route ("POST /predict") -> function, for callers who may execute-api:Invoke it. `url` has no slash at the end."""
+class ProjectApi(Construct):
+    """`routes`: route ("POST /predict") -> function. `url` has no slash at the end.
 
-    def __init__(self, scope: Construct, name: str, routes: Mapping[str, lambda_.IFunction], key: kms.IKey) -> None:
+    Callers may execute-api:Invoke the route, or have a token of the configured issuer.
+    """
+
+    def __init__(self, scope: Construct, name: str, settings: Api, routes: Mapping[str, lambda_.IFunction], key: kms.IKey) -> None:
         super().__init__(scope, "Api")
         self._api = api.CfnApi(self, "Api", name=name, protocol_type="HTTP", description=f"Predictions of {name}, and their labels")
+        self._authorizer = self._jwt(name, settings.jwt) if settings.jwt else None
+        self._caller = "$context.authorizer.claims.sub" if settings.jwt else "$context.identity.userArn"
         for route, function in routes.items():
             self._route(route, function)
-        self._stage(name, key)
+        self._stage(name, settings, key)
+
+    def _jwt(self, name: str, jwt: Jwt) -> str:
+        authorizer = api.CfnAuthorizer(
+            self,
+            "Authorizer",
+            api_id=self._api.ref,
+            name=name,
+            authorizer_type="JWT",
+            identity_source=["$request.header.Authorization"],
+            jwt_configuration=api.CfnAuthorizer.JWTConfigurationProperty(issuer=jwt.issuer, audience=list(jwt.audience)),
+        )
+        return authorizer.ref
 
     def _route(self, route: str, function: lambda_.IFunction) -> None:
         method, path = route.split(" ")
@@ -51,8 +71,9 @@ class SignedApi(Construct):
             f"{part}Route",
             api_id=self._api.ref,
             route_key=route,
-            authorization_type="AWS_IAM",
             target=f"integrations/{integration.ref}",
+            authorization_type="JWT" if self._authorizer else "AWS_IAM",
+            authorizer_id=self._authorizer,
         )
         function.add_permission(
             "Invoke",
@@ -65,7 +86,7 @@ class SignedApi(Construct):
         """Where clients find it."""
         return self._api.attr_api_endpoint
 
-    def _stage(self, name: str, key: kms.IKey) -> None:
+    def _stage(self, name: str, settings: Api, key: kms.IKey) -> None:
         group = ProjectLogs(self, "AccessLogs", f"{LOGS_OF_APIS}{name}", key)
         api.CfnStage(
             self,
@@ -73,8 +94,10 @@ class SignedApi(Construct):
             api_id=self._api.ref,
             stage_name="$default",
             auto_deploy=True,
-            default_route_settings=api.CfnStage.RouteSettingsProperty(throttling_rate_limit=500, throttling_burst_limit=1000),
+            default_route_settings=api.CfnStage.RouteSettingsProperty(
+                throttling_rate_limit=settings.requests_per_second, throttling_burst_limit=settings.burst
+            ),
             access_log_settings=api.CfnStage.AccessLogSettingsProperty(
-                destination_arn=group.log_group_arn, format=json.dumps(_ACCESS_LOG, separators=(",", ":"))
+                destination_arn=group.log_group_arn, format=json.dumps(_ACCESS_LOG | {"caller": self._caller}, separators=(",", ":"))
             ),
         )

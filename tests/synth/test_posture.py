@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.synth.templates import Template, as_list, text
+from tests.synth.test_roles import UNBOUNDED
 from tests.synth.variants import VARIANTS, Assembly
 
 Resource = Mapping[str, Any]
@@ -70,8 +71,11 @@ def _nothing(_: Resource) -> bool:
 
 CHECKS: Mapping[str, Check] = {
     "ApiGatewayV2::Api": lambda api: "CorsConfiguration" not in api,
+    "ApiGatewayV2::Authorizer": lambda authorizer: authorizer["JwtConfiguration"]["Issuer"].startswith("https://"),
     "ApiGatewayV2::Integration": _nothing,
-    "ApiGatewayV2::Route": lambda route: route["AuthorizationType"] == "AWS_IAM",
+    "ApiGatewayV2::Route": lambda route: (
+        route["AuthorizationType"] == "AWS_IAM" or (route["AuthorizationType"] == "JWT" and "AuthorizerId" in route)
+    ),
     "ApiGatewayV2::Stage": _stage,
     "ApplicationAutoScaling::ScalableTarget": _nothing,
     "ApplicationAutoScaling::ScalingPolicy": _nothing,
@@ -105,15 +109,6 @@ CHECKS: Mapping[str, Check] = {
     "SQS::QueuePolicy": _nothing,
 }
 POLICIES = {"S3::Bucket": "S3::BucketPolicy", "SQS::Queue": "SQS::QueuePolicy", "SNS::Topic": "SNS::TopicPolicy"}
-# Actions for which AWS knows no resources: https://docs.aws.amazon.com/service-authorization/latest/reference/
-UNBOUNDED = {
-    "application-autoscaling:DescribeScalableTargets",
-    "application-autoscaling:DescribeScalingPolicies",
-    "cloudwatch:PutMetricData",
-    "ecr:GetAuthorizationToken",
-    "xray:PutTelemetryRecords",
-    "xray:PutTraceSegments",
-}
 
 
 @pytest.fixture(params=VARIANTS)

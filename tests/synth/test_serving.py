@@ -1,12 +1,13 @@
 """The API: signed, logged, limited, and two routes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from tests.synth.templates import Template, text
+from tests.synth.variants import Assembly
 
 
 def _function(template: Template, name: str) -> tuple[str, Any]:
@@ -39,6 +40,20 @@ def test_requests_are_logged_as_json_and_limited(templates: Mapping[str, Templat
     stage = templates["serving"].only("ApiGatewayV2::Stage")
     assert {"requestId", "status", "caller"} <= json.loads(stage["AccessLogSettings"]["Format"]).keys()
     assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] > 0
+
+
+def test_with_jwt_every_route_asks_for_a_token_of_the_issuer(variant: Callable[[str], Assembly]) -> None:
+    template = variant("jwt").templates["serving"]
+    (authorizer,) = template.of("ApiGatewayV2::Authorizer")
+    settings = template.only("ApiGatewayV2::Authorizer")
+    assert settings["JwtConfiguration"] == {"Issuer": "https://id.example.com/tenant", "Audience": ["tides"]}
+    assert settings["IdentitySource"] == ["$request.header.Authorization"]
+    for route in template.of("ApiGatewayV2::Route").values():
+        assert route["Properties"]["AuthorizationType"] == "JWT"
+        assert route["Properties"]["AuthorizerId"] == {"Ref": authorizer}
+    stage = template.only("ApiGatewayV2::Stage")
+    assert stage["DefaultRouteSettings"] == {"ThrottlingRateLimit": 20, "ThrottlingBurstLimit": 40}
+    assert json.loads(stage["AccessLogSettings"]["Format"])["caller"] == "$context.authorizer.claims.sub"
 
 
 def test_predict_gives_up_before_the_api_does(templates: Mapping[str, Template]) -> None:

@@ -18,6 +18,14 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "dev": {},
     "prod": {"environment": "prod"},
     "model_monitor": {"monitoring": {"backend": "model_monitor"}},
+    "jwt": {
+        "api": {
+            "authorization": "jwt",
+            "jwt": {"issuer": "https://id.example.com/tenant", "audience": ["tides"]},
+            "requests_per_second": 20,
+            "burst": 40,
+        }
+    },
 }
 
 

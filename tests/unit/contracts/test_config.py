@@ -66,6 +66,17 @@ def test_a_metric_that_does_not_fit_the_problem_is_refused() -> None:
     assert "does not measure a binary problem" in problem
 
 
+JWT = {"issuer": "https://id.example.com", "audience": ["tides"]}
+
+
+@pytest.mark.parametrize(
+    "api", [{"authorization": "jwt"}, {"jwt": JWT}, {"authorization": "jwt", "jwt": JWT | {"issuer": "http://id.example.com"}}]
+)
+def test_tokens_need_an_issuer_over_tls_and_only_they_do(api: dict[str, Any]) -> None:
+    assert [problem.split(":")[0] for problem in problems_of(project(api=api))] in (["api"], ["api.jwt.issuer"])
+    parse_config(project(api={"authorization": "jwt", "jwt": JWT}))
+
+
 def test_an_environment_overrides_deeply() -> None:
     raw = project(
         serving={"instance_count": 3, "rollout": {"interval_seconds": 120}},

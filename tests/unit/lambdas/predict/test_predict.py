@@ -17,7 +17,7 @@ from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.api import MAXIMUM_BYTES, Reply
+from lambdas.api import Reply
 from lambdas.predict import handler
 from lambdas.predict.adapters import Endpoint
 from lambdas.predict.logic import (
@@ -60,9 +60,9 @@ def _ask(outcomes: list[Outcome], seconds: float = 30.0) -> tuple[Reply, list[fl
 
 @pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8", "application/jsonlines", "text/csv"])
 def test_a_request_passes_unchanged(content_type: str) -> None:
-    assert parse(_event("1,ü", content_type)) == Request("1,ü".encode(), content_type, inference_id("JKJaXmPLvHcESHA="))
+    assert parse(_event("1,ü", content_type), 1) == Request("1,ü".encode(), content_type, inference_id("JKJaXmPLvHcESHA="))
     encoded = base64.b64encode(b"\x00\xff").decode()
-    assert parse(_event(encoded, content_type, encoded=True)) == Request(b"\x00\xff", content_type, inference_id("JKJaXmPLvHcESHA="))
+    assert parse(_event(encoded, content_type, encoded=True), 1) == Request(b"\x00\xff", content_type, inference_id("JKJaXmPLvHcESHA="))
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def test_a_request_passes_unchanged(content_type: str) -> None:
         (_event(body="  "), 400, "the body is empty"),
         (_event(body="%%%", encoded=True), 400, "encoding"),
         (_event(body="ü", encoded=True), 400, "encoding"),
-        (_event(body="x" * (MAXIMUM_BYTES + 1)), 413, "send fewer rows"),
+        (_event(body="x" * 1025), 413, "send fewer rows"),
     ],
 )
 def test_a_bad_request_is_told_what_is_wrong(event: dict[str, Any], status: int, said: str) -> None:
-    reply = parse(event)
+    reply = parse(event, 1)
     assert isinstance(reply, Reply)
     assert reply.status == status
     assert said in json.loads(reply.body)["error"]["message"]
@@ -93,7 +93,7 @@ def test_a_bad_request_is_told_what_is_wrong(event: dict[str, Any], status: int,
     st.booleans(),
 )
 def test_any_request_is_passed_on_or_refused(body: str | None, content_type: str | None, encoded: bool) -> None:
-    reply = parse(_event(body, content_type, encoded))
+    reply = parse(_event(body, content_type, encoded), 1)
     assert isinstance(reply, Request) or 400 <= reply.status < 500
 
 
@@ -125,7 +125,7 @@ def test_another_images_answer_is_left_alone(answer: bytes) -> None:
 
 def _named(identity: str) -> Request | Reply:
     event = _event()
-    return parse(event | {"headers": event["headers"] | {"X-Inference-Id": identity}})
+    return parse(event | {"headers": event["headers"] | {"X-Inference-Id": identity}}, 1)
 
 
 @pytest.mark.parametrize("identity", ["order-17", " a ", "7" * 56, "A.b_c:d-e"])

@@ -109,7 +109,7 @@ VALUES = st.recursive(
 @given(st.text() | VALUES.map(json.dumps))
 def test_any_body_is_used_or_refused(body: str) -> None:
     event = {"headers": {"content-type": "application/json"}, "body": body}
-    found = logic.parse(event, PARSED.data)
+    found = logic.parse(event, PARSED.data, 5120)
     assert isinstance(found, tuple) or (isinstance(found, Reply) and 400 <= found.status < 500)
 
 
