@@ -13,6 +13,8 @@ from cli.options import ConfigOption, EnvironmentOption
 from cli.output import Output
 from cli.own_twin import fresh, only_one
 from cli.project import Project, load_project
+from cli.prove_iam.mutation import Place, tasks_of
+from cli.prove_iam.mutation import mutate as withhold_all
 from cli.prove_iam.report import DENIED, Proof, show_proof
 from cli.prove_iam.session import Session
 from cli.prove_iam.setting import proof_project
@@ -57,6 +59,12 @@ def _prove(project: Project, folder: Path, output: Output, proof: Proof, *, muta
         synthesise(deployed, assembly)
     with Session(folder / "story", deployed, assembly) as session:
         tell(session, output, proof)
+    if mutate and not proof.failed:
+        place = Place(folder, deployed.config_path, deployed.config.environment, assembly)
+        tasks = tasks_of(proof.usages, {phase.name: phase.seconds for phase, _ in proof.steps})
+        with output.phase("withhold each statement") as phase:
+            proof.broken = withhold_all(place, tasks, phase.show)
+            phase.result = f"{len(proof.broken) - len(proof.unbroken)} of {len(proof.broken)} were missed"
 
 
 def tell(session: Session, output: Output, proof: Proof) -> None:

@@ -20,6 +20,7 @@ WIDEST = 110
 """Characters of a cell."""
 DENIED = "denied"
 UNBROKEN = "nothing broke"
+NOT_WITHHELD = "not withheld"
 BETWEEN = "what steps build on"
 
 _FILES = (
@@ -34,7 +35,7 @@ _FILES = (
     (r".*Invoke|.*Api", "stacks/constructs/http_api.py"),
 )
 """Where the statements of a resource are written, by the beginning of its logical id."""
-_VERBS = {DENIED: "allow it", "never needed": "take it out", "wildcard": "name these", "any resource": "name these"}
+_VERBS = {DENIED: "allow it in", "never needed": "take it out of", "wildcard": "name these in", "any resource": "name these in"}
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Proof:
 def next_step(problem: str, owner: str) -> str:
     """What to do about a finding."""
     found = next((path for pattern, path in _FILES if re.match(pattern, owner)), None)
-    return f"{_VERBS[problem]} in {found}" if found else f"{_VERBS[problem]} where {owner} is made"
+    return f"{_VERBS[problem]} {found or f'the policy of {owner}'}"
 
 
 def show_proof(output: Output, proof: Proof) -> None:
@@ -125,7 +126,7 @@ def _show_table(output: Output, proof: Proof, in_words: "Callable[[Grant], str]"
     for each in proof.usages:
         grant = each.grant
         broken = (proof.broken or {}).get(grant.id)
-        without = f"{broken.step}: {broken.how or UNBROKEN}" if broken else ""
+        without = f"{broken.step}: {broken.how or UNBROKEN}" if broken else NOT_WITHHELD * bool(each.needed)
         used = ", ".join(each.steps) or (BETWEEN if each.needed else "nothing")
         rows.append((_carrier(grant), _short(in_words(grant)), used, _cut(without)))
     columns = ("role", "statement", "used by", "what breaks without it")

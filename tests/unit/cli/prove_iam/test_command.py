@@ -72,7 +72,7 @@ def test_a_step_that_fails_ends_the_story_and_its_refusals_are_named(told: Told,
     assert proof.sentences() == [
         "step first failed: nothing came of it",
         "arn:aws:iam::123456789012:role/worker: denied sqs:ListQueues on * in step first. "
-        "Next: allow it where arn:aws:iam::123456789012:role/worker is made",
+        "Next: allow it in the policy of arn:aws:iam::123456789012:role/worker",
     ]
 
 

@@ -110,4 +110,4 @@ def test_the_next_step_names_a_file_that_is_there(owner: str, file: str) -> None
 
 
 def test_whose_policy_is_not_the_projects_is_named_too() -> None:
-    assert next_step("denied", ROLE) == f"allow it where {ROLE} is made"
+    assert next_step("denied", ROLE) == f"allow it in the policy of {ROLE}"
