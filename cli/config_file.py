@@ -6,6 +6,7 @@ import re
 import yaml
 
 from cli.inspection import FEWEST_ROWS, Contract
+from contracts.privacy import Privacy
 
 _PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]*$")
 FIRST_SHARE = 0.7
@@ -32,16 +33,27 @@ def render_config(project: str, dataset: str, table: str, contract: Contract) ->
     if contract.time is not None:
         lines.append(f"  time: {_text(contract.time)} # when a row happened; the latest rows are the holdout")
     lines.append("  features: # numeric, categorical, boolean or datetime")
-    lines += [f"    {_text(name)}: {kind}" for name, kind in contract.features.items()]
+    lines += [f"    {_text(name)}: {kind}{_hint(contract.personal.get(name))}" for name, kind in contract.features.items()]
     if contract.ignore:
         lines.append("  ignore:")
         lines += [f"    - {_text(name)} # {why}" for name, why in contract.ignore.items()]
+    lines += _privacy(contract.privacy)
     fewest = int(contract.rows * FIRST_SHARE * 0.85)
     if fewest < FEWEST_ROWS:
         lines += ["  quality:", f"    minimum_rows: {max(10, fewest)} # the table is small"]
     lines += ["", "approval:", "  policy: auto # or manual: a person approves each model", ""]
     lines += ["environments:", "  prod:", "    approval:", "      policy: manual", ""]
     return "\n".join(lines)
+
+
+def _hint(personal: str | None) -> str:
+    return f" # {personal}? data.privacy can drop or hash it" if personal else ""
+
+
+def _privacy(privacy: Privacy) -> list[str]:
+    chosen = {"drop": privacy.drop, "hash": privacy.hash}
+    lines = [f"    {verb}: [{', '.join(map(_text, names))}]" for verb, names in chosen.items() if names]
+    return ["  privacy: # docs/privacy.md", *lines] if lines else []
 
 
 def _text(value: str) -> str:

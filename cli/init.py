@@ -14,6 +14,7 @@ from cli.output import Output
 from cli.project import CONFIG_NAME
 from contracts.config import parse_config
 from contracts.errors import StateError
+from contracts.privacy import Privacy
 
 
 def init(
@@ -23,6 +24,16 @@ def init(
     time: Annotated[
         str | None, typer.Option("--time", help="The column that says when a row happened (ISO 8601).", show_default=False)
     ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--private-drop", help="A personal column that leaves neither table nor request; may be repeated.", show_default=False
+        ),
+    ] = None,
+    hashes: Annotated[
+        list[str] | None,
+        typer.Option("--private-hash", help="A personal column that is only used as keyed hashes; may be repeated.", show_default=False),
+    ] = None,
     project: Annotated[
         str | None, typer.Option("--project", help="The project's name. Default: made of the file's.", show_default=False)
     ] = None,
@@ -31,7 +42,7 @@ def init(
 ) -> None:
     """Write tidewheel.yaml from a table: kinds of column, problem, positive class. An existing file is kept as tidewheel.yaml.bak."""
     output = Output(machine)
-    contract = inspect(data, target, identifier, time)
+    contract = inspect(data, target, identifier, time, Privacy(drop=tuple(drop or ()), hash=tuple(hashes or ())))
     name = slug(data.stem)
     text = render_config(project or name, name, _table_path(data, config), contract)
     parse_config(yaml.safe_load(text), source=f"what would be {config}")
@@ -57,6 +68,8 @@ def init(
             "positive": contract.positive,
             "features": contract.features,
             "ignore": contract.ignore,
+            "privacy": contract.privacy.model_dump(mode="json"),
+            "personal": contract.personal,
         }
     )
 
@@ -67,7 +80,10 @@ def _show(output: Output, data: Path, contract: Contract) -> None:
         output.say(note)
     roles = {contract.target: "target", contract.identifier: "id", contract.time: "time"}
     rows: list[tuple[str, str, str]] = [(name, role, "") for name, role in roles.items() if name is not None]
-    rows += [(name, "feature", str(kind)) for name, kind in contract.features.items()]
+    rows += [
+        (name, "feature", f"{kind}, hashed" if name in contract.privacy.hash else str(kind)) for name, kind in contract.features.items()
+    ]
+    rows += [(name, "dropped", "private") for name in contract.privacy.drop]
     rows += [(name, "ignored", why) for name, why in contract.ignore.items()]
     output.table(("column", "role", "kind, or why not"), rows)
 

@@ -1,7 +1,8 @@
 """A project's data contract, read off a table in one pass: kinds, problem, positive class, and which columns are no features.
 
 Left out of the features, each with a note: constant columns (they tell nothing), texts and `id` columns that are different in every row
-(they identify, and do not generalise), and columns too empty for the quality gate.
+(they identify, and do not generalise), columns too empty for the quality gate, and private columns that are dropped. Of those that are
+hashed features are made, of whatever kind they look.
 """
 
 import difflib
@@ -12,11 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cli.personal import Look
 from cli.tables import open_table
 from contracts.columns import ColumnKind, Inference, parse
 from contracts.config import Quality
 from contracts.errors import DataError
 from contracts.evaluation import Problem
+from contracts.privacy import Privacy
 
 REGRESSION_DISTINCT = 20
 MOST_CLASSES = 100
@@ -26,6 +29,7 @@ MOST_MISSING = 0.9 * Quality().maximum_missing
 POSITIVE_WORDS = frozenset({"yes", "true", "1", "1.0", "y", "t", "positive", "malignant", "churned", "fraud", "default", "spam", "failed"})
 MOSTLY = 0.8
 """The share of numbers from which on a categorical column is worth a note: what else does it hold?"""
+_NOTHING_PRIVATE = Privacy()
 _ID_NAME = re.compile(r"(^|_|\b)(id|index|rowid|uuid)$|^Unnamed: \d+$", re.IGNORECASE)
 
 
@@ -35,6 +39,7 @@ class Column:
 
     name: str
     inference: Inference = field(default_factory=Inference)
+    look: Look = field(default_factory=Look)
     missing: int = 0
     numbers: int = 0
     odd: str = ""
@@ -48,6 +53,7 @@ class Column:
             self.missing += 1
             return
         self.values.add(hash(text))
+        self.look.see(text)
         if _is_number(text):
             self.numbers += 1
         else:
@@ -67,12 +73,17 @@ class Contract:
     ignore: dict[str, str]
     rows: int
     notes: tuple[str, ...]
+    privacy: Privacy = _NOTHING_PRIVATE
+    personal: dict[str, str] = field(default_factory=dict)
 
 
-def inspect(path: Path, target: str, identifier: str | None = None, time: str | None = None) -> Contract:
+def inspect(
+    path: Path, target: str, identifier: str | None = None, time: str | None = None, privacy: Privacy = _NOTHING_PRIVATE
+) -> Contract:
     """Read a table's contract. Raises DataError with everything that stands in the way."""
     with open_table(path) as table:
         _check_roles(table.header, {"target": target, "id": identifier, "time": time})
+        _check_private(table.header, privacy)
         columns = {name: Column(name) for name in table.header if name not in {target, identifier}}
         targets: Counter[str] = Counter()
         rows = 0
@@ -91,11 +102,14 @@ def inspect(path: Path, target: str, identifier: str | None = None, time: str | 
         raise DataError(
             [f"--time {time!r} holds no ISO 8601 dates or times (2026-11-20, 2026-11-20T10:00:00Z). Next: convert it, or leave --time out"]
         )
-    features, ignore = _features(columns, rows, time)
+    features, ignore = _features(columns, rows, time, privacy)
     if not features:
         raise DataError([f"{path} has no column that could be a feature: " + "; ".join(f"{name} {why}" for name, why in ignore.items())])
-    notes += [note for column in columns.values() if (note := _almost_numeric(column, rows))]
-    return Contract(target, problem, positive, identifier, time, features, ignore, rows, tuple(notes))
+    notes += [note for column in columns.values() if column.name not in privacy.columns and (note := _almost_numeric(column, rows))]
+    looks = {name: column.look.personal(name) for name, column in columns.items() if name not in privacy.columns}
+    personal = {name: what for name, what in looks.items() if what}
+    notes += [_personal(name, what, name in features) for name, what in personal.items()]
+    return Contract(target, problem, positive, identifier, time, features, ignore, rows, tuple(notes), privacy, personal)
 
 
 def slug(name: str, longest: int = 24) -> str:
@@ -122,6 +136,20 @@ def _check_roles(header: Sequence[str], roles: dict[str, str | None]) -> None:
         problems.append("--target, --id and --time must be different columns")
     if problems:
         raise DataError(problems)
+
+
+def _check_private(header: Sequence[str], privacy: Privacy) -> None:
+    options = (("drop", privacy.drop), ("hash", privacy.hash))
+    problems = [
+        f"--private-{option} {name!r} is no column of the table" for option, names in options for name in names if name not in header
+    ]
+    if problems:
+        raise DataError(problems)
+
+
+def _personal(name: str, what: str, is_feature: bool) -> str:
+    option = f"--private-drop {name!r}" + (f", or --private-hash {name!r} to learn from it without knowing it" if is_feature else "")
+    return f"{name!r} looks like {what}. Next, if it is personal data: {option}"
 
 
 def _problem(target: str, targets: Counter[str]) -> tuple[Problem, str | None, list[str]]:
@@ -168,17 +196,19 @@ def _is_number(text: str) -> bool:
     return isinstance(value, float) and not math.isnan(value)
 
 
-def _features(columns: dict[str, Column], rows: int, time: str | None) -> tuple[dict[str, ColumnKind], dict[str, str]]:
+def _features(columns: dict[str, Column], rows: int, time: str | None, privacy: Privacy) -> tuple[dict[str, ColumnKind], dict[str, str]]:
     features: dict[str, ColumnKind] = {}
     ignore: dict[str, str] = {}
     for name, column in columns.items():
-        if name == time:
+        if name == time or name in privacy.drop:
             continue
         why = _no_feature(column, rows)
-        if why:
-            ignore[name] = why
+        if not why:
+            features[name] = ColumnKind.CATEGORICAL if name in privacy.hash else column.inference.kind
+        elif name in privacy.hash:
+            raise DataError([f"--private-hash {name!r} {why}, so it is no feature. Next: --private-drop {name!r}"])
         else:
-            features[name] = column.inference.kind
+            ignore[name] = why
     return features, ignore
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cli.config_file import render_config
 from cli.inspection import Contract, inspect, slug
+from cli.personal import Look
 from contracts.columns import ColumnKind
 from contracts.config import parse_config
 from contracts.errors import DataError
@@ -126,3 +127,67 @@ def test_any_names_survive_the_file(columns: list[str], positive: str) -> None:
 def test_any_file_name_gives_a_project_name(name: str) -> None:
     contract = Contract("y", Problem.REGRESSION, None, None, None, {"x": ColumnKind.NUMERIC}, {}, 60, ())
     parse_config(yaml.safe_load(render_config(slug(name), slug(name), "t.csv", contract)))
+
+
+PEOPLE = [(f"p{n % 7}@example.org", f"+44 20 7946 09{n % 10:02}", f"Ann {n}", n % 13, n, "yes" if n % 3 else "no") for n in range(100)]
+HEADER = ("contact", "Phone", "fullName", "visits", "number", "left")
+
+
+def test_what_looks_personal_is_hinted_at(tide: Tide, write_table: Write, tmp_path: Path) -> None:
+    table = write_table(HEADER, PEOPLE)
+    contract = inspect(table, "left")
+    assert contract.personal == {"contact": "email addresses", "Phone": "phone numbers", "fullName": "names of people"}
+    result = tide("init", "--data", str(table), "--target", "left")
+    assert "'contact' looks like email addresses. Next, if it is personal data: --private-drop 'contact'" in " ".join(result.output.split())
+    assert "contact: categorical # email addresses? data.privacy can drop or hash it" in (tmp_path / "tidewheel.yaml").read_text()
+    assert parse_config(yaml.safe_load((tmp_path / "tidewheel.yaml").read_text())).data.privacy.columns == ()
+
+
+def test_private_columns_are_dropped_or_hashed(tide: Tide, write_table: Write, tmp_path: Path) -> None:
+    private = ["--private-drop", "fullName", "--private-drop", "Phone", "--private-hash", "contact", "--private-hash", "visits"]
+    result = tide("init", "--data", str(write_table(HEADER, PEOPLE)), "--target", "left", *private)
+    assert result.exit_code == 0, result.output
+    assert "looks like" not in result.output
+    data = parse_config(yaml.safe_load((tmp_path / "tidewheel.yaml").read_text())).data
+    assert (data.privacy.drop, data.privacy.hash) == (("fullName", "Phone"), ("contact", "visits"))
+    assert data.features == {
+        "contact": ColumnKind.CATEGORICAL,
+        "visits": ColumnKind.CATEGORICAL,
+        "number": ColumnKind.NUMERIC,
+    }
+
+
+@pytest.mark.parametrize(
+    ("private", "said"),
+    [
+        (["--private-drop", "nobody"], "--private-drop 'nobody' is no column of the table"),
+        (["--private-hash", "fullName"], "is a different text in every row, so it is no feature. Next: --private-drop 'fullName'"),
+        (["--private-drop", "left"], "privacy.drop 'left' is used"),
+    ],
+)
+def test_a_private_column_that_makes_no_sense_says_why(tide: Tide, write_table: Write, private: list[str], said: str) -> None:
+    result = tide("init", "--data", str(write_table(HEADER, PEOPLE)), "--target", "left", *private)
+    assert said in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "what"),
+    [
+        ("E-Mail", "x", "email addresses"),
+        ("customer_name", "x", "names of people"),
+        ("name", "x", "names of people"),
+        ("product_name", "x", None),
+        ("BirthDate", "2001-01-01", "dates of birth"),
+        ("home address", "x", "postal addresses"),
+        ("a", "192.168.1.20", "IP addresses"),
+        ("b", "123-45-6789", "social security numbers"),
+        ("c", "DE89 3704 0044 0532 0130 00", "account numbers (IBAN)"),
+        ("d", "3.5", None),
+        ("ship", "x", None),
+        ("plan", "basic", None),
+    ],
+)
+def test_a_column_is_personal_by_its_name_or_its_cells(name: str, cell: str, what: str | None) -> None:
+    look = Look()
+    look.see(cell)
+    assert look.personal(name) == what
