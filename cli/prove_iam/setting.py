@@ -1,6 +1,6 @@
 """What the proof deploys: the project as it is, but for what a story of a minute needs.
 
-Policies do not depend on any of these: thresholds, sizes, times. What they do depend on (network, monitoring's backend, ...) stays.
+Policies do not depend on any of these: thresholds, sizes, times. What they do depend on (network, privacy, ...) stays.
 """
 
 from pathlib import Path
@@ -53,7 +53,8 @@ def proof_project(project: Project, folder: Path) -> Project:
     values = config.model_dump(mode="json", exclude_unset=True) | {"environment": config.environment}
     for section, settings in _SETTINGS.items():
         values[section] = values.get(section, {}) | settings
-    values["training"].pop("metric", None)
+    # The story signs its requests; who may call the API is the API's matter, not IAM's, where tokens are asked for.
+    values.pop("api", None)
     values["data"] = values["data"] | {"quality": {"minimum_rows": 50, "maximum_missing": 0.9}}
     path = folder / CONFIG_NAME
     path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
