@@ -33,6 +33,9 @@ SERVICES = {
 _CODES = {"sagemaker-runtime": "ValidationError"}
 """Where a signing name stands for several services."""
 
+ASCII = 0x7F
+"""The last character of nearly every text; to know what is a letter beyond it takes a look at a million characters."""
+
 _POSIX = {"ASCII": r"\x00-\x7f", "Print": r"\x20-\x7e", "Alnum": "a-zA-Z0-9"}
 _ASTRAL = r"\uD800\uDC00-\uDBFF\uDFFF"
 _PIECE = re.compile(r"\\p\{(\w+)\}|\\z|\$\{\d+,\d+\}|\\.|[\[\]]", re.DOTALL)
@@ -106,21 +109,25 @@ def _own(shape: Shape, value: Any) -> str:
     if isinstance(value, str):
         if "enum" in limits and value not in limits["enum"]:
             return f"Member must satisfy enum value set: [{', '.join(limits['enum'])}]"
-        if "pattern" in limits and compiled(limits["pattern"]).fullmatch(value) is None:
+        last = ASCII if value.isascii() else sys.maxunicode
+        if "pattern" in limits and compiled(limits["pattern"], last).fullmatch(value) is None:
             return f"Member must satisfy regular expression pattern: {limits['pattern']}"
     return ""
 
 
 @cache
-def compiled(pattern: str) -> re.Pattern[str]:
-    """A pattern of AWS's models, which are Java's, as Python's. Raises re.error for one that is not known how to translate."""
+def compiled(pattern: str, last: int = sys.maxunicode) -> re.Pattern[str]:
+    """A pattern of AWS's models, which are Java's, as Python's, for texts without characters beyond `last`.
+
+    Raises re.error for one that is not known how to translate.
+    """
     inside = False
 
     def translate(match: re.Match[str]) -> str:
         nonlocal inside
         piece = match[0]
         if match[1]:
-            members = _POSIX.get(match[1]) or _category(match[1])
+            members = _POSIX.get(match[1]) or _category(match[1], last)
             return members if inside else f"[{members}]"
         if piece in {"[", "]"}:
             inside = piece == "["
@@ -131,10 +138,10 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 
 @cache
-def _category(name: str) -> str:
-    """The characters of a Unicode category (`L`, `Zs`) as the inside of a character class."""
+def _category(name: str, last: int) -> str:
+    """The characters of a Unicode category (`L`, `Zs`) up to `last` as the inside of a character class."""
     ranges: list[list[int]] = []
-    for code in range(sys.maxunicode + 1):
+    for code in range(last + 1):
         if unicodedata.category(chr(code)).startswith(name):
             if ranges and ranges[-1][1] == code - 1:
                 ranges[-1][1] = code

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.core.utils import get_service_model
 
-from twin.constraints import SERVICES, compiled, message, violations
+from twin.constraints import ASCII, SERVICES, compiled, message, violations
 from twin.server import TwinServer
 
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/g/1"
@@ -25,7 +25,8 @@ def test_every_pattern_of_the_models_is_understood(service: str) -> None:
     model = get_service_model(NAMES.get(service, service))
     patterns = {model.shape_for(name).metadata.get("pattern") for name in model.shape_names}
     for pattern in patterns - {None}:
-        compiled(pattern)
+        for text in ("plain", "Two words: 1_000/2", "a@b"):
+            assert bool(compiled(pattern, ASCII).fullmatch(text)) is bool(compiled(pattern).fullmatch(text))
 
 
 @pytest.mark.parametrize(
