@@ -22,7 +22,8 @@ class FunctionPolicies:
         """Reads uploads, writes manifests, copies what it refuses to quarantine."""
         bucket = self._data.data_bucket_arn
         return [
-            allow(["s3:GetObject", "s3:GetObjectVersion"], [f"{bucket}/{UPLOADS}*"]),
+            # By its version: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+            allow(["s3:GetObjectVersion"], [f"{bucket}/{UPLOADS}*"]),
             allow(["s3:PutObject"], [f"{bucket}/{prefix}*" for prefix in (DATASETS, QUARANTINE)]),
             # So that an object that is gone is "not found", not "forbidden".
             allow(["s3:ListBucket"], [bucket]),
@@ -39,7 +40,7 @@ class FunctionPolicies:
             allow(["s3:ListBucket"], [data, artifacts]),
             *self._live(),
             allow(["sagemaker:DescribeModelPackage"], [self._arns.packages]),
-            allow(["sagemaker:ListModelPackages"], [self._arns.group, self._arns.packages]),  # as for reconcile_endpoint
+            self._packages(),
             allow(["sagemaker:StartPipelineExecution"], [self._arns.pipeline]),
             self._key(),
             *self._retraining(collect_role_arn),
@@ -102,15 +103,18 @@ class FunctionPolicies:
         """Reads files of labels, writes ground truth, and what it refuses to quarantine."""
         bucket = self._data.data_bucket_arn
         return [
-            allow(["s3:GetObject", "s3:GetObjectVersion"], [f"{bucket}/{FEEDBACK}*"]),
+            allow(["s3:GetObjectVersion"], [f"{bucket}/{FEEDBACK}*"]),
             allow(["s3:ListBucket"], [bucket]),  # as for ingest_dataset
             allow(["s3:PutObject"], [f"{bucket}/{prefix}*" for prefix in (GROUND_TRUTH, f"{QUARANTINE}{FEEDBACK}")]),
             self._key(),
         ]
 
     def _packages(self) -> iam.PolicyStatement:
-        """AWS's tables leave open whether a group's list is the group's or its packages' matter."""
-        return allow(["sagemaker:ListModelPackages"], [self._arns.group, self._arns.packages])
+        """A group's list is its packages' matter.
+
+        https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
+        """
+        return allow(["sagemaker:ListModelPackages"], [self._arns.packages])
 
     def _live(self) -> list[iam.PolicyStatement]:
         """From the endpoint to the model behind it, which names its package."""

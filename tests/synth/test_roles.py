@@ -25,7 +25,7 @@ KEEPS_A_RECORD = {f"dynamodb:{verb}" for verb in ("GetItem", "PutItem", "UpdateI
 EXACTLY = {
     ("control", "IngestDatasetRole"): FUNCTION
     | FAILURES
-    | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket", "dynamodb:PutItem"},
+    | {"s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket", "dynamodb:PutItem"},
     ("control", "StartTrainingRole"): FUNCTION
     | FAILURES
     | LIVE
@@ -62,7 +62,7 @@ EXACTLY = {
     | {f"cloudwatch:{verb}" for verb in ("PutMetricAlarm", "DescribeAlarms", "DeleteAlarms")}
     | {"kms:CreateGrant", "iam:PassRole", "iam:CreateServiceLinkedRole"},
     ("serving", "PredictRole"): FUNCTION | {"sagemaker:InvokeEndpoint"},
-    ("serving", "RecordFeedbackRole"): FUNCTION | FAILURES | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket"},
+    ("serving", "RecordFeedbackRole"): FUNCTION | FAILURES | {"s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket"},
     ("training", "RolesPipeline"): {
         f"sagemaker:{verb}{kind}Job" for verb in ("Create", "Describe", "Stop") for kind in ("Processing", "Training")
     }
