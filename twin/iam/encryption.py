@@ -5,8 +5,8 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-k
 Decrypt, a consumer Decrypt), https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html,
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html (the table's key is decrypted as the caller),
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html (a reader needs Decrypt, a writer GenerateDataKey too).
-Keys that AWS manages need no permission of the account's callers. Modelled: data keys are never cached, so every call is asked; SageMaker's
-own use of keys (volumes, endpoints) is not checked.
+Keys that AWS manages need no permission of the account's callers. Modelled: data keys are never cached, so every call is asked. SageMaker's
+own use of keys is in twin.sagemaker.rights, that of CloudWatch Logs in twin.logwriter.
 """
 
 from collections.abc import Iterator, Sequence
