@@ -13,7 +13,7 @@ import re
 import threading
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore import xform_name
@@ -30,6 +30,7 @@ from twin.iam.errors import AccessDenied
 log = logging.getLogger("twin.events")
 
 POLL = 0.05
+NEVER = datetime.max.replace(tzinfo=UTC)
 SERVICE = "scheduler.amazonaws.com"
 _UNIVERSAL = re.compile(r"^arn:aws:scheduler:::aws-sdk:([a-z0-9\-]+):([A-Za-z0-9]+)$")
 
@@ -43,8 +44,7 @@ class Ticker:
         self._stopped = threading.Event()
         self.ticks = 0
         """How often the clock was looked at: two more than now, and everything that is due now has fired."""
-        self._seen: dict[tuple[str, str], tuple[datetime, datetime]] = {}
-        self._broken: set[tuple[str, str]] = set()
+        self._seen: dict[tuple[str, str], tuple[datetime, datetime, datetime]] = {}  # made, looked at last, due next
         self._thread = threading.Thread(target=self._run, name="events-ticker", daemon=True)
 
     def start(self) -> None:
@@ -84,16 +84,17 @@ class Ticker:
 
     def _due(self, arn: str, expression: str, zone: str, now: datetime) -> list[datetime]:
         key = (arn, f"{expression} {zone}")
-        start, last = self._seen.get(key, (now, now))
-        self._seen[key] = (start, now)
-        if key in self._broken:
+        start, last, coming = self._seen.get(key, (now, now, now))
+        if now < coming:
             return []
         try:
-            return list(fires(expression, zone, start, last, now))
+            due = list(fires(expression, zone, start, last, now))
+            coming = next(fires(expression, zone, start, now, NEVER), NEVER)
         except ExpressionError as error:
-            self._broken.add(key)
+            due, coming = [], NEVER
             log.error("%s never fires: %s", arn, error)  # noqa: TRY400 - the message says it all
-            return []
+        self._seen[key] = (start, now, coming)
+        return due
 
     def _fire(self, schedule: Any, moment: datetime) -> None:
         window = (schedule.flexible_time_window or {}).get("Mode", "OFF")
