@@ -27,7 +27,6 @@ from contracts.github import ISSUER, Provider
 from contracts.privacy import secret_name
 from stacks.names import LOGS_OF_APIS, LOGS_OF_FUNCTIONS, SERVING_LOGS, logical_id, role_path
 
-QUALIFIER = "hnb659fds"
 LIMIT = 6144
 """Characters of a managed policy, without white space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html."""
 
@@ -39,10 +38,11 @@ _POWERTOOLS = "017000801446"
 
 @dataclass(frozen=True)
 class Place:
-    """The account and region that the project is deployed to."""
+    """The account and region that the project is deployed to, and the qualifier of the bootstrap there."""
 
     account: str
     region: str
+    qualifier: str = "hnb659fds"
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of a regional resource."""
@@ -66,7 +66,9 @@ def execution_policies(config: Config, place: Place) -> list[dict[str, Any]]:
 def _statements(config: Config, place: Place) -> Iterator[Statement]:
     prefix = config.prefix
     yield from _roles(config, place)
-    yield from _storage(prefix, place)
+    yield from _buckets(prefix)
+    yield from _key(config, place)
+    yield from _ledger(prefix, place)
     if config.data.privacy.hash:
         yield from _hash_key(prefix, place)
     yield from _functions(prefix, place)
@@ -79,50 +81,57 @@ def _statements(config: Config, place: Place) -> Iterator[Statement]:
 def _roles(config: Config, place: Place) -> Iterator[Statement]:
     own = place.iam(f"role{role_path(config.prefix)}*")
     made = [own] if config.github is None else [own, place.iam(f"role/{config.prefix}-github")]
-    verbs = ["CreateRole", "GetRole", "UpdateRole", "UpdateAssumeRolePolicy", "DeleteRole", "TagRole", "UntagRole"]
+    verbs = ["CreateRole", "GetRole", "UpdateRole", "UpdateRoleDescription", "UpdateAssumeRolePolicy", "DeleteRole", "TagRole", "UntagRole"]
     policies = ["PutRolePolicy", "GetRolePolicy", "DeleteRolePolicy", "ListRolePolicies", "ListAttachedRolePolicies"]
     yield _allow("Roles", "iam", verbs + policies, made)
     services = [f"{service}.amazonaws.com" for service in ("lambda", "sagemaker", "scheduler")]
     yield _allow("PassRoles", "iam", ["PassRole"], [own], {"StringEquals": {"iam:PassedToService": services}})
     if config.github is not None and config.github.provider is Provider.CREATE:
-        verbs = [f"{verb}OpenIDConnectProvider" for verb in ("Create", "Get", "Delete", "Tag")]
-        yield _allow("GitHub", "iam", verbs, [place.iam(f"oidc-provider/{ISSUER}")])
+        verbs = [f"{verb}OpenIDConnectProvider" for verb in ("Create", "Get", "Delete", "Tag", "Untag")]
+        yield _allow("GitHub", "iam", [*verbs, "ListOpenIDConnectProviderTags"], [place.iam(f"oidc-provider/{ISSUER}")])
 
 
-def _storage(prefix: str, place: Place) -> Iterator[Statement]:
-    settings = ["EncryptionConfiguration", "LifecycleConfiguration"]
-    settings += [
+def _buckets(prefix: str) -> Iterator[Statement]:
+    used = ["EncryptionConfiguration", "LifecycleConfiguration"]
+    used += [
         f"Bucket{what}" for what in ("Logging", "Notification", "OwnershipControls", "Policy", "PublicAccessBlock", "Tagging", "Versioning")
     ]
-    verbs = [f"{verb}{what}" for what in settings for verb in ("Get", "Put")]
-    yield _allow("Buckets", "s3", ["CreateBucket", "ListBucket", "DeleteBucketPolicy", *verbs], [f"arn:aws:s3:::{prefix}-data-*"])
-    verbs = [
-        "DescribeKey",
-        "EnableKeyRotation",
-        "GetKeyPolicy",
-        "GetKeyRotationStatus",
-        "ListResourceTags",
-        "PutKeyPolicy",
-        "UpdateKeyDescription",
-    ]
+    # CloudFormation reads a bucket whole, also what the templates do not set.
+    read = [f"{kind}Configuration" for kind in ("Accelerate", "Analytics", "IntelligentTiering", "Inventory", "Metrics", "Replication")]
+    read += [f"Bucket{what}" for what in ("Abac", "CORS", "MetadataTableConfiguration", "ObjectLockConfiguration", "Website")]
+    verbs = [f"Put{what}" for what in used] + [f"Get{what}" for what in used + read]
+    tags = ["TagResource", "UntagResource", "ListTagsForResource"]
+    yield _allow("Buckets", "s3", ["CreateBucket", "ListBucket", "DeleteBucketPolicy", *verbs, *tags], [f"arn:aws:s3:::{prefix}-data-*"])
+
+
+def _key(config: Config, place: Place) -> Iterator[Statement]:
+    """A key's policy decides too: it lets this role administer the project's key, and use it through the services named here."""
+    keys, alias = place.arn("kms", "key/*"), place.arn("kms", f"alias/{config.prefix}")
     aliases = ["CreateAlias", "UpdateAlias", "DeleteAlias"]
+    verbs = ["DescribeKey", "EnableKeyRotation", "GetKeyPolicy", "GetKeyRotationStatus", "PutKeyPolicy", "UpdateKeyDescription"]
     yield _allow("NewKey", "kms", ["CreateKey", "ListAliases"], ["*"])
-    yield _allow("Key", "kms", [*verbs, *aliases, "TagResource"], [place.arn("kms", "key/*")])
-    yield _allow("KeyAlias", "kms", aliases, [place.arn("kms", f"alias/{prefix}")])
-    via = {"StringEquals": {"kms:ViaService": [f"{service}.{place.region}.amazonaws.com" for service in ("dynamodb", "sagemaker")]}}
-    verbs = ["CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey*", "ReEncrypt*"]
-    yield _allow("KeyOfTableAndEndpoint", "kms", verbs, [place.arn("kms", "key/*")], via)
-    reads = ["Table", "ContinuousBackups", "ContributorInsights", "KinesisStreamingDestination", "TimeToLive"]
+    yield _allow("Key", "kms", [*verbs, *aliases, "ListResourceTags", "TagResource", "UntagResource"], [keys])
+    yield _allow("KeyAlias", "kms", aliases, [alias])
+    services = ["dynamodb", "sagemaker", *(["secretsmanager"] if config.data.privacy.hash else [])]
+    via = {"StringEquals": {"kms:ViaService": [f"{service}.{place.region}.amazonaws.com" for service in services]}}
     verbs = [
-        "CreateTable",
-        "UpdateTable",
-        "UpdateContinuousBackups",
-        "GetResourcePolicy",
-        "ListTagsOfResource",
-        "TagResource",
-        "UntagResource",
+        "CreateGrant",
+        "Decrypt",
+        "DescribeKey",
+        "Encrypt",
+        "GenerateDataKey",
+        "GenerateDataKeyWithoutPlaintext",
+        "ReEncryptFrom",
+        "ReEncryptTo",
     ]
-    yield _allow("Ledger", "dynamodb", [*verbs, *(f"Describe{what}" for what in reads)], [place.arn("dynamodb", f"table/{prefix}-data-*")])
+    yield _allow("KeyThroughServices", "kms", verbs, [keys], via)
+
+
+def _ledger(prefix: str, place: Place) -> Iterator[Statement]:
+    reads = ["Table", "ContinuousBackups", "ContributorInsights", "KinesisStreamingDestination", "TimeToLive"]
+    verbs = ["CreateTable", "UpdateTable", "UpdateContinuousBackups", "GetResourcePolicy", *(f"Describe{what}" for what in reads)]
+    tags = ["ListTagsOfResource", "TagResource", "UntagResource"]
+    yield _allow("Ledger", "dynamodb", [*verbs, *tags], [place.arn("dynamodb", f"table/{prefix}-data-*")])
 
 
 def _hash_key(prefix: str, place: Place) -> Iterator[Statement]:
@@ -144,8 +153,8 @@ def _functions(prefix: str, place: Place) -> Iterator[Statement]:
     yield _allow("Functions", "lambda", verbs, [place.arn("lambda", f"function:{prefix}-*")])
     layer = f"arn:aws:lambda:{place.region}:{_POWERTOOLS}:layer:AWSLambdaPowertoolsPythonV3-*"
     yield _allow("Layer", "lambda", ["GetLayerVersion"], [layer])
-    yield _allow("Code", "s3", ["GetObject"], [f"arn:aws:s3:::cdk-{QUALIFIER}-assets-{place.account}-{place.region}/*"])
-    yield _allow("BootstrapVersion", "ssm", ["GetParameters"], [place.arn("ssm", f"parameter/cdk-bootstrap/{QUALIFIER}/version")])
+    yield _allow("Code", "s3", ["GetObject"], [f"arn:aws:s3:::cdk-{place.qualifier}-assets-{place.account}-{place.region}/*"])
+    yield _allow("BootstrapVersion", "ssm", ["GetParameters"], [place.arn("ssm", f"parameter/cdk-bootstrap/{place.qualifier}/version")])
     api = f"arn:aws:apigateway:{place.region}::"
     verbs = ["GET", "POST", "PATCH", "PUT", "DELETE", "TagResource", "UntagResource"]
     yield _allow("HttpApi", "apigateway", verbs, [f"{api}/apis", f"{api}/apis/*", f"{api}/tags/*"])
@@ -242,12 +251,13 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m stacks.execution", description="CloudFormation's permissions for this project")
     parser.add_argument("--account", required=True)
     parser.add_argument("--region", required=True)
+    parser.add_argument("--qualifier", default=Place.qualifier)
     parser.add_argument("--config", type=Path, default=Path("tidewheel.yaml"))
     parser.add_argument("--environment")
     parser.add_argument("--out", type=Path, default=Path())
     given = parser.parse_args(arguments)
     config = parse_config(yaml.safe_load(given.config.read_text(encoding="utf-8")), given.environment, source=str(given.config))
-    for number, document in enumerate(execution_policies(config, Place(given.account, given.region)), start=1):
+    for number, document in enumerate(execution_policies(config, Place(given.account, given.region, given.qualifier)), start=1):
         path = given.out / f"{config.prefix}-execution-{number}.json"
         path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         sys.stdout.write(f"{path}\n")
