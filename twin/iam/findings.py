@@ -57,8 +57,12 @@ def limits_in_words(grant: Grant) -> str:
     """For whom, and under which conditions."""
     principals = grant.document.get("Principal", {})
     named = [name for names in principals.values() for name in as_list(names)] if isinstance(principals, Mapping) else as_list(principals)
-    blocks = (grant.document.get("Condition") or {}).values()
-    conditions = [f"{key}={'|'.join(as_list(value))}" for block in blocks for key, value in block.items()]
+    blocks = grant.document.get("Condition") or {}
+    conditions = [
+        f"{key}{'!=' if 'Not' in operator else '='}{'|'.join(as_list(value))}"
+        for operator, block in blocks.items()
+        for key, value in block.items()
+    ]
     return (f" for {_listed(named)}" if named else "") + (f" if {_listed(conditions)}" if conditions else "")
 
 
@@ -86,13 +90,17 @@ def _denied(grants: Sequence[Grant], decisions: Iterable[Recorded]) -> Iterator[
 
 def _superfluous(used: Usage, grants: Sequence[Grant]) -> Iterator[Finding]:
     owners = {key: grant for grant in grants for key in grant.keys}
+    grant = used.grant
+    groups: dict[tuple[Key, str, str], list[str]] = {}
     for found in used.superfluous:
-        grant, piece = used.grant, found.piece
-        actions = piece.text if piece.part == ACTION else _listed(_actions(grant))
-        resources = piece.text if piece.part == RESOURCE else _listed(_resources(grant))
-        what = f"{actions} on {resources}" + (f" for {piece.text}" if piece.part == PRINCIPAL else limits_in_words(grant))
-        what += f" ({piece.key.holder})" if len(grant.keys) > 1 else ""
-        words = f"{carrier(grant)}: {what} was never needed{_because(found, grant, owners)}"
+        groups.setdefault((found.piece.key, found.piece.part, _because(found, grant, owners)), []).append(found.piece.text)
+    for (key, part, because), texts in groups.items():
+        together = ", ".join(texts)
+        actions = together if part == ACTION else _listed(_actions(grant))
+        resources = together if part == RESOURCE else _listed(_resources(grant))
+        what = f"{actions} on {resources}" + (f" for {together}" if part == PRINCIPAL else limits_in_words(grant))
+        what += f" ({key.holder})" if len(grant.keys) > 1 else ""
+        words = f"{carrier(grant)}: {what} was never needed{because}"
         yield Finding("never needed", grant.kind, grant.stack, grant.owner, actions, resources, "", words)
 
 
