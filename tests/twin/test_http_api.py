@@ -7,17 +7,22 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.twin.functions.helpers import function, make_role, policy
 from twin.cloud import ADMIN, Credentials
 from twin.http_api.payload import BadAnswerError, answer
 from twin.http_api.routes import choose
+from twin.http_api.throttle import Bucket
+from twin.iam.web_identity import LIFETIME, token
 from twin.server import TwinServer
 
 __all__ = ["function"]
@@ -34,10 +39,13 @@ class Api:
         self.id: str = self.client.create_api(Name="api", ProtocolType="HTTP")["ApiId"]
         self.client.create_stage(ApiId=self.id, StageName="$default", AutoDeploy=True)
 
-    def route(self, key: str, function_arn: str, authorization: str = "AWS_IAM", permit: bool = True, **settings: Any) -> None:
+    def route(
+        self, key: str, function_arn: str, authorization: str = "AWS_IAM", permit: bool = True, authorizer: str = "", **settings: Any
+    ) -> None:
         settings = {"IntegrationType": "AWS_PROXY", "PayloadFormatVersion": "2.0"} | settings
         integration = self.client.create_integration(ApiId=self.id, IntegrationUri=function_arn, **settings)["IntegrationId"]
-        self.client.create_route(ApiId=self.id, RouteKey=key, Target=f"integrations/{integration}", AuthorizationType=authorization)
+        more = {"AuthorizerId": authorizer} if authorizer else {}
+        self.client.create_route(ApiId=self.id, RouteKey=key, Target=f"integrations/{integration}", AuthorizationType=authorization, **more)
         if permit:
             self.twin.cloud.client("lambda").add_permission(
                 FunctionName=function_arn,
@@ -48,10 +56,16 @@ class Api:
             )
 
     def call(
-        self, path: str, method: str = "POST", body: bytes = b"{}", credentials: Credentials | None = ADMIN, kind: str = "application/json"
+        self,
+        path: str,
+        method: str = "POST",
+        body: bytes = b"{}",
+        credentials: Credentials | None = ADMIN,
+        kind: str = "application/json",
+        **more: str,
     ) -> tuple[int, Any, dict[str, str]]:
         url = f"{self.twin.cloud.url}/execute-api/{self.id}{path}"
-        headers = {"Content-Type": kind}
+        headers = {"Content-Type": kind} | more
         if credentials is not None:
             signed = AWSRequest(method, url, data=body, headers=headers)
             keys = BotoCredentials(credentials.access_key, credentials.secret_key, credentials.session_token)
@@ -105,6 +119,64 @@ def test_only_who_may_invoke_gets_in(api: Api, function: Callable[..., str], twi
     twin.cloud.client("iam").put_role_policy(RoleName="caller", PolicyName="p", PolicyDocument=policy(("execute-api:Invoke", arn)))
     assert api.call("/predict", credentials=session)[0] == 201
     assert api.call("/predict", credentials=Credentials(session.access_key, "wrong", session.session_token))[:2] == forbidden
+
+
+ISSUER, AUDIENCE = "https://id.example.com/tenant", "tides"
+UNAUTHORIZED = (401, {"message": "Unauthorized"})
+
+
+def test_only_a_token_of_the_issuer_for_this_api_gets_in(api: Api, function: Callable[..., str], twin: TwinServer) -> None:
+    settings = {"Issuer": ISSUER, "Audience": [AUDIENCE]}
+    made = api.client.create_authorizer(
+        ApiId=api.id, AuthorizerType="JWT", Name="a", IdentitySource=["$request.header.Authorization"], JwtConfiguration=settings
+    )
+    api.route("POST /predict", function(ECHO), authorization="JWT", authorizer=made["AuthorizerId"])
+    good = {"iss": ISSUER, "aud": AUDIENCE, "sub": "me"}
+    now = twin.cloud.clock.now()
+
+    def call(text: str) -> tuple[int, Any, dict[str, str]]:
+        return api.call("/predict", credentials=None, Authorization=text)
+
+    status, event, _ = call(f"Bearer {token(good, now)}")
+    assert status == 201
+    assert event["requestContext"]["authorizer"]["jwt"]["claims"]["sub"] == "me"
+    assert call(token({"iss": ISSUER, "client_id": AUDIENCE, "sub": "me"}, now))[0] == 201
+    refused = {
+        "issuer": token(good | {"iss": "https://other.example.com"}, now),
+        "audience": token(good | {"aud": "other"}, now),
+        "expired": token(good, now - LIFETIME - timedelta(seconds=1)),
+        "yet": token(good | {"nbf": int(now.timestamp()) + 600}, now),
+        "invalid token": token(good, now, key=b"another"),
+    }
+    for word, text in refused.items():
+        status, body, headers = call(f"Bearer {text}")
+        assert (status, body) == UNAUTHORIZED
+        assert word in headers["www-authenticate"]
+    assert api.call("/predict")[:2] == UNAUTHORIZED  # signed by AWS's account root, which is no token
+    assert api.call("/predict", credentials=None)[:2] == UNAUTHORIZED
+
+
+def test_a_stage_lets_in_no_more_than_its_burst_and_rate(api: Api, function: Callable[..., str]) -> None:
+    api.route("POST /p", function(ECHO))
+    limits = {"ThrottlingRateLimit": 0.01, "ThrottlingBurstLimit": 3}
+    api.client.update_stage(ApiId=api.id, StageName="$default", DefaultRouteSettings=limits)
+    assert [api.call("/p")[0] for _ in range(3)] == [201, 201, 201]
+    assert api.call("/p")[:2] == (429, {"message": "Too Many Requests"})
+    api.client.update_stage(
+        ApiId=api.id, StageName="$default", DefaultRouteSettings={"ThrottlingRateLimit": 100, "ThrottlingBurstLimit": 3}
+    )
+    assert api.call("/p")[0] == 201
+
+
+@given(st.lists(st.floats(0, 5), max_size=60), st.integers(1, 10), st.floats(0.1, 20))
+def test_a_bucket_lets_in_its_burst_and_what_flows_in_and_no_more(pauses: list[float], burst: int, rate: float) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    moment, bucket, taken = start, Bucket(rate, burst, burst, start), 0
+    for pause in pauses:
+        moment += timedelta(seconds=pause)
+        taken += bucket.take(moment)
+        assert taken <= burst + rate * (moment - start).total_seconds() + 1e-6
+    assert taken >= min(burst, len(pauses))
 
 
 def test_errors_are_api_gateways(api: Api, function: Callable[..., str]) -> None:

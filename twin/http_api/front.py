@@ -1,14 +1,15 @@
 """The WSGI application in front of the account's HTTP APIs.
 
-Errors are API Gateway's: 403 Forbidden, 404 Not Found, 413, 500 when the function fails or may not be invoked, 503 when it is too slow or
-throttled (docs: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-troubleshooting-lambda.html).
+Errors are API Gateway's: 401 without a good token, 403 Forbidden, 404 Not Found, 413, 429 above the stage's limits, 500 when the function
+fails or may not be invoked, 503 when it is too slow or throttled
+(docs: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-troubleshooting-lambda.html).
 """
 
 import json
 import logging
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from http import HTTPStatus
@@ -21,6 +22,8 @@ from twin.functions.limits import SYNCHRONOUS_BYTES
 from twin.functions.pool import ThrottledError
 from twin.http_api.payload import BadAnswerError, HttpAnswer, HttpRequest, answer, event
 from twin.http_api.routes import Match, choose
+from twin.http_api.throttle import Throttle
+from twin.http_api.tokens import UnauthorizedError, claims_for, in_event
 from twin.iam import installed
 from twin.iam.actions import Need
 from twin.iam.authenticate import AuthenticationError, caller_of, signature_of
@@ -37,9 +40,10 @@ LONGEST = 30.0
 
 
 class _Refusal(Exception):  # noqa: N818 - it carries an answer, it is no mistake
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, *headers: tuple[str, str]) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = headers
 
 
 class HttpApi:
@@ -48,6 +52,7 @@ class HttpApi:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._pool = ThreadPoolExecutor(32, thread_name_prefix="http-api")
+        self._throttle = Throttle(cloud.clock.now)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
@@ -58,7 +63,7 @@ class HttpApi:
             reply = self._answer(api_id, f"/{below}", environ, request_id)
         except _Refusal as refusal:
             body = json.dumps({"message": str(refusal)}).encode()
-            reply = HttpAnswer(refusal.status, (("content-type", "application/json"),), body)
+            reply = HttpAnswer(refusal.status, (("content-type", "application/json"), *refusal.headers), body)
         self._measure(api_id, reply.status, (time.monotonic() - started) * 1000)
         headers = [*reply.headers, ("apigw-requestid", request_id), ("content-length", str(len(reply.body)))]
         start_response(f"{reply.status} {_phrase(reply.status)}", headers)
@@ -75,12 +80,13 @@ class HttpApi:
         if match is None:
             raise _Refusal(404, "Not Found")
         base = f"arn:aws:execute-api:{self._cloud.region}:{self._cloud.account}:{api_id}/{stage.name}"
-        caller = self._authorise(routes[match.route_key], environ, f"{base}/{method}{path}")
+        self._limit(api_id, stage)
+        authorizer = self._authorise(api, routes[match.route_key], environ, f"{base}/{method}{path}")
         body = buffer_body(environ)
         if len(body) > LARGEST_BODY:
             raise _Refusal(413, "Request Entity Too Large")
         integration = api.integrations.get(str(routes[match.route_key].target).removeprefix("integrations/"))
-        content = self._event(api_id, stage, match, _request(environ, path, body), request_id, caller)
+        content = self._event(api_id, stage, match, _request(environ, path, body), request_id, authorizer)
         if len(content) > SYNCHRONOUS_BYTES:  # a function takes less than an API does
             raise _Refusal(413, "Request Entity Too Large")
         source = (
@@ -90,17 +96,30 @@ class HttpApi:
         )
         return self._invoke(integration, content, source)
 
-    def _authorise(self, route: Any, environ: dict[str, Any], resource: str) -> Caller | None:
-        if route.authorization_type in {None, "", "NONE"}:
-            return None
-        if route.authorization_type != "AWS_IAM":
-            log.error("the twin does not know the authorization %s of route %s", route.authorization_type, route.route_key)
-            raise _Refusal(501, f"The twin does not know the authorization {route.authorization_type}.")
+    def _limit(self, api_id: str, stage: Any) -> None:
+        if stage.route_settings:
+            log.error("the twin knows the throttling of a stage, and not that of single routes (%s)", api_id)
+            raise _Refusal(501, "The twin does not know the settings of single routes.")
+        if not self._throttle.lets_in((api_id, stage.name), stage.default_route_settings or {}):
+            raise _Refusal(429, "Too Many Requests")
+
+    def _authorise(self, api: Any, route: Any, environ: dict[str, Any], resource: str) -> dict[str, Any] | None:
+        """What the function is told of the caller (requestContext.authorizer); None on an open route."""
+        match route.authorization_type:
+            case None | "" | "NONE":
+                return None
+            case "AWS_IAM":
+                return _signer(self._signed(environ, resource))
+            case "JWT":
+                return self._token(api.authorizers.get(route.authorizer_id), route.authorization_scopes or (), environ)
+        log.error("the twin does not know the authorization %s of route %s", route.authorization_type, route.route_key)
+        raise _Refusal(501, f"The twin does not know the authorization {route.authorization_type}.")
+
+    def _signed(self, environ: dict[str, Any], resource: str) -> Caller:
         iam = installed(self._cloud)
         try:
             signature = signature_of(environ)
             if signature is None or signature.service != "execute-api":
-                log.warning("%s: no signature for execute-api", resource)
                 raise _Refusal(403, "Forbidden")
             caller = caller_of(environ, signature, iam.directory)
             iam.authoriser.require(caller, Need("execute-api:Invoke", resource), "execute-api:Invoke")
@@ -109,7 +128,20 @@ class HttpApi:
             raise _Refusal(403, "Forbidden") from error
         return caller
 
-    def _event(self, api_id: str, stage: Any, match: Match, request: HttpRequest, request_id: str, caller: Caller | None) -> bytes:
+    def _token(self, authorizer: Any, scopes: Sequence[str], environ: dict[str, Any]) -> dict[str, Any]:
+        settings = getattr(authorizer, "jwt_config", None) or {}
+        given = str(environ.get("HTTP_AUTHORIZATION", ""))
+        try:
+            claims = claims_for(given, settings["issuer"], settings["audience"], scopes, self._cloud.clock.now())
+        except KeyError as error:
+            log.error("a route's JWT authorizer is missing, or has no issuer or audience")  # noqa: TRY400 - the message says it all
+            raise _Refusal(500, "Internal Server Error") from error
+        except UnauthorizedError as error:
+            why = f' scope="{" ".join(scopes)}" error="invalid_token" error_description="{error}"' if str(error) else ""
+            raise _Refusal(401, "Unauthorized", ("www-authenticate", f"Bearer{why}")) from error
+        return in_event(claims, scopes)
+
+    def _event(self, api_id: str, stage: Any, match: Match, request: HttpRequest, request_id: str, authorizer: Any) -> bytes:
         context: dict[str, Any] = {
             "accountId": self._cloud.account,
             "apiId": api_id,
@@ -118,9 +150,8 @@ class HttpApi:
             "routeKey": match.route_key,
             "stage": stage.name,
         }
-        if caller is not None:
-            identity = {"accountId": caller.account, "callerId": caller.user_id, "userArn": caller.arn, "userId": caller.user_id}
-            context["authorizer"] = {"iam": identity | {"accessKey": None, "cognitoIdentity": None, "principalOrgId": None}}
+        if authorizer is not None:
+            context["authorizer"] = authorizer
         return json.dumps(event(request, context, self._cloud.clock.now(), match.parameters, stage.stage_variables or {})).encode()
 
     def _invoke(self, integration: Any, content: bytes, source_arn: str) -> HttpAnswer:
@@ -153,6 +184,11 @@ class HttpApi:
             ("Latency", milliseconds, "Milliseconds"),
         ):
             self._cloud.measure("AWS/ApiGateway", name, dimensions, value, unit=unit)
+
+
+def _signer(caller: Caller) -> dict[str, Any]:
+    identity = {"accountId": caller.account, "callerId": caller.user_id, "userArn": caller.arn, "userId": caller.user_id}
+    return {"iam": identity | {"accessKey": None, "cognitoIdentity": None, "principalOrgId": None}}
 
 
 def _stage(api: Any, path: str) -> tuple[Any, str]:

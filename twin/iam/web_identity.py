@@ -43,6 +43,20 @@ def token(claims: Mapping[str, Any], now: datetime, key: bytes = ISSUER_KEY) -> 
     return f"{signed}.{_base64(hmac.digest(key, signed.encode(), hashlib.sha256))}"
 
 
+def claims_of(text: str) -> dict[str, Any]:
+    """The claims of a token that the twin has signed. Raises TokenError for any other."""
+    try:
+        header, payload, signature = text.split(".")
+        algorithm, claims = _decoded(header)["alg"], _decoded(payload)
+        given = _bytes(signature)
+    except (ValueError, KeyError, TypeError) as error:
+        raise TokenError("InvalidIdentityToken", "The ID Token provided is not a valid JWT.") from error
+    expected = hmac.digest(ISSUER_KEY, f"{header}.{payload}".encode(), hashlib.sha256)
+    if algorithm != "HS256" or not hmac.compare_digest(given, expected):
+        raise TokenError("InvalidIdentityToken", "Couldn't verify the signature of the token: it is not signed by its issuer.")
+    return claims
+
+
 def is_asked(environ: dict[str, Any]) -> bool:
     """Is this an unsigned request for a role by token, and for nothing else?"""
     if environ.get("REQUEST_METHOD") != "POST" or environ.get("QUERY_STRING") or "HTTP_AUTHORIZATION" in environ:
@@ -85,15 +99,7 @@ class WebIdentities:
             raise AccessDenied(f"Not authorized to perform {ACTION}")
 
     def _claims(self, text: str) -> dict[str, Any]:
-        try:
-            header, payload, signature = text.split(".")
-            algorithm, claims = _decoded(header)["alg"], _decoded(payload)
-            given = _bytes(signature)
-        except (ValueError, KeyError, TypeError) as error:
-            raise TokenError("InvalidIdentityToken", "The ID Token provided is not a valid JWT.") from error
-        expected = hmac.digest(ISSUER_KEY, f"{header}.{payload}".encode(), hashlib.sha256)
-        if algorithm != "HS256" or not hmac.compare_digest(given, expected):
-            raise TokenError("InvalidIdentityToken", "Couldn't verify the signature of the token: it is not signed by its issuer.")
+        claims = claims_of(text)
         missing = {"iss", "aud", "sub", "exp"} - claims.keys()
         if missing:
             raise TokenError("InvalidIdentityToken", f"Missing a required claim: {sorted(missing)[0]}")

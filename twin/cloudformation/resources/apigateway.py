@@ -1,4 +1,4 @@
-"""API Gateway HTTP APIs: APIs, stages, routes and integrations.
+"""API Gateway HTTP APIs: APIs, stages, authorizers, routes and integrations.
 
 docs: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_ApiGatewayV2.html
 """
@@ -147,4 +147,26 @@ class Integration(Handler):
             call.client(_SERVICE).delete_integration(ApiId=call.properties["ApiId"], IntegrationId=physical_id)
 
 
-HANDLERS: tuple[Handler, ...] = (Api(), Stage(), Route(), Integration())
+class Authorizer(Handler):
+    """Ref is the authorizer's id. Only of type JWT."""
+
+    type = "AWS::ApiGatewayV2::Authorizer"
+    properties = frozenset({"ApiId", "AuthorizerType", "IdentitySource", "JwtConfiguration", "Name"})
+    required = frozenset({"ApiId", "AuthorizerType", "Name"})
+    replacement = frozenset({"ApiId"})
+    attributes = frozenset({"AuthorizerId"})
+
+    def create(self, call: Call) -> Created:
+        made = call.client(_SERVICE).create_authorizer(**call.request(_SERVICE, "CreateAuthorizer"))["AuthorizerId"]
+        return Created(made, {"AuthorizerId": made})
+
+    def update(self, call: Call, physical_id: str, before: Mapping[str, Any]) -> Mapping[str, Any]:
+        call.client(_SERVICE).update_authorizer(AuthorizerId=physical_id, **call.request(_SERVICE, "UpdateAuthorizer"))
+        return {"AuthorizerId": physical_id}
+
+    def delete(self, call: Call, physical_id: str) -> None:
+        with gone(_GONE):
+            call.client(_SERVICE).delete_authorizer(ApiId=call.properties["ApiId"], AuthorizerId=physical_id)
+
+
+HANDLERS: tuple[Handler, ...] = (Api(), Stage(), Authorizer(), Route(), Integration())
