@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-import botocore.session
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+from moto.core.utils import get_service_model
 
 from twin.cloudformation.errors import ValidationError
 
@@ -80,4 +80,5 @@ def as_text(value: Any) -> str:
 
 @cache
 def _operation(service: str, operation: str) -> OperationModel:
-    return botocore.session.get_session().get_service_model(service).operation_model(operation)
+    found: OperationModel = get_service_model(service).operation_model(operation)
+    return found
