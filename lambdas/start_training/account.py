@@ -24,7 +24,7 @@ from contracts.manifest import Manifest
 from lambdas.ledger import Ledger
 from lambdas.live import Endpoint
 from lambdas.start_training.adapters import LiveModel, Manifests, Pipeline, Runs
-from lambdas.start_training.budget import labels_since, windows_needed
+from lambdas.start_training.budget import labels_since, windows_due
 from lambdas.start_training.collecting import CollectJobs
 from lambdas.start_training.guard import REMEMBERED, outcome_of, window_start
 from lambdas.start_training.logic import S3_SOURCE, Cause
@@ -149,7 +149,7 @@ class AwsAccount:
         retraining = action.retraining
         why = f"{retraining.why}; labelled traffic from {retraining.start:%Y-%m-%dT%H:%M:%SZ} to {retraining.end:%Y-%m-%dT%H:%M:%SZ}"
         if retraining.borrowed:
-            why += f"; {retraining.borrowed} windows with labels early, the next one waits as many longer"
+            why += f"; {retraining.borrowed} window{'s' if retraining.borrowed > 1 else ''} early, and the next one as many later"
         self._record(retraining.asked, What.RETRAINING_STARTED, retraining.name, why)
         self._jobs.start(retraining)
 
@@ -204,8 +204,8 @@ class AwsAccount:
             self.record_end(arn)
 
     def _labelled(self, champion: Champion, history: tuple[Retraining, ...], moment: datetime) -> int:
-        needed = windows_needed(history, self.rules)
-        return self._labels.windows(labels_since(champion, history), moment, self.rules.window, needed)
+        due = windows_due(history, self.rules)
+        return self._labels.windows(labels_since(champion, history), moment, self.rules.window, due)
 
     def _champion(self, endpoint: Endpoint) -> Champion | None:
         metadata = self._live.metadata(endpoint.package_arn) if endpoint.package_arn else None

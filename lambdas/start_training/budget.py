@@ -51,5 +51,5 @@ def _may_borrow(wanted: Retraining, champion: Champion, history: Sequence[Retrai
 
 
 def borrows(labelled: int, history: Sequence[Retraining], rules: Rules) -> int:
-    """How many windows before its time a retraining comes that begins now. `labelled` counts no further than windows_needed."""
-    return max(0, windows_due(history, rules) - labelled)
+    """How many windows before its time a retraining comes that begins now. `labelled` counts no further than windows_due."""
+    return windows_due(history, rules) - labelled

@@ -46,7 +46,7 @@ def past(
 def seen(hour: int, labelled: int, history: tuple[Retraining, ...], rings_since: float | None = None, **changes: Any) -> Observed:
     """A look so many hours after the start. `labelled` is counted as the account counts it."""
     alarms = (Alarm("drift", START + rings_since * HOUR),) if rings_since is not None else ()
-    counted = min(labelled, windows_needed(history, RULES))
+    counted = min(labelled, windows_due(history, RULES))
     look = Observed(START + hour * HOUR, alarms, "InService", CHAMPION, history=history, labelled=counted)
     return replace(look, **changes)
 
@@ -145,7 +145,7 @@ def test_over_any_history_what_is_borrowed_is_paid_back(
         labelled += labels_come
         rings = (rings if rings and not flaps else now - HOUR / 2) if alarm_rings else None
         alarms = (Alarm("drift", rings), Alarm("quality fell", rings)) if rings else ()
-        look = Observed(now, alarms, "InService", CHAMPION, history=history, labelled=min(labelled, windows_needed(history, rules)))
+        look = Observed(now, alarms, "InService", CHAMPION, history=history, labelled=min(labelled, windows_due(history, rules)))
         found = begun(look, rules)
         if found is None:
             continue

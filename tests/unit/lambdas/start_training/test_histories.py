@@ -17,7 +17,7 @@ from contracts.collection import Collection
 from contracts.config import RetrainingTrigger
 from contracts.evaluation import GateMode
 from contracts.ledger import Outcome, Retraining
-from lambdas.start_training.budget import labels_since, windows_needed
+from lambdas.start_training.budget import labels_since, windows_due
 from lambdas.start_training.guard import (
     CAP_PERIOD,
     REMEMBERED,
@@ -92,7 +92,7 @@ class World:
             job=self.jobs.get(lock.name) if lock and not lock.execution else None,
             run=run,
             history=history,
-            labelled=min(len(labelled), windows_needed(history, self.rules)),
+            labelled=min(len(labelled), windows_due(history, self.rules)),
             thrown_back=tuple(self.back),
             last_success=max(self.successes, default=None),
             skipped=self.skipped is not None,

@@ -297,6 +297,16 @@ def test_a_reason_not_to_train_is_recorded_once(parent: Manifest, look: Look, co
     assert _ledger().open_retraining() is None
 
 
+def test_the_ledger_says_what_a_retraining_borrows(account: Client, parent: Manifest, look: Look, now: datetime) -> None:
+    for days in range(3, 6):
+        account("s3").delete_object(Bucket="data-bucket", Key=ground_truth_key(now - timedelta(days=days), 0, SHA256))
+    assert look() == ["Begin", "Collect"]
+    assert decisions()[-1].why.endswith("; 1 window early, and the next one as many later")
+    lock = _ledger().open_retraining()
+    assert lock is not None
+    assert (lock.borrowed, lock.rings_since is not None) == (1, True)
+
+
 def test_windows_with_labels_are_counted_when_they_have_ended(account: Client, now: datetime) -> None:
     s3 = account("s3")
     for stray in ("", "2026/", "notes.txt"):  # as the console makes folders, and people leave files behind
