@@ -45,6 +45,7 @@ _SETTINGS = {
         "failures_to_stop": 1_000_000,
     },
 }
+_GITHUB = {"repository": "octo-org/octo-repo", "branch": "main"}
 
 
 def proof_project(project: Project, folder: Path) -> Project:
@@ -53,6 +54,8 @@ def proof_project(project: Project, folder: Path) -> Project:
     values = config.model_dump(mode="json", exclude_unset=True) | {"environment": config.environment}
     for section, settings in _SETTINGS.items():
         values[section] = values.get(section, {}) | settings
+    # The story deploys as a workflow, too. A twin is a fresh account, without GitHub's identity provider.
+    values["github"] = (values.get("github") or _GITHUB) | {"provider": "create"}
     # The story signs its requests; who may call the API is the API's matter, not IAM's, where tokens are asked for.
     values.pop("api", None)
     values["data"] = values["data"] | {"quality": {"minimum_rows": 50, "maximum_missing": 0.9}}

@@ -2,8 +2,10 @@
 
 from cli.prove_iam.attack_steps import ATTACK_STEPS
 from cli.prove_iam.data_steps import DATA_STEPS
-from cli.prove_iam.endpoint_steps import ENDPOINT_STEPS, LAST_STEPS
+from cli.prove_iam.endpoint_steps import ALARM_STEPS, ENDPOINT_STEPS, LAST_STEPS
 from cli.prove_iam.failure_steps import FAILURE_STEPS, TICK_STEPS
+from cli.prove_iam.github_steps import GITHUB_STEPS
+from cli.prove_iam.operator_steps import OPERATOR_STEPS
 from cli.prove_iam.session import Session
 from cli.prove_iam.step import Step
 from cli.prove_iam.traffic_steps import TRAFFIC_STEPS
@@ -18,10 +20,13 @@ def _deploy(session: Session) -> None:
 
 STEPS: tuple[Step, ...] = (
     Step(DEPLOY, "every stack is deployed", _deploy),
+    *GITHUB_STEPS,
     *DATA_STEPS,
     *TICK_STEPS,
     *FAILURE_STEPS,
     *ATTACK_STEPS,
+    *OPERATOR_STEPS,
+    *ALARM_STEPS,
     *TRAINING_STEPS,
     *ENDPOINT_STEPS,
     *TRAFFIC_STEPS,
