@@ -17,21 +17,21 @@ EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action
 REFUSED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "403")
 
 
-def intruder(session: Session) -> AwsSession:
+def somebody(session: Session) -> AwsSession:
     """The keys of a user of the account who may do everything."""
-    if "intruder" not in session.notes:
-        iam, name = session.client("iam"), f"{session.app.prefix}-intruder"
+    if "somebody" not in session.notes:
+        iam, name = session.client("iam"), f"{session.app.prefix}-somebody"
         iam.create_user(UserName=name)
         iam.put_user_policy(UserName=name, PolicyName="Everything", PolicyDocument=json.dumps(EVERYTHING))
         key = iam.create_access_key(UserName=name)["AccessKey"]
-        session.notes["intruder"] = AwsSession(key["AccessKeyId"], key["SecretAccessKey"], region_name=session.app.account.region)
-    found: AwsSession = session.notes["intruder"]
+        session.notes["somebody"] = AwsSession(key["AccessKeyId"], key["SecretAccessKey"], region_name=session.app.account.region)
+    found: AwsSession = session.notes["somebody"]
     return found
 
 
 def without_tls(session: Session, service: str) -> Any:
-    """A client of the intruder's whose requests come over plain HTTP."""
-    make: Any = intruder(session).client  # typed by literal service names
+    """A client of somebody whose requests come over plain HTTP."""
+    make: Any = somebody(session).client  # typed by literal service names
     client = make(service, endpoint_url=session.app.account.endpoint)
 
     def tell(request: Any, **_: Any) -> None:
@@ -76,7 +76,7 @@ def _topic(session: Session) -> None:
 def _ready(session: Session) -> None:
     if find_stack(session.app.cloudformation, f"{session.app.prefix}-control") is None:
         raise StateError("nothing is deployed")
-    intruder(session)
+    somebody(session)
 
 
 ATTACK_STEPS = (

@@ -1,8 +1,14 @@
 """A table comes in: it becomes a dataset version, or goes to quarantine."""
 
+from typing import Any
+
+from cli.functions import by_hand, invoke
 from cli.prove_iam.session import Session
 from cli.prove_iam.step import Step
 from cli.upload import Upload, upload_table
+from contracts.errors import StateError
+from contracts.events import DetailType
+from contracts.layout import upload_key
 from contracts.ledger import Decision, What
 from contracts.manifest import Manifest
 
@@ -53,7 +59,22 @@ def _accept(session: Session) -> None:
     session.notes["manifest"] = accepted(session, uploaded(session, session.table(ROWS)))
 
 
+def vanished(session: Session, function: str, key: str) -> Any:
+    """What a function answers to the event of an object that is gone."""
+    known = {"key": key, "size": 1, "etag": "0" * 32, "version-id": "gone"}
+    event = by_hand(session.app, DetailType.OBJECT_CREATED, {"bucket": {"name": session.app.data_bucket}, "object": known})
+    return invoke(session.app, function, event)
+
+
+def _vanish(session: Session) -> None:
+    key = upload_key(session.project.config.data.dataset, f"{session.name('gone')}.csv")
+    answer = vanished(session, "ingest-dataset", key)
+    if answer != {"decision": None}:
+        raise StateError(f"ingest_dataset made of an object that is gone: {answer}")
+
+
 DATA_STEPS = (
     Step("refused upload", "a table with too few rows is uploaded, and goes to quarantine", _refuse, rules=("upload-created",)),
     Step("accepted upload", "a table is uploaded, and becomes a dataset version", _accept, rules=("upload-created",)),
+    Step("vanished upload", "an upload is gone before it is read: there is nothing to decide", _vanish),
 )

@@ -10,7 +10,7 @@ from cli.prove_iam.session import Session
 from cli.prove_iam.setting import BAKE
 from cli.prove_iam.step import Step
 from cli.prove_iam.training_steps import copied, with_version
-from cli.release import APPROVED, REJECTED, approved_versions, decide, endpoint_state
+from cli.release import APPROVED, REJECTED, ROLLBACK_ALARMS, approved_versions, decide, endpoint_state
 from contracts.errors import StateError
 from contracts.ledger import What
 
@@ -120,6 +120,14 @@ def _at_rest(session: Session, number: int | None) -> bool | None:
     return True if state.live == number and not state.moving else None
 
 
+def _alarm_ends(session: Session) -> None:
+    since = session.now()
+    for state in ("ALARM", "OK"):
+        name = f"{session.app.prefix}-{ROLLBACK_ALARMS[0]}"
+        session.app.cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="set by the proof")
+    session.logged("reconcile-endpoint", since)
+
+
 def _ask(session: Session) -> None:
     """A prediction, whatever comes of it: while a broken version takes over, some answers are errors."""
     body = {"instances": [row.record for row in session.rows(1)]}
@@ -150,6 +158,14 @@ def _remove(session: Session) -> None:
         raise StateError("the endpoint is still there")
 
 
+ALARM_STEPS = (
+    Step(
+        "rollback alarm ended",
+        "an alarm that held deployments back has ended, and the endpoint is looked at",
+        _alarm_ends,
+        rules=("rollback-alarm-ended",),
+    ),
+)
 ENDPOINT_STEPS = (
     Step("first deployment", "a version is approved, and an endpoint is made for it", _deploy, ready=without_endpoint, rules=WAKES),
     Step("next deployment", "a version is approved, and takes over from the live one", _deploy, ready=with_live, rules=WAKES),
@@ -158,7 +174,7 @@ ENDPOINT_STEPS = (
         "a version that breaks is approved by hand, thrown back by its alarm and quarantined",
         _throw_back,
         ready=with_live,
-        rules=(*WAKES, "rollback-alarm-ended"),
+        rules=WAKES,
     ),
     Step("rejected version", "the live version is rejected, and the former one takes over", _roll_back, ready=_with_former, rules=WAKES),
 )

@@ -108,7 +108,6 @@ def _tick(name: str, function: str, session: Session) -> None:
     with session.ticking(name):
         session.twin.cloud.clock.advance(HOUR.total_seconds())
         session.logged(function, since)
-        session.settle()
 
 
 def _listening(session: Session) -> str:
@@ -117,6 +116,9 @@ def _listening(session: Session) -> str:
         topic = session.app.output("control", "AlertsTopicArn")
         url = session.client("sqs").create_queue(QueueName=f"{session.app.prefix}-people")["QueueUrl"]
         attributes = session.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+        allowed = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed | {"Condition": {"ArnEquals": {"aws:SourceArn": topic}}}]})
+        session.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
         session.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=attributes["QueueArn"])
         session.notes["people"] = attributes["QueueArn"]
     arn: str = session.notes["people"]
@@ -145,7 +147,7 @@ def _steps(prefix: str, what: str, act: Callable[[str, Session], None], names: t
     def about(name: str) -> Act:
         return partial(act, name)
 
-    return [Step(f"{prefix} {name}", what.format(name), about(name), refusals=refusals) for name in names]
+    return [Step(f"{prefix} {name}", what.format(name), about(name), refusals=refusals, gives_up=True) for name in names]
 
 
 TICK_STEPS = tuple(

@@ -25,15 +25,15 @@ class Row:
     label: str
 
 
-def make_rows(data: Data, count: int, seed: int, *, learnable: bool = True, moved: float = 0.0) -> list[Row]:
-    """So many rows. Without `learnable` the truth has nothing to do with the features; `moved`: numbers read so much more."""
+def make_rows(data: Data, count: int, seed: int, *, learnable: bool = True, turned: bool = False) -> list[Row]:
+    """So many rows. Without `learnable` the truth has nothing to do with the features; `turned`: the opposite is true."""
     chance = random.Random(seed)  # noqa: S311 - made-up rows, not a secret
     rows = []
     for _ in range(count):
         drawn = {name: chance.gauss(0, 1) for name in data.features}
-        record = {name: _cell(kind, drawn[name] + moved) for name, kind in data.features.items()}
+        record = {name: _cell(kind, drawn[name]) for name, kind in data.features.items()}
         score = sum(drawn.values()) if learnable else chance.gauss(0, len(drawn) ** 0.5)
-        rows.append(Row(record, _label(data, score, len(drawn) ** 0.5)))
+        rows.append(Row(record, _label(data, -score if turned else score, len(drawn) ** 0.5)))
     return rows
 
 

@@ -82,9 +82,9 @@ class Session:
         """A name that no step had before."""
         return f"{what}-{self.number()}"
 
-    def rows(self, count: int, *, learnable: bool = True, moved: float = 0.0) -> list[Row]:
+    def rows(self, count: int, *, learnable: bool = True, turned: bool = False) -> list[Row]:
         """Rows that no step had before (see rows.py)."""
-        return make_rows(self.project.config.data, count, self.number(), learnable=learnable, moved=moved)
+        return make_rows(self.project.config.data, count, self.number(), learnable=learnable, turned=turned)
 
     def table(self, count: int, *, learnable: bool = True) -> bytes:
         """A table that no step had before."""
@@ -150,13 +150,13 @@ class Session:
 
     def reach(self, what: str, look: Callable[[], Found | None], *, given_up_is_well: bool = False) -> Found:
         """What `look` finds, as soon as it does. Raises StepFailedError when nothing moves any more, or an event was given up."""
-        given_up, sign, advanced = len(self._given_up()), self._sign(), 0
+        given_up, sign, advanced = len(self.given_up()), self._sign(), 0
         while True:
             found = look()
             if found is not None:
                 return found
-            if len(self._given_up()) > given_up and not given_up_is_well:
-                raise StepFailedError(f"{what} did not come: {self._given_up()[-1]}")
+            if len(self.given_up()) > given_up and not given_up_is_well:
+                raise StepFailedError(f"{what} did not come: {self.given_up()[-1]}")
             before, sign = sign, self._next_sign(sign)
             if sign != before or self._works():
                 continue
@@ -188,7 +188,7 @@ class Session:
         logs = self.client("logs")
         self.reach(f"a line in the log of {function}", lambda: logs.filter_log_events(**group)["events"] or None)
 
-    def _given_up(self) -> Sequence[str]:
+    def given_up(self) -> Sequence[str]:
         """What functions and rules have given up, in words: it is in the dead letters, if those could take it."""
         functions, events = self.twin.part("functions"), self.twin.part("events")
         failures = [f"{failure.function}: {failure.reason}" for failure in functions.failures]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cli.prove_iam.session import Session
+from cli.prove_iam.session import Session, StepFailedError
 
 Act = Callable[[Session], None]
 
@@ -17,7 +17,8 @@ class Step:
     """`run` reaches the outcome, or raises TidewheelError or botocore's ClientError; it may run any number of times, with fresh names.
 
     `ready` brings about what the step builds on, and is no part of it: it runs before, with every grant in place. `rules` are awake
-    meanwhile. `refusals`: patterns of the actions that are denied when all is well, because the step is an attack.
+    meanwhile. `refusals`: patterns of the actions that are denied when all is well, because the step is an attack. `gives_up`: events that
+    nobody could handle are what it is about.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Step:
     ready: Act = nothing
     rules: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
+    gives_up: bool = False
 
 
 def turn(session: Session, step: Step) -> None:
@@ -35,7 +37,13 @@ def turn(session: Session, step: Step) -> None:
 
 
 def run(session: Session, step: Step) -> None:
-    """Run a step that everything is ready for; the decisions that it causes are written down under its name."""
-    decisions = session.twin.part("iam").decisions
+    """Run a step that everything is ready for; the decisions that it causes are written down under its name.
+
+    It is over when nothing moves any more, and it has failed too when an event was given up on the way, unless that was its purpose.
+    """
+    decisions, before = session.twin.part("iam").decisions, len(session.given_up())
     with decisions.during(step.name, step.refusals), session.awake(*step.rules):
         step.run(session)
+        session.settle()
+    if not step.gives_up and len(session.given_up()) > before:
+        raise StepFailedError(f"an event was given up: {session.given_up()[-1]}")

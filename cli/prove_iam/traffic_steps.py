@@ -3,26 +3,26 @@
 from datetime import datetime, timedelta
 
 from cli.hours import CAPTURE_DELAY, HOUR, MONITORING_DELAY, full_hour
+from cli.prove_iam.data_steps import vanished
 from cli.prove_iam.endpoint_steps import WAKES, live, with_live
 from cli.prove_iam.session import Session
 from cli.prove_iam.step import Step
-from cli.prove_iam.training_steps import stop
+from cli.prove_iam.training_steps import copied, stop
+from cli.release import APPROVED
 from contracts.errors import StateError
 from contracts.inference import row_ids
 from contracts.layout import CAPTURE, FEEDBACK, GROUND_TRUTH, QUARANTINE, VERDICT, monitoring_prefix
 from contracts.ledger import Outcome, Retraining
 from contracts.monitoring import DRIFT_ALARM
 
-REQUEST = 120
-"""Rows of an hour, in one request: enough for a window to be judged."""
-DRIFT = 3.0
-"""Standard deviations by which the numbers of each retraining's traffic are beyond the last one's: its champion never knows them."""
+REQUEST = 400
+"""Rows of an hour, in one request: enough for a window to be judged, and for two of them to outnumber the table."""
 Labels = list[dict[str, str]]
 
 
-def predicted(session: Session, count: int, moved: float = 0.0) -> Labels:
+def predicted(session: Session, count: int, turned: bool = False) -> Labels:
     """Ask for predictions; the rows' labels, as POST /feedback takes them."""
-    rows = session.rows(count, moved=moved)
+    rows = session.rows(count, turned=turned)
     reply = session.post(session.app.api_url, {"instances": [row.record for row in rows]})
     names = [each["inference_id"] for each in reply["predictions"]]
     return [{"inference_id": name, "label": row.label} for name, row in zip(names, rows, strict=True)]
@@ -39,12 +39,12 @@ def objects(session: Session, bucket: str, prefix: str) -> frozenset[str]:
     return frozenset(found["Key"] for page in pages for found in page.get("Contents", []))
 
 
-def captured_hour(session: Session, moved: float = 0.0) -> datetime:
+def captured_hour(session: Session, turned: bool = False) -> datetime:
     """An hour with predictions and their labels; its end, a minute ago, when everything is captured."""
     start = full_hour(session.now())
     session.advance_to(start + timedelta(minutes=1))
     known = objects(session, session.app.artifacts_bucket, CAPTURE)
-    session.post(session.app.feedback_url, {"labels": predicted(session, REQUEST, moved)})
+    session.post(session.app.feedback_url, {"labels": predicted(session, REQUEST, turned)})
     session.advance_to(start + HOUR + CAPTURE_DELAY)
     written(session, session.app.artifacts_bucket, CAPTURE, known)
     return start + HOUR
@@ -83,6 +83,12 @@ def _put_labels(session: Session, lines: str) -> None:
     session.app.s3.put_object(Bucket=session.app.data_bucket, Key=key, Body=f"inference_id,label\n{lines}".encode())
 
 
+def _vanish(session: Session) -> None:
+    answer = vanished(session, "record-feedback", f"{FEEDBACK}{session.name('gone')}.csv")
+    if answer.get("count") != 0:
+        raise StateError(f"record_feedback made of a file that is gone: {answer}")
+
+
 def _with_hour(session: Session) -> None:
     with_live(session)
     session.notes["hour"] = captured_hour(session)
@@ -109,12 +115,14 @@ def _ended(session: Session, name: str) -> bool | None:
 
 
 def _with_labels(session: Session) -> None:
-    """Two hours of labelled traffic as no model has seen it, nothing retrained, and a quiet alarm."""
+    """Two hours of labelled traffic of which the opposite is true of what the live version learnt, and a quiet alarm."""
     with_live(session)
     _close_retraining(session)
-    session.notes["moved"] = session.notes.get("moved", 0.0) + DRIFT
+    if session.notes.pop("retrained", False):
+        with session.awake(*WAKES):
+            live(session, copied(session, APPROVED))
     for _ in range(2):
-        captured_hour(session, session.notes["moved"])
+        captured_hour(session, turned=True)
     session.twin.cloud.clock.advance(HOUR.total_seconds())
     _set_alarm(session, "OK")
 
@@ -163,7 +171,7 @@ def _collect(session: Session) -> None:
         return found if found.execution else None
 
     stop(session, session.reach("the retraining's run", look).execution or "")
-    session.reach("the end of the retraining", lambda: session.app.ledger.retrainings()[name].ended)
+    session.reach("the end of the retraining", lambda: _over(session, name))
 
 
 def _retrain(session: Session) -> None:
@@ -171,6 +179,7 @@ def _retrain(session: Session) -> None:
     over = session.reach("the end of the retraining", lambda: _over(session, name))
     if over.outcome is not Outcome.BETTER:
         raise StateError(f"the retraining is {over.outcome}: {over.explanation}")
+    session.notes["retrained"] = True
     live(session, max(session.app.versions(), key=lambda version: version.number))
 
 
@@ -184,13 +193,14 @@ TRAFFIC_STEPS = (
     Step("labels by API", "labels come by POST /feedback", _labels_by_api),
     Step("labels by file", "labels come as a CSV file", _labels_by_file, rules=("feedback-created",)),
     Step("refused labels", "a CSV file of labels is refused, and goes to quarantine", _refused_labels, rules=("feedback-created",)),
+    Step("vanished labels", "a CSV file of labels is gone before it is read: there is nothing to record", _vanish),
     Step("monitor", "an hour of traffic has ended, and is looked at", _monitor, ready=_with_hour),
     Step(
         "collect",
         "drift rings, labelled traffic is collected, and a run starts on it, which is stopped",
         _collect,
         ready=_with_labels,
-        rules=("window-alarm", "job-ended", "manifest-created", "run-ended"),
+        rules=("window-alarm", "job-ended", "run-ended"),
     ),
     Step(
         "retrain",

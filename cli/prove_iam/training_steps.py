@@ -8,8 +8,9 @@ from cli.prove_iam.data_steps import ROWS, accepted, decided, uploaded
 from cli.prove_iam.session import Session
 from cli.prove_iam.step import Step
 from cli.release import APPROVED, PENDING
-from cli.train import RUNNING, start_run
+from cli.train import RUNNING, run_of, start_run
 from contracts.errors import StateError
+from contracts.layout import RUNS
 from contracts.ledger import What
 
 
@@ -62,14 +63,13 @@ def version_of(session: Session, arn: str) -> Version:
     return session.app.package(registered[0])
 
 
-def copied(session: Session, approval: str, like: Version | None = None) -> Version:
-    """Register a version again, under a number of its own."""
-    source = session.app.sagemaker.describe_model_package(ModelPackageName=(like or session.notes["version"]).arn)
+def copied(session: Session, approval: str, **changed: Any) -> Version:
+    """Register the first version again, under a number of its own; `changed` are parameters of CreateModelPackage."""
+    source = session.app.sagemaker.describe_model_package(ModelPackageName=session.notes["version"].arn)
     same = {name: source[name] for name in ("InferenceSpecification", "CustomerMetadataProperties", "ModelMetrics") if name in source}
-    arn = session.app.sagemaker.create_model_package(ModelPackageGroupName=session.app.prefix, ModelApprovalStatus=approval, **same)[
-        "ModelPackageArn"
-    ]
-    return session.app.package(arn)
+    parameters = {"ModelPackageGroupName": session.app.prefix, "ModelApprovalStatus": approval} | same | changed
+    arn: str = session.app.sagemaker.create_model_package(**parameters)["ModelPackageArn"]
+    return Version(int(arn.rpartition("/")[2]), arn, approval, "", session.now(), None, {})
 
 
 def with_version(session: Session) -> None:
@@ -90,6 +90,12 @@ def _with_run(session: Session) -> None:
     with_dataset(session)
     if "run" not in session.notes:
         _start(session)
+
+
+def _start_by_event(session: Session) -> None:
+    manifest = accepted(session, uploaded(session, session.table(ROWS)))
+    run = session.reach("the run on the new dataset version", lambda: run_of(session.app, manifest.version))
+    stop(session, run.arn)
 
 
 def _stop_training(session: Session) -> None:
@@ -120,9 +126,31 @@ def _approve(session: Session) -> None:
     decided(session, What.MODEL_APPROVED, version.arn)
 
 
+def _leave(session: Session) -> None:
+    nowhere = {
+        "ContentType": "application/json",
+        "S3Uri": f"s3://{session.app.artifacts_bucket}/{RUNS}{session.name('gone')}/evaluation.json",
+    }
+    version = copied(session, PENDING, ModelMetrics={"ModelQuality": {"Statistics": nowhere}})
+    decided(session, What.MODEL_LEFT_TO_A_PERSON, version.arn)
+
+
 TRAINING_STEPS = (
+    Step(
+        "new dataset",
+        "a table is uploaded, and a run starts on it by itself, which is stopped",
+        _start_by_event,
+        rules=("upload-created", "manifest-created"),
+    ),
     Step("run stopped in processing", "a run is started, and stopped while a Processing job works", _start, ready=with_dataset),
     Step("run stopped in training", "a run is stopped while its Training job works", _stop_training, ready=_with_run),
     Step("train", "a run prepares, trains, evaluates, passes its gate and registers a version", _train, ready=with_dataset),
     Step("approve", "a registered version is approved by its evaluation", _approve, ready=with_version, rules=("model-registered",)),
+    Step(
+        "report gone",
+        "a registered version has no evaluation any more, and is left to a person",
+        _leave,
+        ready=with_version,
+        rules=("model-registered",),
+    ),
 )

@@ -38,10 +38,8 @@ def test_the_truth_follows_the_features_unless_it_is_not_to_be_learnt() -> None:
     assert sum(learnable) / len(learnable) > 0.6 > sum(noise) / len(noise)
 
 
-def test_moved_rows_keep_their_truth() -> None:
+def test_of_turned_rows_the_opposite_is_true() -> None:
     data = _data("binary")
-    rows, moved = make_rows(data, 20, 1), make_rows(data, 20, 1, moved=3.0)
-    assert [row.label for row in rows] == [row.label for row in moved]
-    assert all(
-        after.record["height"] == pytest.approx(before.record["height"] + 3, abs=1e-3) for before, after in zip(rows, moved, strict=True)
-    )
+    rows, turned = make_rows(data, 20, 1), make_rows(data, 20, 1, turned=True)
+    assert [row.record for row in rows] == [row.record for row in turned]
+    assert all(after.label != before.label for before, after in zip(rows, turned, strict=True))
