@@ -32,6 +32,7 @@ class Concealer:
     def __init__(self, privacy: Privacy, features: Collection[str], hasher: Hasher) -> None:
         self._features = sorted(features)
         self._hashed = frozenset(privacy.hash) & frozenset(features)
+        self._plain = frozenset(features) - self._hashed
         self._private = frozenset(map(fold, privacy.columns))
         self._hasher = hasher
 
@@ -71,9 +72,12 @@ class Concealer:
                 raise _UnclearError(f"row {number}: {name[:80]!r} must be text, a number, true, false or null")
             if name in self._hashed:
                 kept[name] = self._hash(number, name, value)
-            elif fold(name) not in self._private:
+            elif self._is_public(name):
                 kept[name] = value
         return kept
+
+    def _is_public(self, name: str) -> bool:
+        return name in self._plain or fold(name) not in self._private
 
     def _hash(self, number: int, name: str, value: Any) -> str | None:
         if value is None:
@@ -88,7 +92,7 @@ class Concealer:
         except csv.Error as error:
             raise _UnclearError(f"the body is not CSV: {error}") from None
         header = [cell.strip() for cell in rows[0]] if rows else []
-        places = [place for place, name in enumerate(header) if name in self._hashed or fold(name) not in self._private]
+        places = [place for place, name in enumerate(header) if name in self._hashed or self._is_public(name)]
         if sorted(header[place] for place in places) != self._features:
             raise _UnclearError(
                 f"the first row of CSV must name the features ({', '.join(self._features)}), because this project has private columns; "

@@ -262,6 +262,7 @@ def test_the_handler_answers_a_golden_request(
     )
     monkeypatch.setattr(handler, "endpoint", lambda: asked)
     monkeypatch.setattr(handler, "concealer", lambda: None)
+    monkeypatch.setattr(handler, "project", lambda: {"api": {"maximum_body_kilobytes": 5120}})
     reply = handler.handle(event, context)
     assert (reply["statusCode"], json.loads(reply["body"])["predictions"][0]["prediction"]) == (200, "rose")
     assert reply["headers"]["x-inference-id"] == expected["InferenceId"]

@@ -179,9 +179,15 @@ def deployed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, config: Config) ->
     monkeypatch.setenv("HASH_KEY_SECRET", secret_name("people-dev"))
     monkeypatch.setattr(handler, "ROOT", tmp_path)
     (tmp_path / "project.json").write_text(config.model_dump_json())
-    handler.concealer.cache_clear()
+    forget()
     with mock_aws():
         yield make_client("secretsmanager")
+    forget()
+
+
+def forget() -> None:
+    """Read project and key anew."""
+    handler.project.cache_clear()
     handler.concealer.cache_clear()
 
 
@@ -228,4 +234,5 @@ def test_without_the_key_nothing_goes_on(deployed: Any, monkeypatch: pytest.Monk
 def test_no_private_columns_no_key(deployed: Any, tmp_path: Path, config: Config) -> None:
     plain = config.data.model_copy(update={"privacy": Privacy()})
     (tmp_path / "project.json").write_text(config.model_copy(update={"data": plain}).model_dump_json())
+    forget()
     assert handler.concealer() is None
