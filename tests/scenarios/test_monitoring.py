@@ -17,6 +17,7 @@ from contracts.errors import StateError
 from contracts.events import DetailType
 from contracts.monitoring import DRIFT_ALARM, NAMESPACE, QUALITY_ALARM, ROWS, DriftVerdict, MonitoringVerdict, QualityVerdict
 from tests.scenarios.loop import AT_ONCE, CONFIG, Loop, synthesised, table, write_project
+from tests.twin.functions.helpers import queue_policy
 from twin.server import TwinServer
 
 pytestmark = pytest.mark.timeout(280)
@@ -213,7 +214,9 @@ def test_a_job_that_fails_says_why_and_people_hear_of_it(watched: Watched) -> No
     sns, sqs = account.client("sns"), account.client("sqs")
     queue = sqs.create_queue(QueueName="people")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    sns.subscribe(TopicArn=watched.app.output("control", "AlertsTopicArn"), Protocol="sqs", Endpoint=arn)
+    topic = watched.app.output("control", "AlertsTopicArn")
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": queue_policy(arn, topic)})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     metadata = watched.app.version(1).metadata
     assert metadata is not None
     key = f"{layout.run_prefix(metadata.run)}{layout.EVALUATION_CHANNEL}/{layout.STATISTICS}"

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.twin.functions.helpers import queue_policy
 from twin.alarm_rules import Rule, decide
 from twin.server import TwinServer
 
@@ -88,11 +89,9 @@ def test_an_alarm_rises_falls_tells_and_acts(twin: TwinServer) -> None:
     cloudwatch, sns, sqs = (cloud.client(name) for name in ("cloudwatch", "sns", "sqs"))
     topic = sns.create_topic(Name="t")["TopicArn"]
     queue = sqs.create_queue(QueueName="q")["QueueUrl"]
-    sns.subscribe(
-        TopicArn=topic,
-        Protocol="sqs",
-        Endpoint=sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"],
-    )
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": queue_policy(arn, topic)})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     cloudwatch.put_metric_alarm(**alarm(AlarmActions=[topic]))
     assert state(twin) == "INSUFFICIENT_DATA"
     alarms.evaluate()

@@ -4,6 +4,7 @@
     pattern.py      event patterns (pure); transform.py: what a target gets (pure)
     schedules.py    rules with a schedule, and Scheduler; expressions.py: when they fire (pure)
     faults.py       drop, duplicate, delay and reorder, for tests
+    topics.py       messages of SNS topics to queues
     patches.py      moto's records, wired to the router
 
 Refused: targets other than Lambda, SQS, SNS and SageMaker pipelines. Archives and replays store nothing.
@@ -11,6 +12,7 @@ Refused: targets other than Lambda, SQS, SNS and SageMaker pipelines. Archives a
 
 from twin import patches as moto_patches
 from twin.cloud import Cloud
+from twin.events import topics
 from twin.events.patches import patches
 from twin.events.router import Router
 from twin.events.schedules import Ticker
@@ -35,7 +37,7 @@ class Events:
 def install(cloud: Cloud) -> Events:
     """Open the `publish` door."""
     events = Events(cloud)
-    moto_patches.apply(*patches(events.router))
+    moto_patches.apply(*patches(events.router), topics.patch(cloud))
     cloud.publish = events.router.publish
     events.ticker.start()
     return events

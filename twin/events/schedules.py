@@ -111,11 +111,17 @@ class Ticker:
             log.error("%s could not reach %s: %s", arn, target["Arn"], error)  # noqa: TRY400 - the message says it all
             queue = (target.get("DeadLetterConfig") or {}).get("Arn")
             event = {"source": "aws.scheduler", "detail-type": "Scheduled", "time": moment.isoformat(), "detail": text}
+            reason = str(error)
             if queue:
-                self._dead_letter(arn, target, queue, text, str(error))
-            self._router.undelivered.append(Undelivered(arn, target["Arn"], event, "SCHEDULE", str(error), queue))
+                try:
+                    self._dead_letter(arn, target, queue, text, reason)
+                except (AccessDenied, ClientError) as lost:
+                    log.error("%s could not send a dead letter to %s: %s", arn, queue, lost)  # noqa: TRY400 - the message says it all
+                    reason, queue = f"{reason}; dead letter: {lost}", None
+            self._router.undelivered.append(Undelivered(arn, target["Arn"], event, "SCHEDULE", reason, queue))
 
     def _dead_letter(self, arn: str, target: Mapping[str, Any], queue: str, text: str, reason: str) -> None:
+        """Under the schedule's role: https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html."""
         attributes = {"SCHEDULE_ARN": arn, "TARGET_ARN": target["Arn"], "ERROR_MESSAGE": reason[:1024]}
         named = {key: {"DataType": "String", "StringValue": value} for key, value in attributes.items()}
         credentials = self._cloud.assume(target["RoleArn"], SERVICE, arn.rsplit("/", 1)[1])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.twin.functions.helpers import make_role, policy
+from tests.twin.functions.helpers import make_role, policy, queue_policy
 from twin.events.faults import matching
 from twin.server import TwinServer
 
@@ -37,6 +37,12 @@ class Bus:
         self.sqs.create_queue(QueueName=name, Attributes=attributes | more)
         return arn
 
+    def open_to(self, topic: str, name: str, **more: str) -> str:
+        """A queue that lets a topic in."""
+        arn = self.queue(name, **more)
+        self.sqs.set_queue_attributes(QueueUrl=f"{self.twin.cloud.url}/{ACCOUNT}/{name}", Attributes={"Policy": queue_policy(arn, topic)})
+        return arn
+
     def rule(self, name: str, pattern: dict[str, Any], target: dict[str, Any], **settings: Any) -> str:
         arn: str = self.events.put_rule(Name=name, EventPattern=json.dumps(pattern), **settings)["RuleArn"]
         self.events.put_targets(Rule=name, Targets=[{"Id": "t"} | target])
@@ -55,6 +61,24 @@ class Bus:
         ).get("Messages"):
             found += [message if attributes else json.loads(message["Body"]) for message in messages]
         return found
+
+
+def test_a_topic_sends_only_to_queues_that_let_it_in(bus: Bus) -> None:
+    sns = bus.twin.cloud.client("sns")
+    one, other = (sns.create_topic(Name=name)["TopicArn"] for name in ("one", "other"))
+    encrypted = {"KmsMasterKeyId": key_for(bus.twin, {})}
+    for name, arn in (
+        ("closed", bus.queue("closed")),
+        ("open", bus.open_to(one, "open")),
+        ("another", bus.open_to(other, "another")),
+        ("locked", bus.open_to(one, "locked", **encrypted)),
+    ):
+        sns.subscribe(TopicArn=one, Protocol="sqs", Endpoint=arn)
+        sns.publish(TopicArn=one, Message=name)
+    bodies = {name: [message["Message"] for message in bus.got(name)] for name in ("closed", "open", "another")}
+    assert bodies == {"closed": [], "open": ["open", "another", "locked"], "another": []}
+    queues = bus.sqs.get_queue_attributes(QueueUrl=f"{bus.twin.cloud.url}/{ACCOUNT}/locked", AttributeNames=["All"])["Attributes"]
+    assert queues["ApproximateNumberOfMessages"] == "0"  # its key knows EventBridge, and not SNS
 
 
 def ticked(twin: TwinServer) -> None:
@@ -174,7 +198,7 @@ def test_an_encrypted_topics_key_knows_no_source_of_eventbridge(bus: Bus, condit
     topic = sns.create_topic(Name="t", Attributes={"KmsMasterKeyId": key_for(bus.twin, condition)})["TopicArn"]
     allowed = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sns:Publish", "Resource": topic}
     sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps({"Statement": [allowed]}))
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=bus.queue("got"))
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=bus.open_to(topic, "got"))
     bus.rule("r", {"source": ["app"]}, {"Arn": topic})
     bus.put()
     assert len(bus.got("got")) == delivered
@@ -308,3 +332,27 @@ def test_a_universal_target_calls_the_api(bus: Bus, twin: TwinServer) -> None:
     twin.cloud.clock.advance(61)
     ticked(twin)
     assert bus.got("q") == ["hello"]
+
+
+@pytest.mark.parametrize("speed", [60.0])
+def test_a_tick_that_cannot_be_delivered_is_a_dead_letter_of_the_schedules_role(twin: TwinServer, bus: Bus) -> None:
+    target = {
+        "Arn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:gone",
+        "DeadLetterConfig": {"Arn": bus.queue("letters")},
+        "Input": '"tick"',
+    }
+    allowed = policy(("sqs:SendMessage", f"arn:aws:sqs:us-east-1:{ACCOUNT}:letters"))
+    for name, document in (("may", allowed), ("may-not", None)):
+        role = make_role(twin, name, "scheduler.amazonaws.com", document=document)
+        twin.cloud.client("scheduler").create_schedule(
+            Name=name, ScheduleExpression="rate(1 minute)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target | {"RoleArn": role}
+        )
+    ticked(twin)  # a rate begins when the schedule is first seen
+    twin.cloud.clock.advance(90)
+    ticked(twin)
+    undelivered = twin.part("events").router.undelivered
+    by_name = {each.rule_arn.rpartition("/")[2]: each for each in undelivered}
+    assert by_name["may"].dead_letter is not None
+    assert by_name["may-not"].dead_letter is None
+    assert "sqs:SendMessage" in by_name["may-not"].reason
+    assert set(bus.got("letters")) == {"tick"}

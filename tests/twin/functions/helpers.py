@@ -33,6 +33,13 @@ def policy(*statements: tuple[str | list[str], str | list[str]]) -> str:
     )
 
 
+def queue_policy(queue: str, topic: str) -> str:
+    """A queue's policy that lets a topic in."""
+    allowed = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queue}
+    allowed |= {"Condition": {"ArnEquals": {"aws:SourceArn": topic}}}
+    return json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+
+
 def make_role(twin: TwinServer, name: str, *services: str, document: str | None = None) -> str:
     """A role's ARN."""
     iam = twin.cloud.client("iam")
