@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 WIDEST = 110
 """Characters of a cell."""
 DENIED = "denied"
+LISTED = 3
+"""Steps of a cell."""
 UNBROKEN = "nothing broke"
 NOT_WITHHELD = "not withheld"
 BETWEEN = "what steps build on"
@@ -127,7 +129,7 @@ def _show_table(output: Output, proof: Proof, in_words: "Callable[[Grant], str]"
         grant = each.grant
         broken = (proof.broken or {}).get(grant.id)
         without = f"{broken.step}: {broken.how or UNBROKEN}" if broken else NOT_WITHHELD * bool(each.needed)
-        used = ", ".join(each.steps) or (BETWEEN if each.needed else "nothing")
+        used = _listed(each.steps) or (BETWEEN if each.needed else "nothing")
         rows.append((_carrier(grant), _short(in_words(grant)), used, _cut(without)))
     columns = ("role", "statement", "used by", "what breaks without it")
     shown = len(columns) if proof.broken is not None else len(columns) - 1
@@ -160,8 +162,14 @@ def _carrier(grant: "Grant") -> str:
     return name if grant.kind == "identity" else f"{name} ({grant.kind})"
 
 
+def _listed(steps: Sequence[str]) -> str:
+    more = len(steps) - LISTED
+    return ", ".join(steps[:LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
 def _short(text: str) -> str:
-    return _cut(re.sub(r"arn:aws:([a-z0-9-]+):[a-z0-9-]*:[0-9]*:", r"\1:", text))
+    """Without what ARNs repeat, and what CloudFormation makes up."""
+    return _cut(re.sub(r"-[0-9A-Fa-f]{12}\b", "", re.sub(r"arn:aws:([a-z0-9-]+):[a-z0-9-]*:[0-9]*:", r"\1:", text)))
 
 
 def _cut(text: str) -> str:
