@@ -20,7 +20,12 @@ SPEED = 120.0
 REGION = "us-east-1"
 NAMES = Names(ACCOUNT, REGION)
 ROLE = NAMES.role("cfn-exec")
-GITHUB = "github: {repository: octo-org/octo-repo, branch: main}\n"
+# What brings resources of its own: the GitHub stack, and the secret behind hashed columns.
+CONFIGURED = (
+    CONFIG.replace("  features:", "  privacy: {hash: [moon]}\n  features:")
+    + AT_ONCE
+    + "github: {repository: octo-org/octo-repo, branch: main}\n"
+)
 IN_ORDER = ("data", "training", "endpoint", "serving", "control", "github")
 
 
@@ -77,7 +82,7 @@ def hold(account: Account, documents: list[dict[str, Any]]) -> None:
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
     """The app after its whole life: a version live; its endpoint removed, made again and changed; everything removed."""
-    project = write_project(tmp_path_factory.mktemp("project"), CONFIG + AT_ONCE + GITHUB)
+    project = write_project(tmp_path_factory.mktemp("project"), CONFIGURED)
     assembly = synthesised(project)
     with TwinServer(tmp_path_factory.mktemp("twin"), assembly, speed=SPEED) as twin:
         hold(twin_account(twin.cloud.url, REGION), execution_policies(project.config, Place(ACCOUNT, REGION)))
@@ -111,7 +116,7 @@ def test_every_statement_is_needed(held: Held) -> None:
     asked = decisions(held)
     keys = {statement.key: statement for each in asked for statement in each.question.identity}
     grants = [
-        Grant(f"{key.policy}/{key.index}", "ExecutionRole", "CDKToolkit", "identity", key.index, statement.sid, {}, (key,))
+        Grant(f"{key.policy}/{key.position}", "ExecutionRole", "CDKToolkit", "identity", key.position, statement.sid, {}, (key,))
         for key, statement in sorted(keys.items())
     ]
     assert len(grants) > 20
