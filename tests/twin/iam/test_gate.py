@@ -432,7 +432,7 @@ def test_a_queue_under_awss_own_key_needs_none(role: Role) -> None:
 def test_a_deny_of_plain_http_is_for_requests_that_came_without_tls(role: Role, twin: TwinServer) -> None:
     admin = twin.cloud.client("s3")
     admin.create_bucket(Bucket="bucket")
-    tls_only = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::bucket"}
+    tls_only: dict[str, Any] = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::bucket"}
     tls_only |= {"Condition": {"Bool": {"aws:SecureTransport": "false"}}}
     admin.put_bucket_policy(Bucket="bucket", Policy=json.dumps({"Statement": [tls_only]}))
     role.may(("s3:*", "*"))
