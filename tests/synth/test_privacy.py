@@ -1,35 +1,20 @@
 """The key that hashes private columns: in the template only where columns are hashed, and nowhere its value."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from contracts.config import parse_config
-from stacks.project import Project
-from stacks.tidewheel import add_stacks, new_app
 from tests.synth.templates import STACKS, Template, as_list, text
+from tests.synth.variants import Assembly, private, synthesise
 
-ROOT = Path(__file__).parents[2]
 SECRET = "breast-cancer-dev-hash-key"
 
 
-def synthesised(flags: Mapping[str, Any], folder: Path, privacy: Mapping[str, Any]) -> Mapping[str, Template]:
-    raw = yaml.safe_load((ROOT / "tidewheel.yaml").read_text())
-    raw["data"] |= {"privacy": privacy, "id": "number"}
-    raw["data"]["features"] |= {"email": "categorical"}
-    app = new_app(flags, folder)
-    add_stacks(app, Project(parse_config(raw), ROOT))
-    app.synth()
-    return {part: Template(json.loads((folder / f"breast-cancer-dev-{part}.template.json").read_text())) for part in STACKS}
-
-
 @pytest.fixture(scope="module")
-def hashing(tmp_path_factory: pytest.TempPathFactory, flags: Mapping[str, Any]) -> Mapping[str, Template]:
-    return synthesised(flags, tmp_path_factory.mktemp("hashing"), {"drop": ["name"], "hash": ["email", "number"]})
+def hashing(variant: Callable[[str], Assembly]) -> Mapping[str, Template]:
+    return variant("private").templates
 
 
 def statements(templates: Mapping[str, Template], action: str) -> dict[str, dict[str, Any]]:
@@ -76,8 +61,8 @@ def test_functions_and_jobs_are_told_its_name(hashing: Mapping[str, Template]) -
 
 
 @pytest.mark.parametrize("privacy", [{}, {"drop": ["name"]}])
-def test_without_hashed_columns_there_is_no_key(tmp_path: Path, flags: Mapping[str, Any], privacy: Mapping[str, Any]) -> None:
-    templates = synthesised(flags, tmp_path, privacy)
+def test_without_hashed_columns_there_is_no_key(tmp_path: Path, flags: Mapping[str, Any], privacy: dict[str, list[str]]) -> None:
+    templates = synthesise(private(**privacy), flags, tmp_path).templates
     for part in STACKS:
         assert "secretsmanager" not in text(templates[part].body).lower()
         assert SECRET not in text(templates[part].body)

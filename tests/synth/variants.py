@@ -14,10 +14,20 @@ from stacks.tidewheel import add_stacks, new_app
 from tests.synth.templates import Template
 
 ROOT = Path(__file__).parents[2]
+_DATA = yaml.safe_load((ROOT / "tidewheel.yaml").read_text())["data"]
+
+
+def private(**privacy: list[str]) -> Mapping[str, Any]:
+    """The example with an id, another feature, and private columns."""
+    return {"data": _DATA | {"id": "number", "features": _DATA["features"] | {"email": "categorical"}, "privacy": privacy}}
+
+
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "dev": {},
     "prod": {"environment": "prod"},
     "model_monitor": {"monitoring": {"backend": "model_monitor"}},
+    "private": private(drop=["name"], hash=["email", "number"]),
+    "vpc": {"network": {"mode": "vpc", "zones": 3}, "monitoring": {"backend": "model_monitor"}},
     "jwt": {
         "api": {
             "authorization": "jwt",

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from contracts import layout
-from contracts.environment import IngestDatasetEnvironment
+from contracts.environment import IngestDatasetEnvironment, PredictEnvironment
 from contracts.metadata import approval_description
 from contracts.pipeline import RunParameters
 
@@ -26,6 +26,8 @@ def test_an_environment_is_read_as_it_was_rendered() -> None:
     environment = IngestDatasetEnvironment(data_bucket="b", ledger_table="t")
     assert environment.render() == {"DATA_BUCKET": "b", "LEDGER_TABLE": "t"}
     assert IngestDatasetEnvironment.read(environment.render() | {"PATH": "/bin"}) == environment
+    assert PredictEnvironment(endpoint_name="e").render() == {"ENDPOINT_NAME": "e"}
+    assert PredictEnvironment.read({"ENDPOINT_NAME": "e"}).hash_key_secret == ""
 
 
 def test_a_missing_variable_is_named() -> None:
