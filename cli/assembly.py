@@ -16,13 +16,14 @@ from contracts.errors import StateError
 SYNTH_LIMIT = 300
 
 
-def synthesise(project: Project, out: Path, strict: bool = False) -> list[str]:
+def synthesise(project: Project, out: Path, strict: bool = False, rules: bool = True) -> list[str]:
     """Write the cloud assembly of a project to `out`; its stacks in order of deployment. Raises StateError with what app.py said.
 
-    `strict` adds CloudFormation's own validation of the templates, which takes several times as long.
+    `strict` adds CloudFormation's own validation of the templates, which takes several times as long. Without `rules` cdk-nag's are left out.
     """
     out.mkdir(parents=True, exist_ok=True)
     context = {"config": str(project.config_path), "environment": project.config.environment, "commit": git_commit()}
+    context |= {} if rules else {"cdk_nag": "off"}
     variables = {
         "CDK_OUTDIR": str(out.resolve()),
         "CDK_CONTEXT_JSON": json.dumps(context),
