@@ -19,7 +19,7 @@ SYNTH_LIMIT = 300
 def synthesise(project: Project, out: Path, strict: bool = False, rules: bool = True) -> list[str]:
     """Write the cloud assembly of a project to `out`; its stacks in order of deployment. Raises StateError with what app.py said.
 
-    `strict` adds CloudFormation's own validation of the templates, which takes several times as long. Without `rules` cdk-nag's are left out.
+    `strict` adds CloudFormation's own validation of the templates, which takes several times as long. `rules`: under cdk-nag's.
     """
     out.mkdir(parents=True, exist_ok=True)
     context = {"config": str(project.config_path), "environment": project.config.environment, "commit": git_commit()}
