@@ -1,6 +1,7 @@
 """What fails is not lost: dead letters of functions, rules and schedules, and people who hear of them."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -30,6 +31,8 @@ SCHEDULES = {"tick": "reconcile-endpoint", "approval": "approve-model", "retrain
 """And the function that each wakes. The schedule of windows wakes start_monitoring, which has a step of its own."""
 REHEARSAL = "tidewheel.rehearsal"
 NOBODY = "-that-nobody-made"
+A_SECOND = 1.05
+"""Of a function's requests one a second is traced: https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html."""
 Message = dict[str, Any]
 
 
@@ -45,6 +48,15 @@ def letter(session: Session, queue_arn: str, says: Callable[[Message], bool]) ->
         return next((message for message in found if says(message)), None)
 
     return session.reach(f"a message in {queue_arn.rpartition(':')[2]}", look, given_up_is_well=True)
+
+
+def _ask(function: str, session: Session) -> None:
+    """Ask a function something that it cannot read: it says so in its log, and is traced."""
+    time.sleep(A_SECOND)
+    since = session.now()
+    session.client("lambda").invoke(FunctionName=f"{session.app.prefix}-{function}", Payload=b'{"nonsense": true}')
+    session.logged(function, since)
+    session.traced(function, since)
 
 
 def _fail(function: str, session: Session) -> None:
@@ -150,10 +162,16 @@ def _steps(prefix: str, what: str, act: Callable[[str, Session], None], names: t
     return [Step(f"{prefix} {name}", what.format(name), about(name), refusals=refusals, gives_up=True) for name in names]
 
 
+FUNCTION_STEPS = tuple(
+    Step(f"function {name}", f"{name} is asked something it cannot read: that is in its log, and in a trace", partial(_ask, name))
+    for name in (*FUNCTIONS, "predict")
+)
 TICK_STEPS = tuple(
     Step(f"tick {name}", f"the schedule {name} wakes {function}", partial(_tick, name, function)) for name, function in SCHEDULES.items()
 )
 FAILURE_STEPS = (
+    Step("alarm", "an alarm rings, and people hear of it", _alarm, ready=_listen),
+    Step("notice", "a window that nobody looked at is told to people", _notice, ready=_listen),
     *_steps("dead letter of", "{} fails three times, and its event is a dead letter", _fail, FUNCTIONS),
     *_steps("undelivered by", "what rule {} cannot deliver is a dead letter", _undeliverable, RULES),
     *_steps(
@@ -163,6 +181,4 @@ FAILURE_STEPS = (
         (*SCHEDULES, "window"),
         "lambda:InvokeFunction",
     ),
-    Step("alarm", "an alarm rings, and people hear of it", _alarm, ready=_listen),
-    Step("notice", "a window that nobody looked at is told to people", _notice, ready=_listen),
 )

@@ -6,7 +6,8 @@ withheld grant broke. The clock is fast, and is moved on whenever nothing but ti
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -150,13 +151,14 @@ class Session:
 
     def reach(self, what: str, look: Callable[[], Found | None], *, given_up_is_well: bool = False) -> Found:
         """What `look` finds, as soon as it does. Raises StepFailedError when nothing moves any more, or an event was given up."""
-        given_up, sign, advanced = len(self.given_up()), self._sign(), 0
+        given_up, sign, advanced = self.given_up(), self._sign(), 0
         while True:
             found = look()
             if found is not None:
                 return found
-            if len(self.given_up()) > given_up and not given_up_is_well:
-                raise StepFailedError(f"{what} did not come: {self.given_up()[-1]}")
+            lost = None if given_up_is_well else next(iter(self.given_up() - given_up), None)
+            if lost is not None:
+                raise StepFailedError(f"{what} did not come: {lost}")
             before, sign = sign, self._next_sign(sign)
             if sign != before or self._works():
                 continue
@@ -188,11 +190,24 @@ class Session:
         logs = self.client("logs")
         self.reach(f"a line in the log of {function}", lambda: logs.filter_log_events(**group)["events"] or None)
 
-    def given_up(self) -> Sequence[str]:
+    def traced(self, function: str, since: datetime) -> None:
+        """Wait for a trace of a function."""
+        xray, name = self.client("xray"), f"{self.app.prefix}-{function}"
+
+        def look() -> bool | None:
+            ids = [each["Id"] for each in xray.get_trace_summaries(StartTime=since, EndTime=self.now())["TraceSummaries"]]
+            # At most five at a time: https://docs.aws.amazon.com/xray/latest/api/API_BatchGetTraces.html
+            pages = (xray.batch_get_traces(TraceIds=ids[first : first + 5])["Traces"] for first in range(0, len(ids), 5))
+            segments = (segment for traces in pages for trace in traces for segment in trace["Segments"])
+            return True if any(json.loads(segment["Document"])["name"] == name for segment in segments) else None
+
+        self.reach(f"a trace of {function}", look)
+
+    def given_up(self) -> Counter[str]:
         """What functions and rules have given up, in words: it is in the dead letters, if those could take it."""
         functions, events = self.twin.part("functions"), self.twin.part("events")
         failures = [f"{failure.function}: {failure.reason}" for failure in functions.failures]
-        return failures + [f"{each.target_arn}: {each.code}: {each.reason}" for each in events.router.undelivered]
+        return Counter(failures + [f"{each.code}: {each.reason}" for each in events.router.undelivered])
 
     def _next_sign(self, sign: tuple[Any, ...]) -> tuple[Any, ...]:
         """The sign of life after this one; this one, when none comes for QUIET seconds."""

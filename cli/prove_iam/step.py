@@ -41,9 +41,10 @@ def run(session: Session, step: Step) -> None:
 
     It is over when nothing moves any more, and it has failed too when an event was given up on the way, unless that was its purpose.
     """
-    decisions, before = session.twin.part("iam").decisions, len(session.given_up())
+    decisions, before = session.twin.part("iam").decisions, session.given_up()
     with decisions.during(step.name, step.refusals), session.awake(*step.rules):
         step.run(session)
         session.settle()
-    if not step.gives_up and len(session.given_up()) > before:
-        raise StepFailedError(f"an event was given up: {session.given_up()[-1]}")
+    lost = None if step.gives_up else next(iter(session.given_up() - before), None)
+    if lost is not None:
+        raise StepFailedError(f"an event was given up: {lost}")

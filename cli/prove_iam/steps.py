@@ -3,7 +3,7 @@
 from cli.prove_iam.attack_steps import ATTACK_STEPS
 from cli.prove_iam.data_steps import DATA_STEPS
 from cli.prove_iam.endpoint_steps import ALARM_STEPS, ENDPOINT_STEPS, LAST_STEPS
-from cli.prove_iam.failure_steps import FAILURE_STEPS, TICK_STEPS
+from cli.prove_iam.failure_steps import FAILURE_STEPS, FUNCTION_STEPS, TICK_STEPS
 from cli.prove_iam.github_steps import GITHUB_STEPS
 from cli.prove_iam.operator_steps import OPERATOR_STEPS
 from cli.prove_iam.session import Session
@@ -21,6 +21,7 @@ def _deploy(session: Session) -> None:
 STEPS: tuple[Step, ...] = (
     Step(DEPLOY, "every stack is deployed", _deploy),
     *GITHUB_STEPS,
+    *FUNCTION_STEPS,
     *DATA_STEPS,
     *TICK_STEPS,
     *FAILURE_STEPS,

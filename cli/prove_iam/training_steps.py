@@ -132,7 +132,10 @@ def _leave(session: Session) -> None:
         "S3Uri": f"s3://{session.app.artifacts_bucket}/{RUNS}{session.name('gone')}/evaluation.json",
     }
     version = copied(session, PENDING, ModelMetrics={"ModelQuality": {"Statistics": nowhere}})
-    decided(session, What.MODEL_LEFT_TO_A_PERSON, version.arn)
+    try:
+        decided(session, What.MODEL_LEFT_TO_A_PERSON, version.arn)
+    finally:
+        session.app.sagemaker.delete_model_package(ModelPackageName=version.arn)
 
 
 TRAINING_STEPS = (
