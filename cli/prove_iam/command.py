@@ -82,7 +82,10 @@ def tell(session: Session, output: Output, proof: Proof) -> None:
             grants |= {grant.id: grant for grant in deployed_grants(session)}
     except (TidewheelError, ClientError) as error:
         proof.failed = f"step {step.name} failed: {error}"
-    decisions = session.twin.part("iam").decisions.latest()
+    recorded = session.twin.part("iam").decisions
+    if recorded.forgotten:
+        raise StateError(f"{recorded.forgotten} decisions were more than the twin remembers. Next: raise LIMIT in twin/iam/record.py")
+    decisions = recorded.latest()
     proof.usages = usage(list(grants.values()), decisions)
     proof.findings = [each for each in findings_of(proof.usages, decisions) if each.problem == DENIED or not proof.failed]
 

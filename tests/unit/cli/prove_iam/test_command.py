@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,19 +18,12 @@ from twin.server import TwinServer
 
 
 class Told:
-    """As much of a session as steps that make their own calls need."""
+    """As much of a session as steps need that make calls of their own."""
 
     def __init__(self, twin: TwinServer) -> None:
         self.twin = twin
         role = make_role(twin, "worker", "lambda.amazonaws.com")
         self.worker = twin.cloud.client("sqs", twin.cloud.assume(role, "lambda.amazonaws.com", "session"))
-
-    @contextmanager
-    def awake(self, *_rules: str) -> Iterator[None]:
-        yield
-
-    def settle(self) -> None:
-        pass
 
 
 @pytest.fixture
@@ -51,9 +43,16 @@ def forgotten(session: Session) -> None:
         raise StateError("nothing came of it") from error
 
 
+def turn(session: Session, step: Step) -> None:
+    """A step without a loop around it."""
+    with session.twin.part("iam").decisions.during(step.name, step.refusals):
+        step.run(session)
+
+
 def tell(told: Told, monkeypatch: pytest.MonkeyPatch, *steps: Step) -> Proof:
     proof = Proof()
     monkeypatch.setattr(command, "STEPS", steps)
+    monkeypatch.setattr(command, "turn", turn)
     output = Output()
     output.console.file = io.StringIO()
     command.tell(cast(Session, told), output, proof)
