@@ -25,7 +25,7 @@ from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from twin import alarms, api_stages, cloudformation, events, functions, iam, metrics, patches, sagemaker
+from twin import access_logs, alarms, api_stages, cloudformation, events, functions, iam, metrics, patches, sagemaker
 from twin.application import Moto, Wsgi
 from twin.bootstrap import bootstrap
 from twin.clock import Clock
@@ -48,6 +48,7 @@ PARTS: Mapping[str, Callable[[Cloud], Part]] = {
     "alarms": alarms.install,
     "sagemaker": sagemaker.install,
     "api_stages": api_stages.install,
+    "access_logs": access_logs.install,
     "cloudformation": cloudformation.install,
 }
 """Installed in this order, stopped in the opposite one."""
@@ -151,7 +152,7 @@ class Routes:
 
     def __init__(self, twin: TwinServer) -> None:
         self._twin = twin
-        self._aws: Wsgi = Gate(Constraints(Moto()), twin.cloud)
+        self._aws: Wsgi = twin.part("access_logs").around(Gate(Constraints(Moto()), twin.cloud))
         self._http_api: Wsgi = HttpApi(twin.cloud)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
