@@ -11,7 +11,7 @@ from twin.cloud import Cloud, Credentials
 from twin.iam import installed
 from twin.iam.actions import Need, Place
 from twin.iam.errors import AccessDenied
-from twin.iam.identity import Caller
+from twin.iam.identity import Caller, UnknownKeyError
 from twin.iam.special import key_arn
 
 calling: ContextVar[Caller] = ContextVar("calling")
@@ -26,7 +26,10 @@ def require(
         part = installed(cloud)
     except StopIteration:
         raise AccessDenied(f"{action} on {resource}: the account is gone") from None
-    caller = part.directory.caller(credentials.access_key, credentials.session_token)
+    try:
+        caller = part.directory.caller(credentials.access_key, credentials.session_token)
+    except UnknownKeyError as error:
+        raise AccessDenied(f"{action} on {resource}: {error}") from error  # the stack with the role was deleted meanwhile
     part.authoriser.require(caller, Need(action, resource, context or {}), operation)
 
 
