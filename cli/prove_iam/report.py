@@ -32,7 +32,7 @@ _FILES = (
     (r"Alerts", "stacks/constructs/alerts.py"),
     (r"(AccessLogs|Data|Artifacts)Policy", "stacks/constructs/bucket.py"),
     (r".*TickRole|DeadLetters|.*AllowEventRule", "stacks/constructs/triggers.py"),
-    (r"GitHub|DeployRole", "stacks/github.py"),
+    (r"Role[0-9A-F]{8}$", "stacks/github.py"),
     (r".*Role", "stacks/constructs/function_policies.py"),
     (r".*Invoke|.*Api", "stacks/constructs/http_api.py"),
 )

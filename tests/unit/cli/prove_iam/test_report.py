@@ -101,6 +101,7 @@ def test_the_document_says_it_all() -> None:
         ("stackchangedAllowEventRuleprojectdevcontrolReconcileEndpointFunction504F347A8B797FDA", "triggers"),
         ("StartTrainingRoleE2CB968E", "function_policies"),
         ("PredictFunctionInvokeDED0D6E6", "http_api"),
+        ("Role1ABCC5F0", "github"),
     ],
 )
 def test_the_next_step_names_a_file_that_is_there(owner: str, file: str) -> None:
