@@ -39,7 +39,7 @@ class Held:
 
     def change_endpoint(self, **parameters: str) -> dict[str, Any]:
         """The Endpoint stack with these parameters, and the others as they are."""
-        given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+        given: list[dict[str, Any]] = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
         kept = {"ModelPackageArn", "RollbackAlarms"} - parameters.keys()
         given += [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept)]
         name = "tides-dev-endpoint"

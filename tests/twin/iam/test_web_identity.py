@@ -149,8 +149,9 @@ def test_nothing_else_goes_without_a_signature(twin: TwinServer, path: str, body
 
 def test_a_signature_does_not_replace_the_token(account: Account) -> None:
     body = f"Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleSessionName=workflow&WebIdentityToken=none&RoleArn={account.role}"
-    request = AWSRequest("POST", f"{account.twin.cloud.url}/", data=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
+    url = f"{account.twin.cloud.url}/"
+    request = AWSRequest("POST", url, data=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
     SigV4Auth(Keys(ADMIN.access_key, ADMIN.secret_key), "sts", "us-east-1").add_auth(request)
-    reply = urllib3.request("POST", request.url, body=body, headers=dict(request.headers), retries=False)
+    reply = urllib3.request("POST", url, body=body, headers=dict(request.headers), retries=False)
     assert reply.status == 400
     assert NO_TOKEN.encode() in reply.data
