@@ -117,7 +117,7 @@ def _work(place: Place, number: int, waiting: Any, found: Any) -> None:
 
 
 def withhold(session: Session, task: Task) -> list[tuple[str, Broken]]:
-    """Withhold each of a task's statements. Raises what the step raises when it does not pass with all of them."""
+    """Withhold each of a task's statements. Raises StateError when the step does not pass again with all of them."""
     from twin.iam.grants import grants_of  # noqa: PLC0415 - the twin is loaded only where it is used
 
     step = next(each for each in STEPS if each.name == task.step)
@@ -129,9 +129,16 @@ def withhold(session: Session, task: Task) -> list[tuple[str, Broken]]:
         grant = next((each for each in grants_of(stacks, cloud.account, cloud.region) if each.id == name), None)
         how = _without(session, step, grant) if grant else "the statement is not deployed"
         answers.append((name, Broken(step.name, how)))
-    _ready(session, step)
-    run(session, step)
+    _pass_again(session, step)
     return answers
+
+
+def _pass_again(session: Session, step: Step) -> None:
+    _ready(session, step)
+    try:
+        run(session, step)
+    except FAILURES as error:
+        raise StateError(f"step {step.name} does not pass again with every statement in place: {error}") from error
 
 
 def _without(session: Session, step: Step, grant: "Grant") -> str:
@@ -154,7 +161,10 @@ def _ready(session: Session, step: Step) -> None:
         step.ready(session)
     except FAILURES:
         session.settle()
-        step.ready(session)
+        try:
+            step.ready(session)
+        except FAILURES as error:
+            raise StateError(f"nothing could be made ready for step {step.name}: {error}") from error
 
 
 def in_words(session: Session, step: Step, error: Exception) -> str:

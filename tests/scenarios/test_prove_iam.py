@@ -10,9 +10,10 @@ import pytest
 
 from cli.project import Project
 from cli.prove_iam.mutation import Task, withhold
-from cli.prove_iam.session import Session, StepFailedError
+from cli.prove_iam.session import Session
 from cli.prove_iam.step import turn
 from cli.prove_iam.steps import DEPLOY, STEPS
+from contracts.errors import StateError
 from twin.iam.grants import grants_of
 from twin.iam.usage import Grant, withheld
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.timeout(280)
 BY_NAME = {step.name: step for step in STEPS}
 REFUSED = "refused upload"
 UNDELIVERED = "undelivered by upload-created"
-TLS = "topic without TLS"
+TLS = "bucket 2 without TLS"
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def test_nothing_is_denied_that_no_step_wanted(session: Session) -> None:
         (REFUSED, "IngestDatasetRole", "sts:AssumeRole", "sts:AssumeRole"),
         (REFUSED, "uploadcreated", "events.amazonaws.com", "lambda:InvokeFunction"),
         (UNDELIVERED, "DeadLetters", "upload-created", "sqs:SendMessage"),
-        (TLS, "AlertsTopicPolicy", "SecureTransport", "was allowed"),
+        (TLS, "DataPolicy", "SecureTransport", "was allowed"),
     ],
 )
 def test_a_step_fails_without_a_statement_that_it_needs(session: Session, step: str, owner: str, has: str, breaks: str) -> None:
@@ -71,6 +72,7 @@ def test_a_statement_that_a_step_does_not_need_breaks_nothing(session: Session) 
 
 
 def test_a_step_that_does_not_pass_again_is_an_error(session: Session) -> None:
-    with withheld(session.twin.cloud, _grant(session, "IngestDatasetRole", "quarantine/")), pytest.raises(StepFailedError):
+    grant = _grant(session, "IngestDatasetRole", "quarantine/")
+    with withheld(session.twin.cloud, grant), pytest.raises(StateError, match="does not pass again"):
         withhold(session, Task(REFUSED, ()))
     session.settle()
