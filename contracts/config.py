@@ -8,6 +8,7 @@
     serving: {instance_type, instance_count, max_instance_count, rollout: {...}, alarms: {...}}
     monitoring: {capture_percent, capture_days, backend, window_hours, label_delay_hours, alarm: {...}, thresholds: {...}}
     api: {authorization: iam | jwt, jwt: {issuer, audience}, requests_per_second, burst, maximum_body_kilobytes}
+    network: {mode: public | vpc, zones, cidr}
     retraining: {mode, trigger, minimum_labels, cooldown_windows, monthly_cap, failures_to_stop}
     github: {repository: owner/name, branch | environment, provider: create | existing}
     environments: {prod: {approval: {policy: manual}}}
@@ -30,6 +31,7 @@ from contracts.errors import ConfigError
 from contracts.evaluation import METRICS, GateMode, GateRules, Metric, Problem, default_metric
 from contracts.github import GitHub
 from contracts.monitoring import Thresholds
+from contracts.network import Network
 from contracts.privacy import Privacy
 
 # 24 and 8 characters leave room for the suffixes that the stacks add within AWS's 63.
@@ -234,6 +236,7 @@ class Config(_Section):
     approval: Approval = Approval()
     serving: Serving = Serving()
     api: Api = Api()
+    network: Network = Network()
     monitoring: Monitoring = Monitoring()
     retraining: Retraining = Retraining()
     github: GitHub | None = Field(default=None, description="the repository that deploys from GitHub Actions")

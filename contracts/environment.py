@@ -1,7 +1,7 @@
 """The functions' environment variables, as models: the stack renders them, the function reads them, so the two cannot differ."""
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -23,6 +23,21 @@ class Environment(BaseModel):
         return cls.model_validate({name: variables[name.upper()] for name in cls.model_fields if name.upper() in variables})
 
 
+class JobsEnvironment(Environment):
+    """Of functions that start jobs: where these run. No subnets, which are separated by spaces: on AWS's network."""
+
+    subnets: str = ""
+    security_group: str = ""
+
+    @property
+    def network_config(self) -> dict[str, Any]:
+        """NetworkConfig of a Processing job that calls AWS; nothing without subnets."""
+        if not self.subnets:
+            return {}
+        where = {"SecurityGroupIds": [self.security_group], "Subnets": self.subnets.split()}
+        return {"NetworkConfig": {"EnableInterContainerTrafficEncryption": True, "EnableNetworkIsolation": False, "VpcConfig": where}}
+
+
 class IngestDatasetEnvironment(Environment):
     """ingest_dataset."""
 
@@ -30,7 +45,7 @@ class IngestDatasetEnvironment(Environment):
     ledger_table: str
 
 
-class StartTrainingEnvironment(Environment):
+class StartTrainingEnvironment(JobsEnvironment):
     """start_training. `collect_role_arn`: what its collect jobs run under; `key_arn`: what their volumes are encrypted with."""
 
     data_bucket: str
@@ -45,7 +60,7 @@ class StartTrainingEnvironment(Environment):
     key_arn: str
 
 
-class StartMonitoringEnvironment(Environment):
+class StartMonitoringEnvironment(JobsEnvironment):
     """start_monitoring. `job_role_arn`: what the analyzer runs under; `key_arn`: what its volume and its output are encrypted with."""
 
     data_bucket: str

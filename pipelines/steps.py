@@ -13,6 +13,7 @@ from typing import Any
 
 from sagemaker.core.drift_check_baselines import DriftCheckBaselines
 from sagemaker.core.model_metrics import MetricsSource, ModelMetrics
+from sagemaker.core.network import NetworkConfig
 from sagemaker.core.processing import Processor
 from sagemaker.core.shapes import (
     OutputDataConfig,
@@ -32,18 +33,20 @@ from sagemaker.mlops.workflow.model_step import ModelStep
 from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
 from sagemaker.serve.model_builder import ModelBuilder
 from sagemaker.train import ModelTrainer
-from sagemaker.train.configs import Compute, InputData
+from sagemaker.train.configs import Compute, InputData, Networking
 
 from contracts import layout
 from contracts.config import Config
 from contracts.evaluation import Verdict
 from contracts.instances import has_local_storage
 from contracts.metadata import ModelMetadata
+from contracts.network import Mode
 from contracts.pipeline import LOST
 from contracts.privacy import KEY_VARIABLE, secret_name
 from pipelines import placeholders
 
 VOLUME = 30  # GB
+ISOLATED = frozenset({"Evaluate"})  # of the processing steps; Prepare reads objects by their versions itself
 CONTENT_TYPES = ["application/json", "application/jsonlines", "text/csv"]
 
 
@@ -97,6 +100,7 @@ class Steps:
             ),
             stopping_condition=StoppingCondition(max_runtime_in_seconds=training.max_runtime_seconds),
             output_data_config=OutputDataConfig(s3_output_path=self._run_uri("model"), kms_key_id=placeholders.KMS_KEY_ARN),
+            networking=self._training_network(),
             hyperparameters={
                 "seed": str(training.seed),
                 "folds": str(training.folds),
@@ -191,6 +195,7 @@ class Steps:
             volume_kms_key=self._volume_key,
             output_kms_key=placeholders.KMS_KEY_ARN,
             max_runtime_in_seconds=self.config.training.max_runtime_seconds,
+            network_config=self._network(isolated=name in ISOLATED),
             sagemaker_session=self.session,
             env=environment,
         )
@@ -200,6 +205,28 @@ class Steps:
             outputs=[self._write(channel) for channel in outputs],
         )
         return ProcessingStep(name, step_args=step_arguments, property_files=property_files)
+
+    def _network(self, *, isolated: bool) -> NetworkConfig | None:
+        """In the VPC, if there is one. An isolated container reaches nothing and has no credentials; SageMaker moves its data."""
+        if self.config.network.mode is not Mode.VPC:
+            return None
+        return NetworkConfig(
+            enable_network_isolation=isolated,
+            encrypt_inter_container_traffic=True,
+            subnets=placeholders.subnets(self.config.network.zones),
+            security_group_ids=[placeholders.SECURITY_GROUP],
+        )
+
+    def _training_network(self) -> Networking | None:
+        """The same for the training job, which calls nobody."""
+        if self.config.network.mode is not Mode.VPC:
+            return None
+        return Networking(
+            enable_network_isolation=True,
+            enable_inter_container_traffic_encryption=True,
+            subnets=placeholders.subnets(self.config.network.zones),
+            security_group_ids=[placeholders.SECURITY_GROUP],
+        )
 
     @property
     def _volume_key(self) -> str | None:

@@ -33,6 +33,7 @@ from stacks.constructs.deployment_role import deployment_role
 from stacks.constructs.function import ProjectFunction
 from stacks.constructs.function_policies import FunctionPolicies
 from stacks.constructs.monitoring import tell_of_failed_windows, window_alarms, window_ends
+from stacks.constructs.placement import placement
 from stacks.constructs.triggers import Tick, Trigger
 from stacks.data import DataStack
 from stacks.names import Arns, collect_jobs, function_name, monitor_jobs, rollback_alarm_names, stack_name, window_alarm_names
@@ -50,6 +51,8 @@ class ControlStack(cdk.Stack):
     def __init__(self, scope: Construct, project: Project, data: DataStack, training: TrainingStack, serving: ServingStack) -> None:
         super().__init__(scope, stack_name(project, "control"), description=f"Tidewheel {project.prefix}: the functions that turn the loop")
         self._project, self._data = project, data
+        where = placement(project)
+        self._where = where.variables if where else {}
         self._dead_letters = DeadLetters(self, data.key)
         self._policies = FunctionPolicies(self, project, data)
         self._deployment_role = deployment_role(
@@ -88,6 +91,7 @@ class ControlStack(cdk.Stack):
             image_uri=training.image_uri,
             collect_role_arn=training.collect_role.role_arn,
             key_arn=data.key.key_arn,
+            **self._where,
         )
         statements = self._policies.start_training(training.collect_role.role_arn)
         function = self._function("start_training", environment, statements, timeout_seconds=300)
@@ -117,6 +121,7 @@ class ControlStack(cdk.Stack):
             image_uri=training.image_uri,
             job_role_arn=training.monitor_role.role_arn,
             key_arn=data.key.key_arn,
+            **self._where,
         )
         statements = self._policies.start_monitoring(training.monitor_role.role_arn)
         function = self._function("start_monitoring", environment, statements)

@@ -19,6 +19,7 @@ from contracts.instances import has_local_storage
 from stacks.constructs.capture import data_capture
 from stacks.constructs.logs import ProjectLogs
 from stacks.constructs.model_monitor import ModelMonitor
+from stacks.constructs.placement import Placement, placement
 from stacks.constructs.rollout import deployment_config, rollback_alarms
 from stacks.constructs.scaling import scale, scales
 from stacks.data import DataStack
@@ -47,10 +48,14 @@ class EndpointStack(cdk.Stack):
         alarms = rollback_alarms(self, project)
         # SageMaker would make the group itself, without key and without an end. Once it is there, nothing of an update touches it.
         logs = ProjectLogs(self, "Logs", f"{SERVING_LOGS}{name}", data.key)
+        where = placement(project)
         model = sagemaker.CfnModel(
             self,
             "Model",
             execution_role_arn=training.model_role.role_arn,
+            # The model server calls nobody: SageMaker fetches the model, and keeps what is captured.
+            enable_network_isolation=True if where else None,
+            vpc_config=_vpc_config(where) if where else None,
             containers=[sagemaker.CfnModel.ContainerDefinitionProperty(model_package_name=package.value_as_string)],
         )
         config = self._endpoint_config(model, project.config, data.key, data.artifacts_bucket)
@@ -148,3 +153,7 @@ class EndpointStack(cdk.Stack):
             "ModelPackageArn"
         )
         cdk.CfnOutput(self, "EndpointConfigName", value=config.attr_endpoint_config_name, condition=has_model)
+
+
+def _vpc_config(where: Placement) -> sagemaker.CfnModel.VpcConfigProperty:
+    return sagemaker.CfnModel.VpcConfigProperty(subnets=list(where.subnets), security_group_ids=[where.security_group])

@@ -10,6 +10,7 @@ LOGS_OF_FUNCTIONS = "/aws/lambda/"
 # Access logs of HTTP APIs: with this prefix no resource policy of the log group has to grow with every API.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
 LOGS_OF_APIS = "/aws/vendedlogs/apis/"
+LOGS_OF_NETWORKS = "/aws/vpc/"
 SERVING_LOGS = "/aws/sagemaker/Endpoints/"
 JOB_LOGS = ("/aws/sagemaker/ProcessingJobs", "/aws/sagemaker/TrainingJobs")
 

@@ -11,6 +11,7 @@ from pipelines import placeholders
 from pipelines.definition import get_pipeline
 from stacks.constructs.job_roles import ModelRoles
 from stacks.constructs.placeholders import swap
+from stacks.constructs.placement import placement
 from stacks.constructs.staging import staged
 from stacks.data import DataStack
 from stacks.names import stack_name
@@ -50,6 +51,10 @@ class TrainingStack(cdk.Stack):
             placeholders.KMS_KEY_ARN: data.key.key_arn,
             placeholders.MODEL_PACKAGE_GROUP: project.prefix,
         }
+        if where := placement(project):
+            tokens |= dict(zip(placeholders.subnets(project.config.network.zones), where.subnets, strict=True)) | {
+                placeholders.SECURITY_GROUP: where.security_group
+            }
         definition = swap(get_pipeline(project.config), tokens)
         pipeline = sagemaker.CfnPipeline(
             self,

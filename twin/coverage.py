@@ -36,7 +36,8 @@ This page is written by `python -m twin.coverage`; a test holds it to the code.
 - How long things take there: start of instances, image pulls, CloudFormation, cold starts.
 - That the container image builds and runs on its base image; the twin runs the same code on this laptop's Python, with the same pinned
   packages.
-- Network settings: VPCs, endpoints, DNS, TLS certificates. The twin's door on loopback stands for TLS.
+- Network settings: VPCs, endpoints, DNS, TLS certificates. The twin's door on loopback stands for TLS. `network: {mode: vpc}` is
+  refused; its templates are synthesised, held to cdk-nag's rules and linted by tests.
 - Encryption itself. The twin checks who may use a key, and moto keeps the bytes as they are.
 - Prices.
 

@@ -87,6 +87,7 @@ def job_request(task: Task, run: str, config: Config, variables: StartMonitoring
             "KmsKeyId": variables.key_arn,
         },
         "Environment": _environment(task, config, variables),
+        **variables.network_config,
     }
 
 

@@ -84,6 +84,7 @@ class CollectJobs:
                 "ContainerArguments": self._arguments(retraining),
             },
             "RoleArn": variables.collect_role_arn,
+            **variables.network_config,
         }
 
     def _arguments(self, retraining: Retraining) -> list[str]:

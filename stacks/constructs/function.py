@@ -20,6 +20,7 @@ from constructs import Construct
 from contracts.environment import PROJECT_FILE, Environment
 from contracts.monitoring import NAMESPACE
 from stacks.constructs.logs import ProjectLogs
+from stacks.constructs.placement import placement
 from stacks.constructs.policy import acknowledge, allow, service_role
 from stacks.constructs.staging import staged
 from stacks.names import LOGS_OF_FUNCTIONS, function_name
@@ -48,7 +49,9 @@ class ProjectFunction(Construct):
         super().__init__(scope, _camel(function))
         name = function_name(project, function)
         group = ProjectLogs(self, "Logs", f"{LOGS_OF_FUNCTIONS}{name}", key)
-        all_statements = [*statements, *_own_statements(group, key, dead_letters)]
+        where = placement(project)
+        network = where.function_statements(cdk.Stack.of(self), name) if where else []
+        all_statements = [*statements, *_own_statements(group, key, dead_letters), *network]
         self.role = service_role(self, "Role", "lambda.amazonaws.com", f"Runs {name}", all_statements)
         with staged(project.root, asset_parts(project.root, function), {PROJECT_FILE: project_file(project)}) as folder:
             self.function = lambda_.Function(
@@ -71,6 +74,13 @@ class ProjectFunction(Construct):
                 retry_attempts=None if dead_letters is None else 2,
                 max_event_age=None if dead_letters is None else cdk.Duration.hours(6),
                 on_failure=None if dead_letters is None else destinations.SqsDestination(dead_letters),
+            )
+        if where:
+            resource = self.function.node.default_child
+            assert isinstance(resource, lambda_.CfnFunction)  # noqa: S101 - tells the type checker what CDK guarantees
+            # The construct's own `vpc` would attach a managed policy to the role.
+            resource.vpc_config = lambda_.CfnFunction.VpcConfigProperty(
+                subnet_ids=list(where.subnets), security_group_ids=[where.security_group]
             )
         acknowledge(
             self.function, "AwsSolutions-L1", "Python 3.13 is what the pinned layer and the model image run; AWS supports it until 2029."

@@ -25,6 +25,7 @@ from contracts.layout import (
 )
 from contracts.monitoring import NAMESPACE
 from stacks.constructs.hash_key import read_hash_key
+from stacks.constructs.placement import placement
 from stacks.constructs.policy import allow, grant, pass_role, service_role
 from stacks.data import DataStack
 from stacks.names import JOB_LOGS, SERVING_LOGS, Arns, rollback_alarm_names
@@ -70,12 +71,14 @@ class ModelRoles(Construct):
     def _job_statements(self) -> list[iam.PolicyStatement]:
         data, artifacts, config = self._data.data_bucket_arn, self._data.artifacts_bucket_arn, self._project.config
         return [
-            allow(["s3:GetObject", "s3:GetObjectVersion"], [f"{data}/{prefix}*" for prefix in (DATASETS, UPLOADS, COLLECTED)]),
-            allow(["s3:ListBucket"], [data], {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in (DATASETS, UPLOADS, COLLECTED)]}}),
+            # SageMaker copies the manifest; the files that it names are read by their versions.
+            allow(["s3:GetObject"], [f"{data}/{DATASETS}*"]),
+            allow(["s3:ListBucket"], [data], {"StringLike": {"s3:prefix": f"{DATASETS}*"}}),
+            allow(["s3:GetObjectVersion"], [f"{data}/{prefix}*" for prefix in (UPLOADS, COLLECTED)]),
             allow(["s3:GetObject", "s3:PutObject"], [f"{artifacts}/{RUNS}*"]),
             allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": f"{RUNS}*"}}),
             *read_hash_key(cdk.Stack.of(self), self._project),
-            *self._image(),
+            *self._container(),
             *self._encryption(config.training.instance_type, outputs=True),
             *self._logs(*JOB_LOGS),
             *self._metrics(*JOB_LOGS),
@@ -88,7 +91,7 @@ class ModelRoles(Construct):
             # Data capture writes in the name of the model's role.
             allow(["s3:PutObject"], [f"{artifacts}/{CAPTURE}*"]),
             allow(["kms:Decrypt", "kms:GenerateDataKey"], [self._data.key.key_arn]),
-            *self._image(),
+            *self._container(),
             # A rollout watches its alarms in the name of the model's role.
             # https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html
             allow(["cloudwatch:DescribeAlarms"], [self._arns.alarm(name) for name in rollback_alarm_names(self._project)]),
@@ -104,7 +107,7 @@ class ModelRoles(Construct):
             allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": [captured, f"{baselines}*"]}}),
             allow(["s3:ListBucket"], [data], {"StringLike": {"s3:prefix": f"{GROUND_TRUTH}*"}}),
             allow(["s3:PutObject"], [f"{artifacts}/{MONITORING}*"]),
-            *self._image(),
+            *self._container(),
             *self._encryption(self._project.config.monitoring.instance_type, outputs=True),
             *self._logs(JOB_LOGS[0]),
             *self._metrics(JOB_LOGS[0], NAMESPACE),
@@ -126,20 +129,23 @@ class ModelRoles(Construct):
     def _collect_statements(self) -> list[iam.PolicyStatement]:
         """Reads captured requests, labels and the parent's manifest; writes the labelled rows and the manifest of a dataset version."""
         data, artifacts, captured = self._data.data_bucket_arn, self._data.artifacts_bucket_arn, f"{CAPTURE}{self._project.prefix}/*"
-        read = [f"{prefix}*" for prefix in (GROUND_TRUTH, DATASETS, COLLECTED)]
         return [
-            allow(["s3:GetObject"], [f"{artifacts}/{captured}", *(f"{data}/{prefix}" for prefix in read)]),
+            allow(["s3:GetObject"], [f"{artifacts}/{captured}", *(f"{data}/{prefix}*" for prefix in (GROUND_TRUTH, DATASETS))]),
             allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": captured}}),
-            allow(["s3:ListBucket"], [data], {"StringLike": {"s3:prefix": read}}),
+            allow(["s3:ListBucket"], [data], {"StringLike": {"s3:prefix": f"{GROUND_TRUTH}*"}}),
             allow(["s3:PutObject"], [f"{data}/{prefix}*" for prefix in (DATASETS, COLLECTED)]),
-            *self._image(),
+            *self._container(),
             *self._encryption(self._project.config.monitoring.instance_type, outputs=False),
             *self._logs(JOB_LOGS[0]),
             *self._metrics(JOB_LOGS[0]),
         ]
 
-    def _image(self) -> list[iam.PolicyStatement]:
+    def _container(self) -> list[iam.PolicyStatement]:
+        """Its image, and its place in the VPC, if there is one."""
+        where = placement(self._project)
+        network = where.job_statements(cdk.Stack.of(self)) if where else []
         return [
+            *network,
             allow(["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [self._repository]),
             allow(["ecr:GetAuthorizationToken"], ["*"]),
         ]

@@ -15,8 +15,9 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
+from contracts.network import Mode
 from stacks.constructs.policy import Condition
-from stacks.names import LOGS_OF_APIS, LOGS_OF_FUNCTIONS, SERVING_LOGS, Arns, role_path
+from stacks.names import LOGS_OF_APIS, LOGS_OF_FUNCTIONS, LOGS_OF_NETWORKS, SERVING_LOGS, Arns, role_path
 from stacks.project import Project
 
 # What deploys, rotates, inspects and ends a key. Deletion takes at least a week, in which it can be cancelled.
@@ -55,7 +56,7 @@ class ProjectKey(kms.Key):
     """A customer-managed key that rotates every year, alias/<prefix>, and is kept when its stack goes."""
 
     def __init__(self, scope: cdk.Stack, project: Project) -> None:
-        statements = [*_of_the_account(scope, project), *_of_services(Arns(scope, project), project.prefix, scope)]
+        statements = [*_of_the_account(scope, project), *_of_services(Arns(scope, project), project, scope)]
         super().__init__(
             scope,
             "Key",
@@ -84,9 +85,13 @@ def _of_the_account(stack: cdk.Stack, project: Project) -> list[iam.PolicyStatem
     ]
 
 
-def _of_services(arns: Arns, prefix: str, stack: cdk.Stack) -> list[iam.PolicyStatement]:
+def _of_services(arns: Arns, project: Project, stack: cdk.Stack) -> list[iam.PolicyStatement]:
     """What AWS services do with the key on their own, each held to this project's log groups, rules and alarms."""
-    groups = [arns.log_group(name) for name in (f"{LOGS_OF_FUNCTIONS}{prefix}-*", f"{LOGS_OF_APIS}{prefix}", f"{SERVING_LOGS}{prefix}")]
+    prefix = project.prefix
+    names = [f"{LOGS_OF_FUNCTIONS}{prefix}-*", f"{LOGS_OF_APIS}{prefix}", f"{SERVING_LOGS}{prefix}"]
+    if project.config.network.mode is Mode.VPC:
+        names.append(f"{LOGS_OF_NETWORKS}{prefix}")
+    groups = [arns.log_group(name) for name in names]
     logs = iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")
     encrypt = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:DescribeKey"]
     alarms = {"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": arns.alarm(f"{prefix}-*")}}

@@ -22,6 +22,7 @@ from contracts.config import Monitoring
 from contracts.evaluation import Problem
 from contracts.instances import has_local_storage
 from contracts.monitoring import NAMESPACE
+from stacks.constructs.placement import placement
 from stacks.names import DATA_QUALITY, MODEL_QUALITY, monitoring_schedule_name
 from stacks.project import Project
 
@@ -100,7 +101,14 @@ class ModelMonitor(Construct):
             "JobResources": {"ClusterConfig": cluster},
             "RoleArn": self._role_arn,
             "StoppingCondition": {"MaxRuntimeInSeconds": longest},
+            **self._network(),
         }
+
+    def _network(self) -> dict[str, Any]:
+        where = placement(self._project)
+        if where is None:
+            return {}
+        return {"NetworkConfig": {"EnableInterContainerTrafficEncryption": True, "VpcConfig": where.vpc_config}}
 
     def _application(self, kind: str) -> dict[str, Any]:
         config = self._project.config

@@ -65,6 +65,7 @@ _SCOPES = (
         "application-autoscaling:Describe",
         "Application Auto Scaling's describe actions know no resources: AWS documents Resource * for them.",
     ),
+    ("logs:DescribeLogGroups", "Flow logs look for their group among all: AWS documents Resource * for it."),
     ("cloudwatch:PutMetricData", "PutMetricData knows no resources; its condition holds it to one namespace."),
 )
 
@@ -79,7 +80,9 @@ def acknowledge_scopes(role: iam.Role, statements: Sequence[iam.PolicyStatement]
 
 def _acknowledge(role: iam.Role, resource: str, actions: Sequence[str]) -> None:
     reason = "The names below this prefix are made at run time, and all of them belong to this project and environment."
-    if resource == "*":
+    if all(action.startswith("ec2:") for action in actions):
+        reason = "Network interfaces have no names beforehand, and looking at networks knows no resources."
+    elif resource == "*":
         reason = next(text for prefix, text in _SCOPES if all(action.startswith(prefix) for action in actions))
     acknowledge(role, f"AwsSolutions-IAM5[Resource::{resource_id(role, resource)}]", reason)
 

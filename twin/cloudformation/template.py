@@ -167,12 +167,19 @@ def _mistakes(template: Template) -> Iterator[str]:
             yield from check_functions(entry, name, in_condition=True)
 
 
+def _instead(kind: str) -> str:
+    """What to do about a type that is left out on purpose."""
+    if not kind.startswith("AWS::EC2::"):
+        return ""
+    return ": it has no networks. Next: set network.mode to public for the environment that the twin runs, and deploy the other to AWS"
+
+
 def _mistakes_of(resource: Resource, template: Template) -> Iterator[str]:
     where = f"resource {resource.logical_id} ({resource.type})"
     try:
         handler = resource.handler
     except KeyError:
-        yield f"{where} is of a type that the twin does not emulate"
+        yield f"{where} is of a type that the twin does not emulate{_instead(resource.type)}"
         return
     if unknown := resource.properties.keys() - handler.properties:
         yield f"{where} has properties that the twin does not emulate: {', '.join(sorted(unknown))}"
