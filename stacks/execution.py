@@ -24,8 +24,9 @@ import yaml
 
 from contracts.config import Config, MonitoringBackend, parse_config
 from contracts.github import ISSUER, Provider
+from contracts.network import Mode
 from contracts.privacy import secret_name
-from stacks.names import LOGS_OF_APIS, LOGS_OF_FUNCTIONS, SERVING_LOGS, logical_id, role_path
+from stacks.names import LOGS_OF_APIS, LOGS_OF_FUNCTIONS, LOGS_OF_NETWORKS, SERVING_LOGS, logical_id, role_path
 
 LIMIT = 6144
 """Characters of a managed policy, without white space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html."""
@@ -76,6 +77,8 @@ def _statements(config: Config, place: Place) -> Iterator[Statement]:
     yield from _observation(prefix, place)
     yield from _training(prefix, place)
     yield from _endpoint(config, place)
+    if config.network.mode is Mode.VPC:
+        yield from _network(place)
 
 
 def _roles(config: Config, place: Place) -> Iterator[Statement]:
@@ -84,7 +87,8 @@ def _roles(config: Config, place: Place) -> Iterator[Statement]:
     verbs = ["CreateRole", "GetRole", "UpdateRole", "UpdateRoleDescription", "UpdateAssumeRolePolicy", "DeleteRole", "TagRole", "UntagRole"]
     policies = ["PutRolePolicy", "GetRolePolicy", "DeleteRolePolicy", "ListRolePolicies", "ListAttachedRolePolicies"]
     yield _allow("Roles", "iam", verbs + policies, made)
-    services = [f"{service}.amazonaws.com" for service in ("lambda", "sagemaker", "scheduler")]
+    names = ["lambda", "sagemaker", "scheduler", *(["vpc-flow-logs"] if config.network.mode is Mode.VPC else [])]
+    services = [f"{name}.amazonaws.com" for name in names]
     yield _allow("PassRoles", "iam", ["PassRole"], [own], {"StringEquals": {"iam:PassedToService": services}})
     if config.github is not None and config.github.provider is Provider.CREATE:
         verbs = [f"{verb}OpenIDConnectProvider" for verb in ("Create", "Get", "Delete", "Tag", "Untag")]
@@ -188,7 +192,7 @@ def _messages(prefix: str, place: Place) -> Iterator[Statement]:
 
 
 def _observation(prefix: str, place: Place) -> Iterator[Statement]:
-    names = (f"{LOGS_OF_FUNCTIONS}{prefix}-", f"{LOGS_OF_APIS}{prefix}", f"{SERVING_LOGS}{prefix}")
+    names = [f"{LOGS_OF_FUNCTIONS}{prefix}-", *(f"{group}{prefix}" for group in (LOGS_OF_APIS, SERVING_LOGS, LOGS_OF_NETWORKS))]
     verbs = ["CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy", "AssociateKmsKey", "DisassociateKmsKey"]
     reads = ["GetDataProtectionPolicy", "DescribeIndexPolicies"]
     yield _allow("Logs", "logs", [*verbs, *reads, *_TAGS], [place.arn("logs", f"log-group:{name}*") for name in names])
@@ -233,6 +237,26 @@ def _endpoint(config: Config, place: Place) -> Iterator[Statement]:
         own = [f"{kind}-job-definition/{prefix}-{kind}-*" for kind in kinds] + [f"monitoring-schedule/{prefix}-{kind}" for kind in kinds]
         resources = [place.arn("sagemaker", name) for name in own]
         yield _allow("ModelMonitor", "sagemaker", [*verbs, "AddTags", "DeleteTags", "ListTags"], resources)
+
+
+def _network(place: Place) -> Iterator[Statement]:
+    """The VPC's parts have ids that nobody knows before: they are held to their kinds. The twin has no networks, so nothing here is run."""
+    kinds = ("vpc", "subnet", "route-table", "security-group", "security-group-rule", "vpc-endpoint", "vpc-flow-log")
+    made = [f"{verb}{kind}" for kind in ("Vpc", "Subnet", "RouteTable", "SecurityGroup") for verb in ("Create", "Delete")]
+    made += ["CreateVpcEndpoint", "ModifyVpcEndpoint", "DeleteVpcEndpoints", "CreateFlowLogs", "DeleteFlowLogs", "CreateTags", "DeleteTags"]
+    set_up = [
+        "ModifyVpcAttribute",
+        "ModifySubnetAttribute",
+        "AssociateRouteTable",
+        "DisassociateRouteTable",
+        "ReplaceRouteTableAssociation",
+    ]
+    for way in ("Ingress", "Egress"):
+        set_up += [f"AuthorizeSecurityGroup{way}", f"RevokeSecurityGroup{way}", f"UpdateSecurityGroupRuleDescriptions{way}"]
+    yield _allow("Network", "ec2", made + set_up, [place.arn("ec2", f"{kind}/*") for kind in kinds])
+    read = ["AvailabilityZones", "FlowLogs", "NetworkAcls", "NetworkInterfaces", "RouteTables", "SecurityGroupRules", "SecurityGroups"]
+    read += ["Subnets", "Tags", "VpcAttribute", "VpcEndpoints", "Vpcs"]
+    yield _allow("NetworkState", "ec2", [f"Describe{what}" for what in read], ["*"])
 
 
 def _allow(

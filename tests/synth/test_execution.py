@@ -3,20 +3,26 @@
 import json
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import cfnlint
 import pytest
 
 from contracts.config import Config
+from contracts.network import Mode
+from contracts.privacy import Privacy
 from stacks.execution import LIMIT, Place, execution_policies, main
 from stacks.project import read_project
 from stacks.tidewheel import new_app
 from tests.synth.conftest import ROOT
 from tests.synth.templates import Template
 
+# Resource types that the example project has only by configuration.
 GITHUB = {"AWS::IAM::OIDCProvider"}
+_NETWORK = ("VPC", "Subnet", "RouteTable", "SubnetRouteTableAssociation", "SecurityGroup", "SecurityGroupIngress", "VPCEndpoint", "FlowLog")
+NETWORK = {f"AWS::EC2::{kind}" for kind in _NETWORK}
+SECRET = {"AWS::SecretsManager::Secret"}
 PLACE = Place("123456789012", "eu-west-1")
 
 # Actions that a type's handler makes only for what our templates do not use.
@@ -71,6 +77,19 @@ NOT_USED = {
     "sns:putdataprotectionpolicy": "no data protection policy",
     "sns:*subscribe": "people subscribe by themselves",
 }
+# The same for what is there by configuration.
+NOT_USED_THERE = {
+    "autoscaling:describetags": "flow logs go to CloudWatch",
+    "ec2:*subnetcidrblock": "IPv4 only",
+    "ec2:*vpcencryptioncontrol*": "no encryption controls",
+    "ec2:modifyvpctenancy": "default tenancy",
+    "ec2:describeinstances": "no instances",
+    "vpc-lattice:*": "no service networks",
+    "vpce:*": "one region",
+    "secretsmanager:*region*": "one region",
+    "secretsmanager:deletesecret": "the key is kept when its stack goes",
+    "secretsmanager:getsecretvalue": "CloudFormation makes the value up, and does not read it",
+}
 # Actions that no schema names, and what asks for them.
 MORE = {
     "ssm:getparameters": "CDK's rule on the bootstrap's version",
@@ -94,20 +113,33 @@ def config(flags: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="module")
 def granted(config: Config) -> set[str]:
     """Every action of the policies, in lower case."""
-    documents = execution_policies(config, PLACE)
-    return {action.lower() for document in documents for statement in document["Statement"] for action in statement["Action"]}
+    return actions(config)
 
 
 @pytest.fixture(scope="module")
 def named(templates: Mapping[str, Template]) -> set[str]:
     """Every action that the schema of a resource type in the templates names, in lower case."""
     types = GITHUB | {resource["Type"] for template in templates.values() for resource in template.resources.values()}
+    return of_types(types)
+
+
+def actions(config: Config) -> set[str]:
+    """Every action of a project's policies, in lower case."""
+    documents = execution_policies(config, PLACE)
+    return {action.lower() for document in documents for statement in document["Statement"] for action in statement["Action"]}
+
+
+def of_types(types: set[str]) -> set[str]:
+    """Every action that the schemas of resource types name, in lower case."""
     return {action for schema in schemas() if schema["typeName"] in types for action in permissions(schema)}
 
 
 def schemas() -> Iterator[dict[str, Any]]:
     """The schemas of all resource types, as cfn-lint ships them."""
-    for path in sorted((Path(cfnlint.__file__).parent / "data" / "schemas" / "resources").glob("*.json")):
+    folder = resources.files("cfnlint") / "data" / "schemas" / "resources"
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
+        if not path.name.endswith(".json"):
+            continue
         schema: dict[str, Any] = json.loads(path.read_text())
         if "typeName" in schema:
             yield schema
@@ -133,6 +165,16 @@ def test_nothing_is_granted_that_no_handler_needs(named: set[str], granted: set[
 def test_no_reason_is_left_over(named: set[str], granted: set[str]) -> None:
     assert [pattern for pattern in NOT_USED if not any(fnmatchcase(action, pattern) for action in named - granted)] == []
     assert [pattern for pattern in MORE if not any(fnmatchcase(action, pattern) for action in granted - named)] == []
+
+
+def test_a_network_and_a_secret_are_covered_where_they_are_configured(config: Config, granted: set[str]) -> None:
+    network = config.network.model_copy(update={"mode": Mode.VPC})
+    data = config.data.model_copy(update={"privacy": Privacy(hash=("email",))})
+    more = actions(config.model_copy(update={"network": network, "data": data}))
+    named = of_types(NETWORK | SECRET)
+    assert {action for action in named - more if not any(fnmatchcase(action, pattern) for pattern in NOT_USED_THERE)} == set()
+    assert more - granted - named == {"ec2:describeavailabilityzones", "ec2:describenetworkinterfaces"}
+    assert [pattern for pattern in NOT_USED_THERE if not any(fnmatchcase(action, pattern) for action in named - more)] == []
 
 
 def test_no_action_has_a_wildcard_and_everything_has_a_name(config: Config) -> None:
