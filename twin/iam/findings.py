@@ -18,6 +18,8 @@ from twin.iam.usage import Grant, Superfluous, Usage
 
 LISTED = 4
 """How many of a long list are written out."""
+EXAMPLES = 2
+"""How many requests are given as examples."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def _because(found: Superfluous, grant: Grant, owners: Mapping[Key, Grant]) -> s
         return ""
     others = [owners[each.key] for each in found.covered if each.key in owners and owners[each.key] != grant]
     allows = _listed([f"{carrier(other)} ({statement_in_words(other)})" for other in others]) or "the rest of the statement"
-    asked = _listed([f"{each.action} on {each.resource}" for each in found.matched])
+    asked = _listed([f"{each.action} on {each.resource}" for each in found.matched], EXAMPLES)
     return f": what it matched ({asked}) {allows} allows too"
 
 
@@ -159,7 +161,7 @@ def _resources(grant: Grant) -> list[str]:
     return as_list(document["Resource"]) if "Resource" in document else [key.holder for key in grant.keys]
 
 
-def _listed(texts: Sequence[str]) -> str:
+def _listed(texts: Sequence[str], most: int = LISTED) -> str:
     different = list(dict.fromkeys(texts))
-    more = len(different) - LISTED
-    return ", ".join(different[:LISTED]) + (f" and {more} more" if more > 0 else "")
+    more = len(different) - most
+    return ", ".join(different[:most]) + (f" and {more} more" if more > 0 else "")
