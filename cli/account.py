@@ -8,6 +8,7 @@ import os
 import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import urllib3
 from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import ProfileNotFound
+from botocore.loaders import Loader, create_loader
 
 from cli.twin_process import running_twin
 from contracts.errors import StateError
@@ -50,9 +52,7 @@ class Account:
 
     def under(self, access_key: str, secret_key: str, session_token: str | None = None) -> "Account":
         """The same account under other credentials."""
-        session = _without_profile()
-        session.set_credentials(access_key, secret_key, session_token)
-        return replace(self, session=Session(botocore_session=session, region_name=self.region))
+        return replace(self, session=_session(self.region, access_key, secret_key, session_token))
 
     def now(self) -> datetime:
         """The account's time. A twin's clock runs ahead of this machine's, and what happens there is ordered by it."""
@@ -74,9 +74,7 @@ def twin_account(url: str, region: str) -> Account:
     """The twin at an URL, as its administrator."""
     from twin.cloud import ADMIN  # noqa: PLC0415 - the twin is loaded only where it is used
 
-    session = _without_profile()
-    session.set_credentials(ADMIN.access_key, ADMIN.secret_key)
-    return Account(f"the twin at {url}", region, Session(botocore_session=session, region_name=region), url)
+    return Account(f"the twin at {url}", region, _session(region, ADMIN.access_key, ADMIN.secret_key), url)
 
 
 def find_account(state: Path, aws: bool) -> Account:
@@ -97,8 +95,18 @@ def find_account(state: Path, aws: bool) -> Account:
     return Account(name, session.region_name, session, endpoint)
 
 
-def _without_profile() -> botocore.session.Session:
+def _session(region: str, access_key: str, secret_key: str, session_token: str | None = None) -> Session:
     """A session that reads no profile: the shell may name one that is not there, and the twin needs none."""
     nowhere = (None, None, os.devnull, None)
     variables = {"profile": (None, None, None, None), "config_file": nowhere, "credentials_file": nowhere}
-    return botocore.session.Session(session_vars=variables)
+    core = botocore.session.Session(session_vars=variables)
+    core.set_credentials(access_key, secret_key, session_token)
+    session = Session(botocore_session=core, region_name=region)
+    core.register_component("data_loader", _models())
+    return session
+
+
+@cache
+def _models() -> Loader:
+    """AWS's models, for all sessions: to read them takes longer than what is mostly asked of a session, and each role has its own."""
+    return create_loader()

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +16,14 @@ from twin.processes import Processes
 
 ADMIN_KEY = "TIDEWHEELADMIN"
 ADMIN_SECRET = "tidewheel-admin-of-this-laptop-only"  # noqa: S105 - opens nothing but the twin, on loopback
+# A boto3 session is not safe to share between threads; its clients are.
+_SESSION_LOCK = threading.Lock()
+
+
+@cache
+def _session() -> Any:  # boto3-stubs know a client only by its literal name
+    """The session of every twin in this process: it reads AWS's models, which takes a second, and knows nothing of an account."""
+    return boto3.session.Session()
 
 
 @dataclass(frozen=True)
@@ -95,8 +104,6 @@ class Cloud:
     measure: MetricSink = field(default_factory=lambda: Unconnected("metrics"))
     invoke: FunctionInvoker = field(default_factory=lambda: Unconnected("functions"))
     invoke_async: AsyncFunctionInvoker = field(default_factory=lambda: Unconnected("functions"))
-    _session: Any = field(default_factory=boto3.session.Session, repr=False)
-    _sessions: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def url(self) -> str:
@@ -105,8 +112,8 @@ class Cloud:
 
     def client(self, service: str, credentials: Credentials = ADMIN, retries: int = 0) -> Any:
         """A boto3 client of this account, under the given credentials: the only way in which parts call AWS APIs."""
-        with self._sessions:  # a boto3 session is not safe to share between threads; its clients are
-            return self._session.client(
+        with _SESSION_LOCK:
+            return _session().client(
                 service,
                 endpoint_url=self.url,
                 region_name=self.region,
