@@ -29,7 +29,7 @@ def resources(**entries: Any) -> str:
         (resources(A={"Type": "AWS::SQS::Queue", "CreationPolicy": {}}), "CreationPolicy of A"),
         (resources(A={"Type": "AWS::SQS::Queue", "Colour": 1}), "Colour"),
         (resources(A={"Type": "AWS::SQS::Queue", "DeletionPolicy": "Snapshot"}), "Snapshot"),
-        (resources(A={"Type": "AWS::EC2::VPC"}), r"A \(AWS::EC2::VPC\) is of a type"),
+        (resources(A={"Type": "AWS::EC2::VPC"}), r"A \(AWS::EC2::VPC\) is of a type .* set network.mode to public"),
         (resources(A={"Type": "Custom::S3AutoDeleteObjects"}), "Custom::S3AutoDeleteObjects"),
         (resources(A={"Type": "AWS::SQS::Queue", "Properties": {"Colour": "red", "Size": 1}}), "Colour, Size"),
         (resources(A={"Type": "AWS::Lambda::Function", "Properties": {"Code": {}}}), "lacks the required properties Role"),

@@ -77,6 +77,11 @@ def test_tokens_need_an_issuer_over_tls_and_only_they_do(api: dict[str, Any]) ->
     parse_config(project(api={"authorization": "jwt", "jwt": JWT}))
 
 
+@pytest.mark.parametrize("cidr", ["8.8.0.0/16", "10.0.0.0/8", "10.0.0.0/28", "10.0.0.1/16", "ten"])
+def test_a_network_is_private_and_large_enough(cidr: str) -> None:
+    assert [problem.split(":")[0] for problem in problems_of(project(network={"mode": "vpc", "cidr": cidr}))] == ["network.cidr"]
+
+
 def test_an_environment_overrides_deeply() -> None:
     raw = project(
         serving={"instance_count": 3, "rollout": {"interval_seconds": 120}},

@@ -97,6 +97,14 @@ def test_the_job_is_what_sagemaker_takes() -> None:
     assert all(len(value) <= 256 for value in environment.values())
 
 
+def test_in_a_vpc_the_job_runs_in_its_subnets() -> None:
+    task, where = Task(END - timedelta(hours=6), END), {"subnets": "subnet-1 subnet-2", "security_group": "sg-1"}
+    request = job_request(task, "flowers-1", _config(), VARIABLES.model_copy(update=where))
+    assert request["NetworkConfig"]["VpcConfig"] == {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1", "subnet-2"]}
+    assert request["NetworkConfig"]["EnableInterContainerTrafficEncryption"] is True
+    assert "NetworkConfig" not in job_request(task, "flowers-1", _config(), VARIABLES)
+
+
 def test_what_a_person_asks_for_moves_no_alarm() -> None:
     request = job_request(Task(END - timedelta(hours=1), END, "event-1"), "r", _config(), VARIABLES)
     assert request["Environment"]["publish_cloudwatch_metrics"] == "Disabled"
