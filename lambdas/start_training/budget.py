@@ -6,8 +6,9 @@ newest one owes. There are two loans:
 
 - the first retraining comes one window early, because a young model gains most by data;
 - one that an alarm asks for needs the labels of no more windows than the alarm needs bad ones: those that made it ring, or that came after
-  them. The alarm must have begun after the last retraining and deployment, so that what rings is about the model that is live, and that
-  retraining must have been asked for by labels alone: an alarm that goes on or flaps gets one loan, and the next one has been worked for.
+  them. It borrows WORTH_A_LOAN windows at least: a window more of what is new is worth more than to be one window sooner. The alarm must
+  have begun after the last retraining and deployment, so that what rings is about the model that is live, and that retraining must have
+  been asked for by labels alone: an alarm that goes on or flaps gets one loan, and the next one has been worked for.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from datetime import datetime
 
 from contracts.ledger import Outcome, Retraining
 from lambdas.start_training.states import Champion, Rules
+
+WORTH_A_LOAN = 2
 
 
 def labels_since(champion: Champion, history: Sequence[Retraining]) -> datetime:
@@ -39,10 +42,11 @@ def windows_needed(history: Sequence[Retraining], rules: Rules) -> int:
     return due if any(each.run is not None for each in history) else max(1, due - 1)
 
 
-def windows_needed_by(wanted: Retraining, champion: Champion, history: Sequence[Retraining], rules: Rules) -> int:
-    """As windows_needed; fewer for what an alarm may borrow."""
+def windows_needed_by(wanted: Retraining, champion: Champion, labelled: int, history: Sequence[Retraining], rules: Rules) -> int:
+    """As windows_needed; fewer for what an alarm may borrow when labels came in `labelled` windows."""
     needed = windows_needed(history, rules)
-    return min(needed, rules.alarm_windows) if _may_borrow(wanted, champion, history) else needed
+    is_lent = needed - labelled >= WORTH_A_LOAN and _may_borrow(wanted, champion, history)
+    return min(needed, rules.alarm_windows) if is_lent else needed
 
 
 def _may_borrow(wanted: Retraining, champion: Champion, history: Sequence[Retraining]) -> bool:

@@ -172,7 +172,7 @@ def _cooldown(seen: Observed, wanted: Retraining, rules: Rules) -> Skip | None:
     """Time alone teaches nothing: what counts is windows in which labels came, and time only says whether these are late."""
     if seen.champion is None:
         return None
-    needed = windows_needed_by(wanted, seen.champion, seen.history, rules)
+    needed = windows_needed_by(wanted, seen.champion, seen.labelled, seen.history, rules)
     if seen.labelled >= needed:
         return None
     since = labels_since(seen.champion, seen.history)

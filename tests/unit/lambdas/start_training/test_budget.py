@@ -19,6 +19,7 @@ from lambdas.start_training.states import Alarm, Begin, Champion, Collect, Drop,
 HOUR = timedelta(hours=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RULES = Rules(GateMode.ENABLED, RetrainingTrigger.LABELS, HOUR, timedelta(0), cooldown_windows=3, monthly_cap=99, failures_to_stop=3)
+LONG = replace(RULES, cooldown_windows=7)
 CHAMPION = Champion("p/1", START, "v1", START)
 
 
@@ -46,7 +47,7 @@ def past(
 def seen(hour: int, labelled: int, history: tuple[Retraining, ...], rings_since: float | None = None, **changes: Any) -> Observed:
     """A look so many hours after the start. `labelled` is counted as the account counts it."""
     alarms = (Alarm("drift", START + rings_since * HOUR),) if rings_since is not None else ()
-    counted = min(labelled, windows_due(history, RULES))
+    counted = labelled  # below what is due, beyond which the account does not count
     look = Observed(START + hour * HOUR, alarms, "InService", CHAMPION, history=history, labelled=counted)
     return replace(look, **changes)
 
@@ -77,53 +78,54 @@ def test_too_few_labels_have_spent_nothing() -> None:
 
 
 LENT = {
-    "the second one, which also pays for the first": (seen(5, 2, (past(2, borrowed=1),), rings_since=4.2), 2),
-    "any other": (seen(8, 2, (past(2, borrowed=1), past(6)), rings_since=7.2), 1),
+    "the second one, which also pays for the first": (seen(5, 2, (past(2, borrowed=1),), rings_since=4.2), RULES, 2),
+    "any other, where the cooldown is long": (seen(16, 2, (past(7), past(14)), rings_since=15.2), LONG, 5),
 }
 REFUSED = {
-    "labels of fewer windows than the alarm needs": seen(7, 1, (past(2), past(6)), rings_since=6.5),
-    "rang before the last retraining": seen(8, 2, (past(2), past(6)), rings_since=5.9),
-    "rang before the deployment": seen(8, 2, (past(2), past(6)), rings_since=6.5, champion=replace(CHAMPION, since=START + 6.6 * HOUR)),
-    "an alarm had asked for the last one too": seen(8, 2, (past(2), past(6, ("drift",))), rings_since=7.2),
-    "no alarm": seen(8, 2, (past(2), past(6))),
+    "labels of fewer windows than the alarm needs": seen(15, 1, (past(7), past(14)), rings_since=14.5),
+    "rang before the last retraining": seen(16, 2, (past(7), past(14)), rings_since=13.9),
+    "rang before the deployment": seen(16, 2, (past(7), past(14)), rings_since=14.5, champion=replace(CHAMPION, since=START + 14.6 * HOUR)),
+    "an alarm had asked for the last one too": seen(16, 2, (past(7), past(14, ("drift",))), rings_since=15.2),
+    "only one window sooner": seen(20, 6, (past(7), past(14)), rings_since=15.2),
+    "no alarm": seen(16, 2, (past(7), past(14))),
 }
 
 
 @pytest.mark.parametrize("case", LENT)
 def test_an_alarm_passes_a_cooldown_that_labels_alone_began(case: str) -> None:
-    look, borrowed = LENT[case]
-    found = begun(look)
+    look, rules, borrowed = LENT[case]
+    found = begun(look, rules)
     assert found is not None
     assert (found.borrowed, found.alarms) == (borrowed, ("drift",))
     lock = replace(look, lock=found, alarms=())
-    assert decide(lock, RULES) == Collect(found), "an alarm that has ended meanwhile is no reason to stop"
+    assert decide(lock, rules) == Collect(found), "an alarm that has ended meanwhile is no reason to stop"
     settled = found.model_copy(update={"run": "run", "outcome": Outcome.LOST, "ended": look.now})
-    assert windows_needed((*look.history, settled), RULES) == 3 + borrowed
+    assert windows_needed((*look.history, settled), rules) == rules.cooldown_windows + borrowed
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_others_wait(case: str) -> None:
-    assert begun(REFUSED[case]) is None
+    assert begun(REFUSED[case], LONG) is None
 
 
 def test_an_alarm_in_its_cooldown_says_how_many_windows_it_waits_for() -> None:
-    action = decide(REFUSED["labels of fewer windows than the alarm needs"], RULES)
+    action = decide(REFUSED["labels of fewer windows than the alarm needs"], LONG)
     assert isinstance(action, Skip)
     assert "cooldown of 2 windows" in action.why
-    action = decide(REFUSED["an alarm had asked for the last one too"], RULES)
+    action = decide(REFUSED["an alarm had asked for the last one too"], LONG)
     assert isinstance(action, Skip)
-    assert "cooldown of 3 windows" in action.why
+    assert "cooldown of 7 windows" in action.why
 
 
 def test_a_loan_that_was_planned_before_another_retraining_ended_is_given_back() -> None:
-    look = LENT["any other"][0]
-    found = begun(look)
+    look = LENT["any other, where the cooldown is long"][0]
+    found = begun(look, LONG)
     assert found is not None
-    other = past(7).model_copy(update={"end": look.history[-1].end})
+    other = past(15).model_copy(update={"end": look.history[-1].end})
     overtaken = replace(look, lock=found, history=(*look.history, other))
     # Even when the labels of enough windows have come since the other one, since this one's loan would never be paid back.
-    for labelled in (1, 3):
-        assert isinstance(decide(replace(overtaken, labelled=labelled), RULES), Drop)
+    for labelled in (1, 7):
+        assert isinstance(decide(replace(overtaken, labelled=labelled), LONG), Drop)
 
 
 @given(
@@ -150,6 +152,7 @@ def test_over_any_history_what_is_borrowed_is_paid_back(
         if found is None:
             continue
         assert labelled >= min(windows_needed(history, rules), alarm_windows)
+        assert found.borrowed != 1 or not any(each.run for each in history) or history[-1].outcome is Outcome.TOO_FEW_LABELS
         outcome = outcomes.draw(st.sampled_from([Outcome.BETTER, Outcome.LOST, Outcome.TOO_FEW_LABELS]))
         run = None if outcome is Outcome.TOO_FEW_LABELS else f"run {hour}"
         spent, labelled, trained = spent + look.labelled, 0, trained + (run is not None)
@@ -166,4 +169,4 @@ def test_what_an_alarm_needs_is_never_more_than_without_it() -> None:
     for cooldown, needed in itertools.product(range(1, 6), range(1, 8)):
         rules = replace(RULES, cooldown_windows=cooldown, alarm_windows=needed)
         for history in ((), (past(2, borrowed=1),), (past(2), past(6))):
-            assert windows_needed_by(wanted, CHAMPION, history, rules) <= windows_needed(history, rules)
+            assert windows_needed_by(wanted, CHAMPION, 2, history, rules) <= windows_needed(history, rules)
