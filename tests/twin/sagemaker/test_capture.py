@@ -158,7 +158,7 @@ def test_an_hour_has_files_of_its_own_even_when_they_are_written_at_once(account
 def test_what_the_models_role_may_not_write_is_lost_and_said_and_fails_no_request(
     account: Account, actions: list[str], missing: str
 ) -> None:
-    account.role = account.new_role("blind", actions)
+    account.role = account.new_role("blind", [*actions, "ecr:*"])
     key = account.cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
     serving(account, KmsKeyId=key)
     assert account.ask()["says"] == "one"

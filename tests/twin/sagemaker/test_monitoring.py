@@ -190,7 +190,7 @@ def test_its_metrics_are_published_and_violations_told(monitored: Monitored) -> 
 
 def test_metrics_need_the_roles_permission(monitored: Monitored) -> None:
     monitored.captured(monitored.hour, [record("now")])
-    monitored.define(RoleArn=monitored.account.new_role("quiet", ["s3:*", "kms:*", "logs:*"]))
+    monitored.define(RoleArn=monitored.account.new_role("quiet", ["s3:*", "kms:*", "logs:*", "ecr:*"]))
     monitored.schedule()
     monitored.go_on(monitored.next + START_DELAY)
     (execution,) = monitored.ended()
