@@ -5,6 +5,7 @@ would fail on Lambda fails here too. The versions are the laptop's, not those of
 """
 
 import re
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -33,12 +34,17 @@ def check_layers(layers: list[str]) -> None:
 def link(folder: Path, requirement: str) -> Path:
     """A folder of links to a package and everything it needs, made once; entries that are not installed are left out."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in sorted(_closure(requirement)):
-        for entry in _top_level(metadata.distribution(name)):
-            target = folder / entry.name
-            if not target.is_symlink():
-                target.symlink_to(entry)
+    for entry in _entries(requirement):
+        target = folder / entry.name
+        if not target.is_symlink():
+            target.symlink_to(entry)
     return folder
+
+
+@cache
+def _entries(requirement: str) -> list[Path]:
+    """What a package and everything it needs consist of. Every worker is given it, and it does not change."""
+    return [entry for name in sorted(_closure(requirement)) for entry in _top_level(metadata.distribution(name))]
 
 
 def _closure(requirement: str) -> set[str]:
