@@ -69,7 +69,15 @@ def ask(api: PredictionApi, document: Any) -> dict[str, Any]:
     return found
 
 
+_NEXT = {
+    401: "it takes tokens (api.authorization: jwt), and tide signs with AWS credentials. Next: call it with an HTTP client and a token",
+    429: "more requests came than api.requests_per_second and api.burst let in. Next: wait, or raise them and deploy",
+}
+
+
 def _refusal(status: int, reply: Any) -> str:
+    if status in _NEXT:
+        return f"the prediction API answered {status}: {_NEXT[status]}"
     error = reply.get("error", reply) if isinstance(reply, dict) else reply
     if not isinstance(error, dict):
         return f"the prediction API answered {status}: {error}"

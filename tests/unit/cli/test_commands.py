@@ -11,11 +11,12 @@ from typer.testing import CliRunner
 
 from cli import main
 from cli.account import Account, find_account
+from cli.api import Answer
 from cli.assembly import stacks_of
 from cli.assets import zipped
 from cli.doctor import wrong_packages
 from cli.feedback import check_columns
-from cli.predict import read_instances
+from cli.predict import ask, read_instances
 from cli.project import load_project
 from cli.twin_process import running_twin, stop_twin
 from cli.waiting import WaitTimeoutError, wait_for
@@ -210,6 +211,16 @@ def test_a_wait_says_what_it_waited_for() -> None:
     with pytest.raises(WaitTimeoutError, match=r"waited 0 s for the moon; last seen: half of it. Next: tide status"):
         wait_for("the moon", lambda: None, 0.01, interval=0.001, seen=lambda: "half of it")
     assert wait_for("now", lambda: 0, 0.0) == 0
+
+
+@pytest.mark.parametrize(("status", "next_step"), [(401, "with an HTTP client and a token"), (429, "wait, or raise")])
+def test_a_closed_door_says_the_next_step(status: int, next_step: str) -> None:
+    class Closed:
+        def post(self, _body: bytes, _content_type: str) -> Answer:
+            return Answer(status, b'{"message": "No"}')
+
+    with pytest.raises(StateError, match=next_step):
+        ask(Closed(), {})  # type: ignore[arg-type]  # all of the API that `ask` uses
 
 
 def test_what_predict_takes(tmp_path: Path) -> None:
