@@ -60,7 +60,9 @@ def _resources(session: Session, stack: str, kind: str) -> list[str]:
 
 def _bucket(number: int, session: Session) -> None:
     bucket = sorted(_resources(session, "data", "AWS::S3::Bucket"))[number]
-    refused(f"reading {bucket} without TLS", lambda: without_tls(session, "s3").list_objects_v2(Bucket=bucket))
+    s3 = without_tls(session, "s3")
+    refused(f"listing {bucket} without TLS", lambda: s3.list_objects_v2(Bucket=bucket))
+    refused(f"writing to {bucket} without TLS", lambda: s3.put_object(Bucket=bucket, Key="without-tls", Body=b""))
 
 
 def _queue(stack: str, session: Session) -> None:
@@ -81,7 +83,13 @@ def _ready(session: Session) -> None:
 
 ATTACK_STEPS = (
     *(
-        Step(f"bucket {number} without TLS", "a bucket is read over plain HTTP", partial(_bucket, number), _ready, refusals=("s3:*",))
+        Step(
+            f"bucket {number} without TLS",
+            "a bucket is used over plain HTTP",
+            partial(_bucket, number),
+            _ready,
+            refusals=("s3:*",),
+        )
         for number in range(3)
     ),
     *(

@@ -6,15 +6,17 @@ from cli.demo.broken import register_broken
 from cli.deploy import DONE, deploy_assembly, find_stack
 from cli.observe import Version
 from cli.prove_iam.data_steps import decided
-from cli.prove_iam.session import Session
+from cli.prove_iam.session import MINUTE, Session
 from cli.prove_iam.setting import BAKE
 from cli.prove_iam.step import Step
 from cli.prove_iam.training_steps import copied, with_version
 from cli.release import APPROVED, REJECTED, ROLLBACK_ALARMS, approved_versions, decide, endpoint_state
 from contracts.errors import StateError
+from contracts.layout import RUNS, VARIANT
 from contracts.ledger import What
 
 WAKES = ("model-changed", "stack-changed", "endpoint-changed", "deployment-changed")
+NAMESPACE = "/aws/sagemaker/Endpoints"
 _UPDATABLE = DONE | {"UPDATE_ROLLBACK_COMPLETE"}
 
 
@@ -58,15 +60,25 @@ def with_live(session: Session) -> None:
 
 
 def repaired(session: Session) -> None:
-    """The Endpoint stack takes updates."""
+    """The Endpoint stack takes updates, and there is no endpoint that it knows nothing of: what a failed step left is removed."""
     name = f"{session.app.prefix}-endpoint"
     session.settle()
     stack = find_stack(session.app.cloudformation, name)
-    if stack is None or stack["StackStatus"] in _UPDATABLE:
-        return
-    session.app.cloudformation.delete_stack(StackName=name)
-    session.reach("the end of the broken stack", lambda: find_stack(session.app.cloudformation, name) is None or None)
-    deploy_assembly(session.app.account, session.assembly, lambda _: None)
+    if stack is not None and stack["StackStatus"] not in _UPDATABLE:
+        session.app.cloudformation.delete_stack(StackName=name)
+        session.reach("the end of the broken stack", lambda: find_stack(session.app.cloudformation, name) is None or None)
+        stack = None
+    if (stack is None or not served_by(stack)) and session.app.endpoint() is not None:
+        session.app.sagemaker.delete_endpoint(EndpointName=session.app.prefix)
+        session.reach("the end of the endpoint", lambda: session.app.endpoint() is None or None)
+    if stack is None:
+        deploy_assembly(session.app.account, session.assembly, lambda _: None)
+
+
+def served_by(stack: dict[str, Any]) -> str:
+    """The model package that a stack is told to serve; empty for none."""
+    told = {parameter["ParameterKey"]: parameter.get("ParameterValue", "") for parameter in stack.get("Parameters", [])}
+    return str(told.get("ModelPackageArn", ""))
 
 
 def without_endpoint(session: Session) -> None:
@@ -77,6 +89,10 @@ def without_endpoint(session: Session) -> None:
         decide(session.app, session.app.package(arn), REJECTED, "rejected before the endpoint is removed")
     if session.app.endpoint() is not None:
         _remove(session)
+    # The first target of scaling in an account makes this role; only without it is making it asked for.
+    iam, role = session.client("iam"), "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+    if role in {each["RoleName"] for each in iam.list_roles(PathPrefix="/aws-service-role/")["Roles"]}:
+        iam.delete_service_linked_role(RoleName=role)
 
 
 def served(session: Session, package: str) -> dict[str, Any]:
@@ -96,7 +112,11 @@ def served(session: Session, package: str) -> dict[str, Any]:
 
 
 def _deploy(session: Session) -> None:
+    since = session.now()
     live(session, copied(session, APPROVED))
+    session.twin.cloud.clock.advance(MINUTE)
+    of_endpoint = {"EndpointName": session.app.prefix, "VariantName": VARIANT}
+    session.observed(NAMESPACE, f"{NAMESPACE}/{session.app.prefix}", f"{VARIANT}/", since, **of_endpoint)
 
 
 def _throw_back(session: Session) -> None:
@@ -113,6 +133,20 @@ def _throw_back(session: Session) -> None:
     session.reach(f"the quarantine of version {broken.number}", look)
     decided(session, What.MODEL_QUARANTINED, broken.arn)
     session.reach("the way back", lambda: _at_rest(session, before))
+
+
+def _fail_to_deploy(session: Session) -> None:
+    """A version whose archive is gone: its model cannot be made, and the stack says why."""
+    version = copied(session, APPROVED, InferenceSpecification=_with_archive(session, f"{RUNS}{session.name('gone')}/output/model.tar.gz"))
+    decided(session, What.MODEL_QUARANTINED, version.arn)
+
+
+def _with_archive(session: Session, key: str) -> dict[str, Any]:
+    """What the first version is served with, but for another archive."""
+    source = session.app.sagemaker.describe_model_package(ModelPackageName=session.notes["version"].arn)
+    specification: dict[str, Any] = source["InferenceSpecification"]
+    (container,) = specification["Containers"]
+    return specification | {"Containers": [container | {"ModelDataUrl": f"s3://{session.app.artifacts_bucket}/{key}"}]}
 
 
 def _at_rest(session: Session, number: int | None) -> bool | None:
@@ -173,6 +207,13 @@ ENDPOINT_STEPS = (
         "broken version",
         "a version that breaks is approved by hand, thrown back by its alarm and quarantined",
         _throw_back,
+        ready=with_live,
+        rules=WAKES,
+    ),
+    Step(
+        "failed deployment",
+        "a version whose archive is gone is approved by hand; its stack rolls back, and it is quarantined",
+        _fail_to_deploy,
         ready=with_live,
         rules=WAKES,
     ),

@@ -169,9 +169,12 @@ FUNCTION_STEPS = tuple(
 TICK_STEPS = tuple(
     Step(f"tick {name}", f"the schedule {name} wakes {function}", partial(_tick, name, function)) for name, function in SCHEDULES.items()
 )
-FAILURE_STEPS = (
+# Before all functions are made to fail: then alarms ring by themselves.
+ALERT_STEPS = (
     Step("alarm", "an alarm rings, and people hear of it", _alarm, ready=_listen),
     Step("notice", "a window that nobody looked at is told to people", _notice, ready=_listen),
+)
+FAILURE_STEPS = (
     *_steps("dead letter of", "{} fails three times, and its event is a dead letter", _fail, FUNCTIONS),
     *_steps("undelivered by", "what rule {} cannot deliver is a dead letter", _undeliverable, RULES),
     *_steps(

@@ -1,5 +1,8 @@
 """Each statement withheld, in the first step that needs it: the step must fail, and pass again when the statement is back.
 
+A step may ask for a permission and reach its outcome all the same, such as a log that nobody reads yet; then the next step that needs the
+statement is tried.
+
 A few processes share the statements, each with a twin and a telling of its own; what is next is taken from one list, the longest first. A
 step that fails is given no time: it has failed when nothing moves any more (session.py). What a failed step leaves behind ends with the
 grant still withheld, so that nothing heals; then all is put back, and made ready for the next. One run at the end of a step's statements
@@ -9,7 +12,7 @@ shows that it passes again.
 import multiprocessing
 import queue
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from twin.iam.usage import Grant, Usage
 
 WORKERS = 2
+TRIES = 4
+"""Steps in which a statement is withheld, at most."""
 AT_ONCE = 8
 """Statements of a step that a process takes at a time: so that the last one to be busy is not busy for long."""
 LONGEST = 240
@@ -38,10 +43,11 @@ FAILURES = (TidewheelError, ClientError, BotoCoreError)
 
 @dataclass(frozen=True)
 class Task:
-    """Statements, by their ids, that are withheld in a step."""
+    """Statements, by their ids, that are withheld in a step. `later`: steps, in order, that each of them is tried in when it passes."""
 
     step: str
     grants: tuple[str, ...]
+    later: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,11 +63,14 @@ class Place:
 def tasks_of(usages: "Iterable[Usage]", seconds: Mapping[str, float]) -> list[Task]:
     """What is to be withheld where, the longest first; `seconds` is how long each step took."""
     by_step: dict[str, list[str]] = {}
+    later: dict[str, tuple[str, ...]] = {}
     for used in usages:
         steps = [name for name in used.steps if name and name not in LEFT_OUT]
         if steps:
             by_step.setdefault(steps[0], []).append(used.grant.id)
-    tasks = [Task(step, tuple(ids[start : start + AT_ONCE])) for step, ids in by_step.items() for start in range(0, len(ids), AT_ONCE)]
+            later[used.grant.id] = tuple(steps[1:TRIES])
+    parts = [(step, tuple(ids[start : start + AT_ONCE])) for step, ids in by_step.items() for start in range(0, len(ids), AT_ONCE)]
+    tasks = [Task(step, ids, {name: later[name] for name in ids}) for step, ids in parts]
     return sorted(tasks, key=lambda task: seconds.get(task.step, 0.0) * (len(task.grants) + 1), reverse=True)
 
 
@@ -118,22 +127,39 @@ def _work(place: Place, number: int, waiting: Any, found: Any) -> None:
 
 def withhold(session: Session, task: Task) -> list[tuple[str, Broken]]:
     """Withhold each of a task's statements. Raises StateError when the step does not pass again with all of them."""
-    from twin.iam.grants import grants_of  # noqa: PLC0415 - the twin is loaded only where it is used
-
-    step = next(each for each in STEPS if each.name == task.step)
-    cloud, answers = session.twin.cloud, []
+    answers = []
     for name in task.grants:
-        _ready(session, step)
-        # Read anew: the Endpoint stack's resources come and go.
-        stacks = session.twin.part("cloudformation").stacks()
-        grant = next((each for each in grants_of(stacks, cloud.account, cloud.region) if each.id == name), None)
-        how = _without(session, step, grant) if grant else "the statement is not deployed"
-        answers.append((name, Broken(step.name, how)))
-    _pass_again(session, step)
+        broken = _missed(session, task.step, name)
+        for step in task.later.get(name, ()):
+            if broken.how:
+                break
+            broken = _missed(session, step, name)
+            _pass_again(session, step)
+        answers.append((name, broken))
+    _pass_again(session, task.step)
     return answers
 
 
-def _pass_again(session: Session, step: Step) -> None:
+def _missed(session: Session, step_name: str, name: str) -> Broken:
+    """What becomes of a step without a statement."""
+    from twin.iam.grants import grants_of  # noqa: PLC0415 - the twin is loaded only where it is used
+
+    step, cloud = _step(step_name), session.twin.cloud
+    _ready(session, step)
+    # Read anew: the Endpoint stack's resources come and go.
+    stacks = session.twin.part("cloudformation").stacks()
+    grant = next((each for each in grants_of(stacks, cloud.account, cloud.region) if each.id == name), None)
+    if grant is None:
+        raise StateError(f"{name} is not deployed any more, and cannot be withheld in step {step_name}")
+    return Broken(step.name, _without(session, step, grant))
+
+
+def _step(name: str) -> Step:
+    return next(step for step in STEPS if step.name == name)
+
+
+def _pass_again(session: Session, name: str) -> None:
+    step = _step(name)
     _ready(session, step)
     try:
         run(session, step)

@@ -3,7 +3,10 @@
 import uuid
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from cli.prove_iam.attack_steps import somebody
+from cli.prove_iam.endpoint_steps import with_live
 from cli.prove_iam.session import Session
 from cli.prove_iam.step import Step
 from contracts.errors import StateError
@@ -28,7 +31,42 @@ def _store(session: Session) -> None:
 
 
 def _administer(session: Session) -> None:
-    _as_somebody(session, "kms").get_key_rotation_status(KeyId=_key(session))
+    """Everything that a key's administrator does, and undoes."""
+    # By its id: the account's stand-in knows no other name of a key in some of these calls.
+    kms, key, alias = _as_somebody(session, "kms"), {"KeyId": _key(session).rpartition("/")[2]}, f"alias/{uuid.uuid4().hex}"
+    described = kms.describe_key(**key)["KeyMetadata"]
+    kms.put_key_policy(**key, PolicyName="default", Policy=kms.get_key_policy(**key, PolicyName="default")["Policy"])
+    kms.update_key_description(**key, Description=described["Description"])
+    for look in (kms.list_key_policies, kms.list_grants, kms.list_resource_tags, kms.get_key_rotation_status):
+        look(**key)
+    kms.tag_resource(**key, Tags=[{"TagKey": "proof", "TagValue": "yes"}])
+    kms.untag_resource(**key, TagKeys=["proof"])
+    kms.create_alias(AliasName=alias, TargetKeyId=described["KeyId"])
+    kms.update_alias(AliasName=alias, TargetKeyId=described["KeyId"])
+    kms.delete_alias(AliasName=alias)
+    _revoke(kms, key)
+    for act in (kms.disable_key_rotation, kms.enable_key_rotation, kms.disable_key, kms.enable_key):
+        act(**key)
+    kms.schedule_key_deletion(**key, PendingWindowInDays=30)
+    kms.cancel_key_deletion(**key)
+    kms.enable_key(**key)
+
+
+def _revoke(kms: Any, key: dict[str, str]) -> None:
+    """A grant that is not there: that it is not found is said to those only who may revoke it."""
+    try:
+        kms.revoke_grant(**key, GrantId="0" * 64)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NotFoundException":
+            raise
+
+
+def _make_configuration(session: Session) -> None:
+    sagemaker, name = _as_somebody(session, "sagemaker"), session.name(f"{session.app.prefix}-proof")
+    endpoint = session.app.sagemaker.describe_endpoint(EndpointName=session.app.prefix)
+    known = session.app.sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=known["ProductionVariants"], KmsKeyId=_key(session))
+    sagemaker.delete_endpoint_config(EndpointConfigName=name)
 
 
 def _make_table(session: Session) -> None:
@@ -55,7 +93,15 @@ def _ready(session: Session) -> None:
 
 OPERATOR_STEPS = (
     Step("object of a person", "somebody of the account puts and reads an encrypted object", _store, ready=_ready),
-    Step("key of a person", "somebody of the account looks at the key", _administer, ready=_ready),
+    Step("key of a person", "somebody of the account administers the key", _administer, ready=_ready),
     Step("table of a person", "somebody of the account makes a table under the key", _make_table, ready=_ready),
     Step("log group of a person", "somebody of the account makes a function's log group under the key", _make_log_group, ready=_ready),
+)
+SERVING_STEPS = (
+    Step(
+        "endpoint of a person",
+        "somebody of the account configures an endpoint under the key",
+        _make_configuration,
+        ready=with_live,
+    ),
 )

@@ -190,6 +190,30 @@ class Session:
         logs = self.client("logs")
         self.reach(f"a line in the log of {function}", lambda: logs.filter_log_events(**group)["events"] or None)
 
+    def observed(self, namespace: str, group: str, stream: str, since: datetime, **dimensions: str) -> None:
+        """Wait for what SageMaker tells of a job or an endpoint, where it may: lines of a log stream (by its beginning), and metrics."""
+        logs, cloudwatch, first = self.client("logs"), self.app.cloudwatch, int(since.timestamp() * 1000)
+        named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+
+        def lines() -> Any:
+            try:
+                return logs.filter_log_events(logGroupName=group, logStreamNamePrefix=stream, startTime=first)["events"] or None
+            except logs.exceptions.ResourceNotFoundException:
+                return None
+
+        def metrics() -> Any:
+            span = {"StartTime": since.replace(second=0, microsecond=0), "EndTime": self.now(), "Period": 60, "Statistics": ["Maximum"]}
+            asked = {"Namespace": namespace, "MetricName": "CPUUtilization", "Dimensions": named}
+            return cloudwatch.get_metric_statistics(**asked, **span)["Datapoints"] or None
+
+        self.reach(f"lines of {stream} in {group}", lines)
+        self.reach(f"metrics of {stream} in {namespace}", metrics)
+
+    def job_observed(self, job: str, since: datetime) -> None:
+        """Wait for the log and the metrics of a Processing job that has ended."""
+        group = "/aws/sagemaker/ProcessingJobs"
+        self.observed(group, group, f"{job}/", since, Host=f"{job}/algo-1")
+
     def traced(self, function: str, since: datetime) -> None:
         """Wait for a trace of a function."""
         xray, name = self.client("xray"), f"{self.app.prefix}-{function}"

@@ -3,9 +3,10 @@
 from cli.prove_iam.attack_steps import ATTACK_STEPS
 from cli.prove_iam.data_steps import DATA_STEPS
 from cli.prove_iam.endpoint_steps import ALARM_STEPS, ENDPOINT_STEPS, LAST_STEPS
-from cli.prove_iam.failure_steps import FAILURE_STEPS, FUNCTION_STEPS, TICK_STEPS
+from cli.prove_iam.failure_steps import ALERT_STEPS, FAILURE_STEPS, FUNCTION_STEPS, TICK_STEPS
 from cli.prove_iam.github_steps import GITHUB_STEPS
-from cli.prove_iam.operator_steps import OPERATOR_STEPS
+from cli.prove_iam.log_steps import LOG_STEPS
+from cli.prove_iam.operator_steps import OPERATOR_STEPS, SERVING_STEPS
 from cli.prove_iam.session import Session
 from cli.prove_iam.step import Step
 from cli.prove_iam.traffic_steps import TRAFFIC_STEPS
@@ -20,7 +21,9 @@ def _deploy(session: Session) -> None:
 
 STEPS: tuple[Step, ...] = (
     Step(DEPLOY, "every stack is deployed", _deploy),
+    *LOG_STEPS,
     *GITHUB_STEPS,
+    *ALERT_STEPS,
     *FUNCTION_STEPS,
     *DATA_STEPS,
     *TICK_STEPS,
@@ -30,6 +33,7 @@ STEPS: tuple[Step, ...] = (
     *ALARM_STEPS,
     *TRAINING_STEPS,
     *ENDPOINT_STEPS,
+    *SERVING_STEPS,
     *TRAFFIC_STEPS,
     *LAST_STEPS,
 )

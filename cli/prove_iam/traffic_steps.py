@@ -17,12 +17,15 @@ from contracts.monitoring import DRIFT_ALARM
 
 REQUEST = 400
 """Rows of an hour, in one request: enough for a window to be judged, and for two of them to outnumber the table."""
+COLLECTING = ("window-alarm", "job-ended", "run-ended")
+LOOP = ("window-alarm", "job-ended", "manifest-created", "run-ended", "model-registered", *WAKES)
+"""The rules by which drift becomes a live version without a person."""
 Labels = list[dict[str, str]]
 
 
-def predicted(session: Session, count: int, turned: bool = False) -> Labels:
-    """Ask for predictions; the rows' labels, as POST /feedback takes them."""
-    rows = session.rows(count, turned=turned)
+def predicted(session: Session, count: int, **kind: bool) -> Labels:
+    """Ask for predictions; the rows' labels, as POST /feedback takes them. `kind` of rows: see rows.py."""
+    rows = session.rows(count, **kind)
     reply = session.post(session.app.api_url, {"instances": [row.record for row in rows]})
     names = [each["inference_id"] for each in reply["predictions"]]
     return [{"inference_id": name, "label": row.label} for name, row in zip(names, rows, strict=True)]
@@ -39,12 +42,12 @@ def objects(session: Session, bucket: str, prefix: str) -> frozenset[str]:
     return frozenset(found["Key"] for page in pages for found in page.get("Contents", []))
 
 
-def captured_hour(session: Session, turned: bool = False) -> datetime:
+def captured_hour(session: Session, **kind: bool) -> datetime:
     """An hour with predictions and their labels; its end, a minute ago, when everything is captured."""
     start = full_hour(session.now())
     session.advance_to(start + timedelta(minutes=1))
     known = objects(session, session.app.artifacts_bucket, CAPTURE)
-    session.post(session.app.feedback_url, {"labels": predicted(session, REQUEST, turned)})
+    session.post(session.app.feedback_url, {"labels": predicted(session, REQUEST, **kind)})
     session.advance_to(start + HOUR + CAPTURE_DELAY)
     written(session, session.app.artifacts_bucket, CAPTURE, known)
     return start + HOUR
@@ -102,6 +105,7 @@ def _monitor(session: Session) -> None:
         session.reach(f"monitoring job {name}", lambda: _ended(session, name))
     if key not in objects(session, session.app.artifacts_bucket, key):
         raise StateError(f"the monitoring job wrote no {key}")
+    session.job_observed(name, end)
 
 
 def _ended(session: Session, name: str) -> bool | None:
@@ -121,8 +125,23 @@ def _with_labels(session: Session) -> None:
     if session.notes.pop("retrained", False):
         with session.awake(*WAKES):
             live(session, copied(session, APPROVED))
+    _label_hours(session, turned=True)
+
+
+def _with_labels_again(session: Session) -> None:
+    """The live version is a retraining's, and there are two more hours of labelled traffic."""
+    if not session.notes.get("retrained"):
+        _with_labels(session)
+        with session.awake(*LOOP):
+            _retrain(session)
+    with_live(session)
+    _close_retraining(session)
+    _label_hours(session, turned=True)
+
+
+def _label_hours(session: Session, **kind: bool) -> None:
     for _ in range(2):
-        captured_hour(session, turned=True)
+        captured_hour(session, **kind)
     session.twin.cloud.clock.advance(HOUR.total_seconds())
     _set_alarm(session, "OK")
 
@@ -170,7 +189,9 @@ def _collect(session: Session) -> None:
             raise StateError(f"the retraining ended: {found.explanation}")
         return found if found.execution else None
 
+    since = session.now() - HOUR
     stop(session, session.reach("the retraining's run", look).execution or "")
+    session.job_observed(f"{session.app.prefix}-collect-{name}", since)
     session.reach("the end of the retraining", lambda: _over(session, name))
 
 
@@ -200,13 +221,20 @@ TRAFFIC_STEPS = (
         "drift rings, labelled traffic is collected, and a run starts on it, which is stopped",
         _collect,
         ready=_with_labels,
-        rules=("window-alarm", "job-ended", "run-ended"),
+        rules=COLLECTING,
     ),
     Step(
         "retrain",
         "drift rings, and without a person labelled traffic becomes the live version",
         _retrain,
         ready=_with_labels,
-        rules=("window-alarm", "job-ended", "manifest-created", "run-ended", "model-registered", *WAKES),
+        rules=LOOP,
+    ),
+    Step(
+        "collect again",
+        "drift rings once more, and what is collected is added to what a retraining had collected before",
+        _collect,
+        ready=_with_labels_again,
+        rules=COLLECTING,
     ),
 )

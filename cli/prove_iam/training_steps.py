@@ -98,10 +98,21 @@ def _start_by_event(session: Session) -> None:
     stop(session, run.arn)
 
 
+def _fail(session: Session) -> None:
+    upload = uploaded(session, session.table(ROWS))
+    manifest = accepted(session, upload)
+    bucket, _, key = upload.uri.removeprefix("s3://").partition("/")
+    session.app.s3.delete_object(Bucket=bucket, Key=key, VersionId=upload.version_id)
+    run = ended(session, start_run(session.app, manifest.version), "Failed")
+    decided(session, What.TRAINING_FAILED, run.name)
+
+
 def _stop_training(session: Session) -> None:
-    arn = _started_like(session, session.notes["run"])
+    since, arn = session.now(), _started_like(session, session.notes["run"])
     job_of(session, arn, "Train")
     stop(session, arn)
+    prepared = job_of(session, arn, "Prepare")["Metadata"]["ProcessingJob"]["Arn"]
+    session.job_observed(prepared.rpartition("/")[2], since)
 
 
 def _started_like(session: Session, run: str) -> str:
@@ -147,6 +158,12 @@ TRAINING_STEPS = (
     ),
     Step("run stopped in processing", "a run is started, and stopped while a Processing job works", _start, ready=with_dataset),
     Step("run stopped in training", "a run is stopped while its Training job works", _stop_training, ready=_with_run),
+    Step(
+        "failed run",
+        "the rows of a dataset version are gone, its run fails, and the ledger says so",
+        _fail,
+        rules=("upload-created", "run-ended"),
+    ),
     Step("train", "a run prepares, trains, evaluates, passes its gate and registers a version", _train, ready=with_dataset),
     Step("approve", "a registered version is approved by its evaluation", _approve, ready=with_version, rules=("model-registered",)),
     Step(

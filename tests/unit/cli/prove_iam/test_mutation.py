@@ -38,5 +38,12 @@ def test_the_longest_comes_first_and_no_task_is_too_long() -> None:
     assert [(step, len(grants)) for step, grants in tasks] == [("approve", 1), ("train", AT_ONCE), ("train", 1)]
 
 
+def test_the_next_steps_that_need_a_statement_are_tried_when_the_first_one_passes() -> None:
+    usages: Any = [_Usage(_Grant("a"), [DEPLOY, "train", "approve", "", "predict", "monitor", "collect"])]
+    (task,) = tasks_of(usages, {})
+    assert task.step == "train"
+    assert task.later == {"a": ("approve", "predict", "monitor")}
+
+
 def test_every_step_has_a_name_of_its_own() -> None:
     assert len({step.name for step in STEPS}) == len(STEPS)
