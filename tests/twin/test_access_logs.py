@@ -46,6 +46,7 @@ def test_every_request_is_a_line_refused_ones_too(twin: TwinServer) -> None:
 
 def test_a_target_that_does_not_let_s3_in_gets_nothing(twin: TwinServer) -> None:
     assert deliveries(twin, "other") == []
+    assert "Contents" not in twin.cloud.client("s3").list_objects_v2(Bucket="logs")
 
 
 @pytest.mark.parametrize("speed", [0.0])
