@@ -68,11 +68,17 @@ def repaired(session: Session) -> None:
         session.app.cloudformation.delete_stack(StackName=name)
         session.reach("the end of the broken stack", lambda: find_stack(session.app.cloudformation, name) is None or None)
         stack = None
-    if (stack is None or not served_by(stack)) and session.app.endpoint() is not None:
+    if (stack is None or not served_by(stack)) and is_there(session):
         session.app.sagemaker.delete_endpoint(EndpointName=session.app.prefix)
-        session.reach("the end of the endpoint", lambda: session.app.endpoint() is None or None)
+        session.reach("the end of the endpoint", lambda: None if is_there(session) else True)
     if stack is None:
         deploy_assembly(session.app.account, session.assembly, lambda _: None)
+
+
+def is_there(session: Session) -> bool:
+    """Whether there is an endpoint, even one whose configuration is gone."""
+    found = session.app.sagemaker.list_endpoints(NameContains=session.app.prefix)["Endpoints"]
+    return any(each["EndpointName"] == session.app.prefix for each in found)
 
 
 def served_by(stack: dict[str, Any]) -> str:
@@ -87,7 +93,7 @@ def without_endpoint(session: Session) -> None:
     repaired(session)
     for arn in approved_versions(session.app).values():
         decide(session.app, session.app.package(arn), REJECTED, "rejected before the endpoint is removed")
-    if session.app.endpoint() is not None:
+    if is_there(session):
         _remove(session)
     # The first target of scaling in an account makes this role; only without it is making it asked for.
     iam, role = session.client("iam"), "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
@@ -188,7 +194,7 @@ def _with_former(session: Session) -> None:
 
 def _remove(session: Session) -> None:
     served(session, "")
-    if session.app.endpoint() is not None:
+    if is_there(session):
         raise StateError("the endpoint is still there")
 
 
