@@ -197,9 +197,11 @@ class Session:
 
         def lines() -> Any:
             try:
-                return logs.filter_log_events(logGroupName=group, logStreamNamePrefix=stream, startTime=first)["events"] or None
+                found = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=stream)["logStreams"]
             except logs.exceptions.ResourceNotFoundException:
                 return None
+            names = [each["logStreamName"] for each in found]
+            return (names and logs.filter_log_events(logGroupName=group, logStreamNames=names, startTime=first)["events"]) or None
 
         def metrics() -> Any:
             span = {"StartTime": since.replace(second=0, microsecond=0), "EndTime": self.now(), "Period": 60, "Statistics": ["Maximum"]}
