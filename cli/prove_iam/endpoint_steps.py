@@ -16,6 +16,8 @@ from contracts.layout import RUNS, VARIANT
 from contracts.ledger import What
 
 WAKES = ("model-changed", "stack-changed", "endpoint-changed", "deployment-changed")
+MINUTES = 10
+"""After which a rollback alarm has ended and what was live is so again."""
 NAMESPACE = "/aws/sagemaker/Endpoints"
 _UPDATABLE = DONE | {"UPDATE_ROLLBACK_COMPLETE"}
 
@@ -138,7 +140,12 @@ def _throw_back(session: Session) -> None:
 
     session.reach(f"the quarantine of version {broken.number}", look)
     decided(session, What.MODEL_QUARANTINED, broken.arn)
-    session.reach("the way back", lambda: _at_rest(session, before))
+    for _ in range(MINUTES):
+        if _at_rest(session, before):
+            return
+        session.twin.cloud.clock.advance(MINUTE)  # the alarm has to end first
+        session.settle()
+    raise StateError(f"version {before} does not come back: {endpoint_state(session.app).words}")
 
 
 def _fail_to_deploy(session: Session) -> None:
@@ -214,7 +221,7 @@ ENDPOINT_STEPS = (
         "a version that breaks is approved by hand, thrown back by its alarm and quarantined",
         _throw_back,
         ready=with_live,
-        rules=WAKES,
+        rules=(*WAKES, "rollback-alarm-ended"),
     ),
     Step(
         "failed deployment",

@@ -163,6 +163,8 @@ TRAINING_STEPS = (
         "the rows of a dataset version are gone, its run fails, and the ledger says so",
         _fail,
         rules=("upload-created", "run-ended"),
+        # Whoever may not list a bucket is told that an object is forbidden, not that it is gone.
+        refusals=("s3:ListBucket",),
     ),
     Step("train", "a run prepares, trains, evaluates, passes its gate and registers a version", _train, ready=with_dataset),
     Step("approve", "a registered version is approved by its evaluation", _approve, ready=with_version, rules=("model-registered",)),
