@@ -52,11 +52,14 @@ def _shifted(session: Session, version: Version) -> bool:
 
 
 def with_live(session: Session) -> None:
-    """A version is live."""
+    """A version is live, and answers."""
     with_version(session)
     repaired(session)
     state = endpoint_state(session.app)
-    if state.live is None or state.moving:
+    if state.live is not None and not _ask(session):  # a broken version that was not thrown back
+        decide(session.app, session.app.version(state.live), REJECTED, "rejected before the next step")
+        state = endpoint_state(session.app)
+    if state.live is None or state.moving or not _ask(session):
         with session.awake(*WAKES):
             live(session, copied(session, APPROVED))
 
@@ -175,13 +178,14 @@ def _alarm_ends(session: Session) -> None:
     session.logged("reconcile-endpoint", since)
 
 
-def _ask(session: Session) -> None:
-    """A prediction, whatever comes of it: while a broken version takes over, some answers are errors."""
+def _ask(session: Session) -> bool:
+    """Ask for a prediction; whether one came. While a broken version takes over, some answers are errors."""
     body = {"instances": [row.record for row in session.rows(1)]}
     try:
         session.post(session.app.api_url, body)
     except StateError:
-        return
+        return False
+    return True
 
 
 def _roll_back(session: Session) -> None:
@@ -229,6 +233,7 @@ ENDPOINT_STEPS = (
         _fail_to_deploy,
         ready=with_live,
         rules=WAKES,
+        refusals=("s3:ListBucket",),  # who may not list is told that the archive is forbidden, and not that it is gone
     ),
     Step("rejected version", "the live version is rejected, and the former one takes over", _roll_back, ready=_with_former, rules=WAKES),
 )

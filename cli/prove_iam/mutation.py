@@ -11,7 +11,7 @@ shows that it passes again.
 
 import multiprocessing
 import queue
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from twin.iam.usage import Grant, Usage
 
 WORKERS = 2
-TRIES = 4
+TRIES = 8
 """Steps in which a statement is withheld, at most."""
 AT_ONCE = 8
 """Statements of a step that a process takes at a time: so that the last one to be busy is not busy for long."""
+TELLINGS = 4
+"""Times that a process begins anew, at most, when a failed step left behind what could not be put right."""
 LONGEST = 240
 """Characters of what broke."""
 LEFT_OUT = frozenset({DEPLOY})
@@ -109,25 +111,42 @@ def _collected(processes: Sequence[Any], found: Any, count: int, show: Callable[
 
 
 def _work(place: Place, number: int, waiting: Any, found: Any) -> None:
-    """One process: its own telling, and tasks until there are none."""
+    """One process: its own telling, and tasks until there are none. What cannot be put right again is left, and told anew."""
     project = load_project(place.config, place.environment)
+    spoilt = ""
     try:
-        with Session(place.folder / f"worker-{number}", project, place.assembly) as session:
-            session.deploy()
-            while True:
-                try:
-                    task = waiting.get(timeout=1.0)
-                except queue.Empty:
-                    return
-                for grant, broken in withhold(session, task):
-                    found.put((grant, broken))
+        for telling in range(TELLINGS):
+            with Session(place.folder / f"worker-{number}-{telling}", project, place.assembly) as session:
+                session.deploy()
+                spoilt = _told(session, waiting, found)
+            if not spoilt:
+                return
+        found.put(("", f"a process that withholds statements could not go on after {TELLINGS} tellings: {spoilt}"))
     except Exception as error:  # noqa: BLE001 - reported to the process that waits for it
         found.put(("", f"a process that withholds statements could not go on: {error!r}"))
 
 
-def withhold(session: Session, task: Task) -> list[tuple[str, Broken]]:
+def _told(session: Session, waiting: Any, found: Any) -> str:
+    """Take tasks until there are none; else why this telling is over."""
+    while True:
+        try:
+            task: Task = waiting.get(timeout=1.0)
+        except queue.Empty:
+            return ""
+        answered: list[str] = []
+        try:
+            for name, broken in withhold(session, task):
+                found.put((name, broken))
+                answered.append(name)
+        except StateError as error:
+            left = tuple(name for name in task.grants if name not in answered)
+            if left:
+                waiting.put(Task(task.step, left, task.later))
+            return str(error)
+
+
+def withhold(session: Session, task: Task) -> Iterator[tuple[str, Broken]]:
     """Withhold each of a task's statements. Raises StateError when the step does not pass again with all of them."""
-    answers = []
     for name in task.grants:
         broken = _missed(session, task.step, name)
         for step in task.later.get(name, ()):
@@ -135,9 +154,8 @@ def withhold(session: Session, task: Task) -> list[tuple[str, Broken]]:
                 break
             broken = _missed(session, step, name)
             _pass_again(session, step)
-        answers.append((name, broken))
+        yield name, broken
     _pass_again(session, task.step)
-    return answers
 
 
 def _missed(session: Session, step_name: str, name: str) -> Broken:

@@ -66,7 +66,23 @@ def _make_configuration(session: Session) -> None:
     endpoint = session.app.sagemaker.describe_endpoint(EndpointName=session.app.prefix)
     known = session.app.sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
     sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=known["ProductionVariants"], KmsKeyId=_key(session))
-    sagemaker.delete_endpoint_config(EndpointConfigName=name)
+    try:
+        _deploy_in_vain(sagemaker, session.app.prefix, name)
+    finally:
+        sagemaker.delete_endpoint_config(EndpointConfigName=name)
+
+
+def _deploy_in_vain(sagemaker: Any, endpoint: str, configuration: str) -> None:
+    """An update whose canary is larger than the fleet. That it is wrong is said to those only who may let volumes use the key."""
+    canary = {"Type": "CANARY", "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1000}, "WaitIntervalInSeconds": 60}
+    shift = {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": canary}}
+    try:
+        sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=configuration, DeploymentConfig=shift)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationException":
+            raise
+    else:
+        raise StateError("an endpoint was updated with a canary larger than its fleet")
 
 
 def _make_table(session: Session) -> None:
