@@ -162,9 +162,12 @@ class Shaken(Loop):
         is_deploying = endpoint is not None and endpoint.status != "InService"
         return bool(jobs) or is_deploying or any(run.status in RUNNING for run in self.app.executions())
 
-    def decided(self, since: int) -> list[Decision]:
-        """The decisions but for the first `since`, and but for reasons not to train: there is one for every reason that a look finds."""
-        return [each for each in self.app.decisions()[since:] if each.what is not What.RETRAINING_SKIPPED]
+    def decided(self, before: list[Decision]) -> list[Decision]:
+        """The decisions but for those of before, and but for reasons not to train: there is one for every reason that a look finds.
+
+        They are in the order of their events, so a late one does not come last.
+        """
+        return [each for each in self.app.decisions() if each not in before and each.what is not What.RETRAINING_SKIPPED]
 
     def collection(self, name: str) -> Collection:
         """What a retraining's collect job found."""
@@ -225,7 +228,7 @@ def test_the_only_version_rejected_while_it_is_deployed_serves_and_is_held(loop:
 
 
 def test_an_alarm_and_an_approval_during_an_update_wait_for_its_end(loop: Shaken) -> None:
-    before = len(loop.app.decisions())
+    before = loop.app.decisions()
     loop.hour_of_traffic(seed=1)
     for _ in range(2):
         loop.copy_version(1)
@@ -250,7 +253,7 @@ def test_an_alarm_and_an_approval_during_an_update_wait_for_its_end(loop: Shaken
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_turn_of_the_loop_ends_as_it_always_does(loop: Shaken, fault: str) -> None:
     turn = list(FAULTS).index(fault)
-    before, version = len(loop.app.decisions()), loop.app.versions()[0].number + 1
+    before, version = loop.app.decisions(), loop.app.versions()[0].number + 1
     loop.faults.hit.clear()
     FAULTS[fault](loop.faults)
     loop.hour_of_traffic(seed=2 + turn)

@@ -74,5 +74,5 @@ def test_a_statement_that_a_step_does_not_need_breaks_nothing(session: Session) 
 def test_a_step_that_does_not_pass_again_is_an_error(session: Session) -> None:
     grant = _grant(session, "IngestDatasetRole", "quarantine/")
     with withheld(session.twin.cloud, grant), pytest.raises(StateError, match="does not pass again"):
-        withhold(session, Task(REFUSED, ()))
+        list(withhold(session, Task(REFUSED, ())))
     session.settle()

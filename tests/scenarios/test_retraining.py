@@ -19,8 +19,9 @@ from twin.server import TwinServer
 
 pytestmark = pytest.mark.timeout(280)
 
+# What the gate says is tested elsewhere: with few rows it is a matter of chance which model is better.
 RETRAINED = (
-    CONFIG
+    CONFIG.replace("gate: {", "gate: {mode: dry_run, ")
     + AT_ONCE
     + """
 monitoring: {window_hours: 1, alarm: {needed: 1, windows: 1}}

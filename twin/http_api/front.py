@@ -120,6 +120,7 @@ class HttpApi:
         try:
             signature = signature_of(environ)
             if signature is None or signature.service != "execute-api":
+                log.warning("%s: no signature for execute-api", resource)
                 raise _Refusal(403, "Forbidden")
             caller = caller_of(environ, signature, iam.directory)
             iam.authoriser.require(caller, Need("execute-api:Invoke", resource), "execute-api:Invoke")

@@ -92,6 +92,9 @@ def test_only_an_approved_version_becomes_a_model(group: Account) -> None:
     with pytest.raises(ClientError, match="must be Approved"):
         group.sagemaker.create_model(**model)
     group.sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
+    with pytest.raises(ClientError, match="Could not access model data"):
+        group.sagemaker.create_model(**model)
+    group.s3.put_object(Bucket="data", Key="m.tar.gz", Body=b"")
     group.sagemaker.create_model(**model)
 
 
