@@ -13,7 +13,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 
 from cli.approve import approve
-from cli.data import data
+from cli.data.group import data
 from cli.demo.command import demo
 from cli.doctor import doctor
 from cli.down import down

@@ -2,6 +2,8 @@
 
 data bucket         uploads/<dataset>/<file>                         what a person or a system puts there
                     datasets/<dataset>/<version>/manifest.json       accepted: a dataset version
+                    datasets/<dataset>/<version>/tree.json           a version of any other files
+                    trees/<dataset>/<path>                           those files, as they were pushed
                     quarantine/<dataset>/<sha256>/<file>             refused, with reason.json beside it
                     feedback/<file>.csv                              labels, as a person or a system uploads them
                     ground-truth/yyyy/mm/dd/hh/<time>-<sha256>.jsonl labels as SageMaker reads them, by the hour of their collection
@@ -21,6 +23,7 @@ from pathlib import PurePosixPath
 
 UPLOADS = "uploads/"
 DATASETS = "datasets/"
+TREES = "trees/"
 QUARANTINE = "quarantine/"
 RUNS = "runs/"
 CAPTURE = "capture/"
@@ -35,6 +38,7 @@ VARIANT = "AllTraffic"  # the endpoint's one production variant
 LARGEST_UPLOAD_BYTES = 2 * 1024**3
 
 MANIFEST = "manifest.json"
+TREE = "tree.json"
 REASON = "reason.json"
 CHAMPION = "champion.json"
 EVALUATION = "evaluation.json"
@@ -70,6 +74,16 @@ def dataset_prefix(dataset: str, version: str) -> str:
 def manifest_key(dataset: str, version: str) -> str:
     """The manifest of one dataset version."""
     return dataset_prefix(dataset, version) + MANIFEST
+
+
+def tree_manifest_key(dataset: str, version: str) -> str:
+    """The manifest of one version of other files."""
+    return dataset_prefix(dataset, version) + TREE
+
+
+def tree_file_key(dataset: str, path: str) -> str:
+    """Where a file of a tree is pushed."""
+    return f"{TREES}{dataset}/{path}"
 
 
 def parse_manifest_key(key: str) -> tuple[str, str]:

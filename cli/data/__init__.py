@@ -1,0 +1,1 @@
+"""`tide data`: datasets and their versions; one file a command."""

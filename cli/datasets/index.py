@@ -1,0 +1,96 @@
+"""What this machine remembers: the SHA-256 of files that have not changed since they were read, and what it sent to a bucket already.
+
+Everything here may be lost: then files are read again, and contents sent again that no version names yet. A file is believed to be
+unchanged while size, time of change and inode are; one that changed within SETTLED of being read is read again next time, because its time
+of change may be too coarse to tell (as git's index does it: https://git-scm.com/docs/racy-git).
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cli.datasets.scan import LocalFile
+
+SETTLED = 2_000_000_000  # ns
+_TABLES = """
+CREATE TABLE IF NOT EXISTS digests (place TEXT PRIMARY KEY, changed INTEGER, inode INTEGER, size INTEGER, sha256 TEXT);
+CREATE TABLE IF NOT EXISTS sent (bucket TEXT, dataset TEXT, sha256 TEXT, key TEXT, version_id TEXT, PRIMARY KEY (bucket, dataset, sha256));
+CREATE TABLE IF NOT EXISTS checkouts (folder TEXT PRIMARY KEY, dataset TEXT, version TEXT);
+CREATE TABLE IF NOT EXISTS uploads
+    (bucket TEXT, key TEXT, sha256 TEXT, part_size INTEGER, upload_id TEXT, PRIMARY KEY (bucket, key, sha256));
+"""
+
+
+class Index:
+    """A file below the project's state folder. One thread writes; every write is kept at once, so an end at any point loses nothing."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._database = sqlite3.connect(path, timeout=30, isolation_level=None)
+        self._database.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {_TABLES}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._database.close()
+
+    def known(self, files: Iterable[LocalFile]) -> dict[str, str]:
+        """place -> SHA-256 of the files that have not changed since they were read."""
+        rows = {row[0]: row[1:] for row in self._database.execute("SELECT place, changed, inode, size, sha256 FROM digests")}
+        return {file.place: rows[file.place][3] for file in files if rows.get(file.place, ())[:3] == file.state}
+
+    def learn(self, digests: Iterable[tuple[LocalFile, str]]) -> None:
+        """Remember what was read just now."""
+        now = time.time_ns()
+        rows = [(file.place, *file.state, sha256) for file, sha256 in digests if file.state[0] < now - SETTLED]
+        self._insert("digests", rows)
+
+    def sent(self, bucket: str, dataset: str) -> dict[str, tuple[str, str]]:
+        """SHA-256 -> (key, VersionId) of what was sent to a dataset from here."""
+        found = self._database.execute("SELECT sha256, key, version_id FROM sent WHERE bucket = ? AND dataset = ?", (bucket, dataset))
+        return {sha256: (key, version_id) for sha256, key, version_id in found}
+
+    def note_sent(self, bucket: str, dataset: str, rows: Iterable[tuple[str, str, str]]) -> None:
+        """Remember (SHA-256, key, VersionId) of files that arrived."""
+        self._insert("sent", [(bucket, dataset, *row) for row in rows])
+
+    def forget_sent(self, bucket: str, dataset: str, sha256: str) -> None:
+        """It is not there any more."""
+        self._database.execute("DELETE FROM sent WHERE bucket = ? AND dataset = ? AND sha256 = ?", (bucket, dataset, sha256))
+
+    def upload(self, bucket: str, key: str, sha256: str) -> tuple[str, int] | None:
+        """(upload id, size of a part) of a multipart upload that was begun."""
+        row: tuple[str, int] | None = self._database.execute(
+            "SELECT upload_id, part_size FROM uploads WHERE bucket = ? AND key = ? AND sha256 = ?", (bucket, key, sha256)
+        ).fetchone()
+        return row
+
+    def note_upload(self, bucket: str, key: str, sha256: str, part_size: int, upload_id: str) -> None:
+        """Remember a multipart upload that was begun."""
+        self._insert("uploads", [(bucket, key, sha256, part_size, upload_id)])
+
+    def forget_upload(self, bucket: str, key: str, sha256: str) -> None:
+        """It was completed, or it is gone."""
+        self._database.execute("DELETE FROM uploads WHERE bucket = ? AND key = ? AND sha256 = ?", (bucket, key, sha256))
+
+    def checkout(self, folder: Path) -> tuple[str, str] | None:
+        """(dataset, version) that a folder was made from."""
+        row: tuple[str, str] | None = self._database.execute(
+            "SELECT dataset, version FROM checkouts WHERE folder = ?", (str(folder.resolve()),)
+        ).fetchone()
+        return row
+
+    def note_checkout(self, folder: Path, dataset: str, version: str) -> None:
+        """Remember what a folder holds."""
+        self._insert("checkouts", [(str(folder.resolve()), dataset, version)])
+
+    def _insert(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+        if rows:
+            places = ", ".join("?" * len(rows[0]))
+            self._database.execute("BEGIN")
+            self._database.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({places})", rows)  # noqa: S608 - a table's name of this module
+            self._database.execute("COMMIT")

@@ -1,0 +1,108 @@
+"""A version of any files: an immutable manifest over S3 object versions, without a data contract.
+
+    datasets/<dataset>/<version>/tree.json    the manifest; written last, so a version that can be seen is complete
+    trees/<dataset>/<path>                    the files, as they were pushed; S3's object versions hold the earlier ones
+
+The version is a digest of paths, contents and parents, so going back to earlier contents is a version of its own, and the newest. A file
+whose content is in the dataset already is named where it lies, under whatever path.
+A table of the project's own dataset has a Manifest instead (contracts/manifest.py): it was checked, and is trained on.
+"""
+
+import hashlib
+from pathlib import PurePosixPath
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from contracts.manifest import VERSION_LENGTH, Manifest
+
+LONGEST_PATH = 800  # bytes in UTF-8; a key has at most 1,024, and the dataset's prefix comes before
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TreeFile(_Part):
+    """One file: its path in the tree, and the object version that holds it."""
+
+    path: str
+    key: str
+    version_id: str
+    size: int = Field(ge=0, description="bytes")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+    @field_validator("path")
+    @classmethod
+    def _stays_inside(cls, path: str) -> str:
+        problem = path_problem(path)
+        if problem:
+            raise ValueError(f"path {path!r} {problem}")
+        return path
+
+
+class Tree(_Part):
+    """tree.json. `parents`: the dataset's newest version when this one was pushed."""
+
+    dataset: str
+    bucket: str
+    files: tuple[TreeFile, ...] = Field(min_length=1)
+    parents: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of parents, paths and contents."""
+        digest = hashlib.sha256(f"{' '.join(self.parents)}\n".encode())
+        for file in sorted(self.files, key=lambda file: file.path):
+            digest.update(f"{file.path}\0{file.sha256}\n".encode())
+        return digest.hexdigest()[:VERSION_LENGTH]
+
+    def holds_the_same(self, other: Self) -> bool:
+        """Whether paths and contents are equal, wherever they lie."""
+        return {file.path: file.sha256 for file in self.files} == {file.path: file.sha256 for file in other.files}
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    def to_json(self) -> str:
+        """The file's text."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """The tree that `to_json` wrote. Raises pydantic.ValidationError."""
+        return cls.model_validate_json(text)
+
+
+def path_problem(path: str) -> str | None:
+    """Why a path cannot be in a tree; None when it can."""
+    try:
+        length = len(path.encode())
+    except UnicodeEncodeError:
+        return "is not Unicode text"
+    if length > LONGEST_PATH:
+        return f"has {length} bytes, and at most {LONGEST_PATH} fit into an S3 key"
+    parts = PurePosixPath(path).parts
+    if not path or path.startswith("/") or "/".join(parts) != path or {".", ".."} & set(parts):
+        return "is not a relative path inside the tree"
+    if any(ord(character) < 32 or ord(character) == 127 for character in path):
+        return "holds a control character"
+    return None
+
+
+def tree_of(manifest: Manifest) -> Tree:
+    """A table's files as a tree: under their names, and where two are called alike under their keys."""
+    names = [PurePosixPath(file.key).name for file in manifest.files]
+    files = [
+        TreeFile(
+            path=name if names.count(name) == 1 else file.key,
+            key=file.key,
+            version_id=file.version_id,
+            size=file.size,
+            sha256=file.sha256,
+        )
+        for name, file in zip(names, manifest.files, strict=True)
+    ]
+    return Tree(dataset=manifest.dataset, bucket=manifest.files[0].bucket, files=tuple(files), parents=manifest.parents)

@@ -1,0 +1,85 @@
+"""A versioned bucket in this process, and what a test does with it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from cli.datasets.index import Index
+from cli.datasets.push import Pushed, push_tree
+from cli.datasets.store import Store
+
+BUCKET = "data-bucket"
+
+
+class Counting:
+    """An S3 client that counts its calls, and dies at one of them when it is told to."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.calls: list[str] = []
+        self.die_at: int | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        if name.startswith(("_", "meta", "get_paginator", "can_paginate")):
+            return found
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.calls.append(name)
+            if self.die_at is not None and len(self.calls) > self.die_at:
+                raise KeyboardInterrupt
+            return found(*arguments, **named)
+
+        return call
+
+
+@pytest.fixture
+def s3() -> Iterator[Counting]:
+    """An empty, versioned bucket."""
+    with mock_aws():
+        client = boto3.client("s3", "us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+        client.create_bucket(Bucket=BUCKET)
+        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        yield Counting(client)
+
+
+@pytest.fixture
+def store(s3: Counting) -> Store:
+    """The bucket's versions."""
+    return Store(s3, BUCKET)
+
+
+Push = Callable[..., Pushed]
+
+
+@pytest.fixture
+def push(store: Store, tmp_path: Path) -> Push:
+    """Write files into a folder of their own and push it; `machine` names whose memory is used."""
+    count = 0
+
+    def act(files: Mapping[str, bytes], dataset: str = "images", machine: str = "here") -> Pushed:
+        nonlocal count
+        count += 1
+        folder = write(tmp_path / f"source{count}", files)
+        with Index(tmp_path / f"{machine}.sqlite") as index:
+            return push_tree(store, index, dataset, folder, lambda _: None)
+
+    return act
+
+
+def write(folder: Path, files: Mapping[str, bytes]) -> Path:
+    """The files in a folder."""
+    folder.mkdir(parents=True)
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return folder
+
+
+def read(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
