@@ -51,13 +51,13 @@ def checkout(
     gone = [path for path in was if path in local and path not in wanted]
     if not force:
         _keep_changes([file.path for file in todo if file.path in local] + gone, found, was, folder)
+    for path in gone:  # first, because a file may be where a folder comes
+        _remove(folder, path)
     size = sum(file.size for file in todo)
     arrived = 0
     for file in _each(todo, lambda file: _fetch(store, file, folder)):
         arrived += file.size
         show(f"{arrived:,} of {size:,} bytes")
-    for path in gone:
-        _remove(folder, path)
     index.note_checkout(folder, version.tree.dataset, version.version)
     return Fetched(len(todo), len(wanted) - len(todo), len(gone), size)
 
