@@ -19,6 +19,7 @@ from cli.doctor import doctor
 from cli.down import down
 from cli.feedback import feedback
 from cli.init import init
+from cli.lineage.command import lineage
 from cli.monitor import monitor
 from cli.predict import predict
 from cli.prove_iam.command import prove_iam
@@ -54,6 +55,7 @@ for command in (
     status,
     why,
     timeline,
+    lineage,
     approve,
     reject,
     rollback,

@@ -1,0 +1,58 @@
+"""`tide lineage`: what led to a dataset version, run or model, and what followed from it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.lineage.draw import draw
+from cli.lineage.gather import gather
+from cli.lineage.graph import Graph, Node
+from cli.opening import open_app
+from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption
+from cli.output import Output
+
+
+def lineage(
+    name: Annotated[
+        str, typer.Argument(metavar="ID", help="A model version, a dataset version or its beginning, a run; or all.", show_default=False)
+    ] = "all",
+    picture: Annotated[Path | None, typer.Option("--picture", help="Draw the graph into this SVG file.", show_default=False)] = None,
+    config: ConfigOption = None,
+    environment: EnvironmentOption = None,
+    directory: DirectoryOption = None,
+    aws: AwsOption = False,
+    machine: JsonOption = False,
+) -> None:
+    """Show which data made a model, where it served, and what was trained on its traffic."""
+    output = Output(machine)
+    graph = gather(open_app(config, environment, directory, aws))
+    node = None if name == "all" else graph.find(name)
+    shown = graph.around(node.id) if node else graph
+    if not shown.nodes:
+        output.say("there is nothing yet. Next: tide data push FILE.csv")
+    _tell(output, shown, node)
+    if picture:
+        order = {each: place for place, each in enumerate(reversed(list(graph.nodes)))}  # each kind is read newest first
+        picture.write_text(draw(shown, order, node.id if node else None), encoding="utf-8")
+        output.say(f"drawn into {picture}")
+    output.document(
+        {
+            "ok": True,
+            "id": node.id if node else None,
+            "nodes": [{"id": each.id, "kind": each.kind, "name": each.name, **each.facts} for each in shown.nodes.values()],
+            "edges": sorted(shown.edges),
+        }
+    )
+
+
+def _tell(output: Output, graph: Graph, node: Node | None) -> None:
+    """Every node with what it came of, the marked one first."""
+    if node:
+        output.say(f"{node.kind} {node.name}: {node.says}", style="bold")
+    rows = []
+    for each in graph.nodes.values():
+        came_of = ", ".join(f"{before.kind} {before.name}" for before in graph.before(each.id))
+        rows.append((each.kind, each.name, each.says, came_of))
+    if rows:
+        output.table(["what", "name", "", "came of"], rows)
