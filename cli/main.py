@@ -25,6 +25,7 @@ from cli.predict import predict
 from cli.prove_iam.command import prove_iam
 from cli.reject import reject
 from cli.replay.command import replay
+from cli.reproduce.command import reproduce
 from cli.rollback import rollback
 from cli.status import status
 from cli.synth import synth
@@ -56,6 +57,7 @@ for command in (
     why,
     timeline,
     lineage,
+    reproduce,
     approve,
     reject,
     rollback,

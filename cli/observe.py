@@ -245,6 +245,12 @@ class App:
             evaluation.rows if evaluation else None,
         )
 
+    def evaluation(self, arn: str) -> Evaluation | None:
+        """The report that a model package names; None when it names none."""
+        found = self.sagemaker.describe_model_package(ModelPackageName=arn)
+        report = found.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {}).get("S3Uri")
+        return self._evaluation(report) if report else None
+
     def _evaluation(self, uri: str) -> Evaluation:
         """An evaluation.json, which never changes once it is written."""
         if uri not in self._evaluations:

@@ -7,6 +7,7 @@
 The digest covers every file's path and content, and nothing else (no times, no owners), so it survives model.tar.gz and back.
 """
 
+import gzip
 import hashlib
 import io
 import json
@@ -81,6 +82,16 @@ def load_pipeline(path: Path) -> Any:
         return skops.io.load(path, trusted=TRUSTED)
     except (UntrustedTypesFoundException, zipfile.BadZipFile, KeyError, OSError) as error:
         raise ArtifactError(f"{path.name} cannot be loaded: {error}") from error
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Write model.tar.gz: the same files give the same bytes. Sorted, without owners, times and the archive's own name."""
+    with archive.open("wb") as out, gzip.GzipFile("", "wb", 6, out, mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as tar:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            member = tarfile.TarInfo(path.relative_to(folder).as_posix())
+            member.size = path.stat().st_size
+            with path.open("rb") as content:
+                tar.addfile(member, content)
 
 
 def unpack(archive: Path, folder: Path) -> None:

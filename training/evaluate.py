@@ -23,7 +23,7 @@ from contracts.errors import ArtifactError, DataError
 from contracts.evaluation import Evaluation, GateRules, Metric, Outcome, Verdict
 from contracts.metadata import ChampionReference
 from contracts.signature import SIGNATURE, Signature
-from training.artifact import JUDGED_FILE, MODEL_FILE, artifact_digest, unpack
+from training.artifact import JUDGED_FILE, MODEL_FILE, artifact_digest, pack, unpack
 from training.formers import Entry, best_former, read_formers
 from training.judging import Answers, Holdout, answers_of, judge
 from training.paths import Paths
@@ -58,9 +58,7 @@ def main(paths: Paths, options: list[str]) -> None:
         champion, note = ask_champion(reference, rivals, workspace / "champion", signature, holdout)
         notes = (*filter(None, [note]), *holdout.schema.notes, *(record.refit.notes if record.refit else ()))
         said = answers_of(challenger, signature, holdout)
-        chosen = Entry(
-            model, archive, record, said, judge(given.metric, rules, said, record, champion, holdout, notes, artifact_digest(model))
-        )
+        chosen = Entry(model, record, said, judge(given.metric, rules, said, record, champion, holdout, notes, artifact_digest(model)))
         formers = read_formers(reference.formers, rivals, workspace, signature, champion, holdout, given.metric, rules)
         chosen = best_former(formers, chosen, champion, holdout, given.metric, rules) or chosen
         write_outputs(paths.processing_output(layout.EVALUATION_CHANNEL), chosen)
@@ -72,7 +70,7 @@ def write_outputs(output: Path, chosen: Entry) -> None:
     """The reports, and what of the model is to be registered."""
     for name in (layout.STATISTICS, layout.CONSTRAINTS, SIGNATURE):
         shutil.copyfile(chosen.folder / name, output / name)
-    shutil.copyfile(chosen.archive, output / layout.MODEL_ARCHIVE)
+    pack(chosen.folder, output / layout.MODEL_ARCHIVE)  # SageMaker's own archive has the times of its making in it
     (output / layout.EVALUATION).write_text(chosen.report.model_dump_json(indent=2))
     (output / layout.OUTCOME).write_text(outcome(chosen.report, chosen.record).model_dump_json(indent=2))
 

@@ -28,7 +28,6 @@ class Entry:
     """A model that may go live: its files, what it says about the holdout, and what was found about that."""
 
     folder: Path
-    archive: Path
     record: TrainingRecord
     said: Predictions
     report: Evaluation
@@ -48,8 +47,8 @@ def read_formers(
     entries = []
     for number, reference in enumerate(references, 1):
         place = layout.former_folder(number)
-        archive, model = folder / place / layout.MODEL_ARCHIVE, workspace / place
-        unpack(archive, model)
+        model = workspace / place
+        unpack(folder / place / layout.MODEL_ARCHIVE, model)
         verify(model, reference.artifact_sha256, layout.CHAMPION)
         record = TrainingRecord.read(model)
         if not _unseeing(record, holdout):
@@ -61,7 +60,7 @@ def read_formers(
             continue
         report = judge(metric, rules, said, record, champion, holdout, (), reference.artifact_sha256)
         report = report.model_copy(update={"former": reference.model_package_arn})
-        entries.append(Entry(model, archive, record, said, report))
+        entries.append(Entry(model, record, said, report))
     return entries
 
 
@@ -98,4 +97,4 @@ def best_former(
         f"({metric} {found.score:.4f}): it goes live again, as it was"
     )
     report = best.report.model_copy(update={"notes": (note, *found.notes)})
-    return Entry(best.folder, best.archive, best.record, best.said, report)
+    return Entry(best.folder, best.record, best.said, report)

@@ -110,7 +110,9 @@ def test_a_former_that_is_no_better_stays_what_it_was(run: Paths, tmp_path: Path
     report = evaluated(run)
     assert report.former is None
     registered = run.processing_output(EVALUATION_CHANNEL) / MODEL_ARCHIVE
-    assert registered.read_bytes() == (run.processing_input(MODEL_CHANNEL) / MODEL_ARCHIVE).read_bytes()
+    unpack(registered, tmp_path / "registered")
+    unpack(run.processing_input(MODEL_CHANNEL) / MODEL_ARCHIVE, tmp_path / "challenger")
+    assert artifact_digest(tmp_path / "registered") == artifact_digest(tmp_path / "challenger")
 
 
 def test_a_former_that_was_changed_stops_the_job(run: Paths, former: Paths) -> None:
