@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,3 +149,72 @@ def test_under_an_alarm_a_new_version_waits_and_a_rollback_does_not(loop: Loop) 
         started = [each for each in loop.app.decisions() if each.what == "deployment_started"]
         assert not any(each.subject.endswith("/4") for each in started)
         assert "model_quarantined" not in loop.decisions()
+
+
+def test_the_lineage_leads_from_data_to_endpoint_and_back(loop: Loop, tmp_path: Path) -> None:
+    picture = tmp_path / "lineage.svg"
+    whole = told(loop, "lineage", "1", "--picture", str(picture))
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    for node in whole["nodes"]:
+        by_kind.setdefault(node["kind"], []).append(node)
+    assert [node["name"] for node in by_kind["model"]] == ["1"]
+    assert {"dataset", "run", "model", "live"} == set(by_kind)
+    dataset, run = by_kind["dataset"][0]["id"], by_kind["run"][0]["id"]
+    assert [dataset, run] in whole["edges"] and [run, "model:1"] in whole["edges"] and ["model:1", "live:1.1"] in whole["edges"]
+    assert told(loop, "lineage", by_kind["dataset"][0]["name"][:6])["id"] == dataset
+    assert picture.read_text().startswith("<svg")
+    assert "nothing is called nowhere" in refused(loop, "lineage", "nowhere")
+
+
+def test_a_registered_model_is_made_again_bit_for_bit(loop: Loop) -> None:
+    found = told(loop, "reproduce", "1")
+    assert found["grade"] == "A", found
+    assert found["archive_is_the_same"]
+    assert "there is no version 99" in refused(loop, "reproduce", "99")
+
+
+def test_files_are_pushed_compared_checked_out_and_verified(loop: Loop, tmp_path: Path) -> None:
+    source = tmp_path / "images"
+    (source / "cats").mkdir(parents=True)
+    (source / "cats" / "1.png").write_bytes(b"cat")
+    (source / "dog.png").write_bytes(b"dog")
+    first = told(loop, "data", "push", str(source), "--name", "images")
+    assert (first["new"], first["sent_files"]) == (True, 2)
+    assert told(loop, "data", "push", str(source), "--name", "images")["new"] is False
+    (source / "dog.png").rename(source / "wolf.png")
+    (source / "cats" / "1.png").write_bytes(b"tiger")
+    second = told(loop, "data", "push", str(source), "--name", "images")
+    assert second["sent_files"] == 1
+    found = told(loop, "data", "diff", first["version"], second["version"], "--name", "images")
+    assert (found["moved"], found["changed"], found["added"], found["removed"]) == ([["dog.png", "wolf.png"]], ["cats/1.png"], [], [])
+    folder = tmp_path / "out"
+    told(loop, "data", "checkout", first["version"], "--name", "images", "--to", str(folder))
+    assert (folder / "cats" / "1.png").read_bytes() == b"cat"
+    told(loop, "data", "pull", "--name", "images", "--to", str(folder))
+    assert sorted(path.name for path in folder.rglob("*.png")) == ["1.png", "wolf.png"]
+    assert told(loop, "data", "verify", "--name", "images")["damaged"] == {}
+    names = {each["dataset"] for each in told(loop, "data", "list")["versions"]}
+    assert names == {"images", "tides"}
+    shown = told(loop, "data", "show", "--name", "tides")
+    assert shown["rows"] and {each["name"] for each in shown["columns"]} >= {"height", "swims"}
+    assert loop.decisions().count("dataset_accepted") == len(told(loop, "data", "list", "--name", "tides")["versions"])
+
+
+def test_damage_is_found_and_what_a_model_names_is_never_pruned(loop: Loop) -> None:
+    tree = told(loop, "data", "show", "--name", "images")
+    first = tree["files"][0]
+    loop.app.s3.delete_object(Bucket=loop.app.data_bucket, Key=first["key"], VersionId=first["version_id"])
+    result = tide(loop, "data", "verify", "--name", "images")
+    assert result.exit_code == 1
+    assert first["path"] in result.stdout
+    loop.twin.cloud.clock.advance(3 * 24 * 3600)
+    named = {version.dataset_version for version in loop.app.versions()}
+    pruned = told(loop, "data", "prune", "--keep", "1", "--yes")
+    left = {each["version"] for each in told(loop, "data", "list", "--name", "tides")["versions"]}
+    assert named <= left
+    assert not set(pruned["versions"]) & left
+    for version in left:
+        assert told(loop, "data", "verify", version, "--name", "tides")["damaged"] == {}
+    gone = told(loop, "data", "prune", "--keep", "1", "--yes", "--name", "images")
+    assert len(gone["versions"]) == 1
+    assert len(told(loop, "data", "list", "--name", "images")["versions"]) == 1
