@@ -4,6 +4,7 @@ import argparse
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,13 +28,12 @@ class Server:
     """moto's S3 on loopback."""
 
     def __enter__(self) -> str:
-        self._process = subprocess.Popen([sys.executable, "-m", "moto.server", "-p", "0"], stderr=subprocess.PIPE, text=True)
-        assert self._process.stderr is not None
-        line = next(line for line in self._process.stderr if "Running on" in line)
-        url = line.split("Running on ")[1].strip()
-        os.set_blocking(self._process.stderr.fileno(), False)
-        self._drain = subprocess.Popen(["cat"], stdin=self._process.stderr, stdout=subprocess.DEVNULL)
-        while urllib3.request("GET", f"{url}/moto-api/").status != 200:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        url, quiet = f"http://127.0.0.1:{port}", subprocess.DEVNULL
+        self._process = subprocess.Popen([sys.executable, "-m", "moto.server", "-p", str(port)], stdout=quiet, stderr=quiet)
+        while not is_up(url):
             time.sleep(0.1)
         s3 = client(url)
         s3.create_bucket(Bucket=BUCKET)
@@ -43,7 +43,14 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.wait()
-        self._drain.wait()
+
+
+def is_up(url: str) -> bool:
+    """Whether the server answers."""
+    try:
+        return urllib3.request("GET", f"{url}/moto-api/", retries=False).status == 200
+    except urllib3.exceptions.HTTPError:
+        return False
 
 
 def fill(folder: Path, files: int, size: int, seed: int) -> None:
@@ -69,7 +76,12 @@ class Dvc:
     def __init__(self, command: str, url: str, work: Path, name: str) -> None:
         self.command, self.work, self.url = command, work / f"dvc-{name}", url
         self.work.mkdir()
-        self.environment = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1", "DVC_NO_ANALYTICS": "1"}
+        self.environment = {
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "DVC_NO_ANALYTICS": "1",
+        }
         for line in (
             ["init", "--no-scm", "-q"],
             ["remote", "add", "-d", "store", f"s3://{BUCKET}/dvc-{name}"],
