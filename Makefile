@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV_VERSION := 0.13.8
-WORKERS ?= 2
+# One more than two cores: scenarios wait often, for clocks and for processes.
+WORKERS ?= 3
 
 # Hundreds of short processes import the same libraries, which the set-up leaves uncompiled.
 unexport PYTHONDONTWRITEBYTECODE

@@ -22,8 +22,7 @@ class Box:
     @property
     def lines(self) -> tuple[str, str]:
         """What stands in it."""
-        says = self.node.says if len(self.node.says) <= 42 else f"{self.node.says[:41]}…"
-        return self.node.name if len(self.node.name) <= 32 else f"{self.node.name[:31]}…", says
+        return _cut(self.node.name, 27), _cut(self.node.says, 42)
 
 
 def draw(graph: Graph, order: dict[str, int], marked: str | None = None) -> str:
@@ -45,6 +44,10 @@ def draw(graph: Graph, order: dict[str, int], marked: str | None = None) -> str:
         box_width=WIDTH,
         box_height=HEIGHT,
     )
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _path(start: Box, end: Box) -> str:

@@ -54,8 +54,8 @@ def _periods(periods: Iterable[Period]) -> list[tuple[Node, Period]]:
 
 
 def _dataset(manifest: Manifest, created: datetime) -> Node:
-    fresh = f", {manifest.fresh.rows:,} of them live traffic" if manifest.fresh else ""
-    says = f"{manifest.rows:,} rows{fresh}, accepted {created:%Y-%m-%d %H:%M}"
+    fresh = f", {manifest.fresh.rows:,} of traffic" if manifest.fresh else ""
+    says = f"{manifest.rows:,} rows{fresh}, {created:%Y-%m-%d %H:%M}"
     return Node(Kind.DATASET, manifest.version, says, {"rows": manifest.rows, "created": created.isoformat()})
 
 

@@ -122,7 +122,10 @@ def test_a_failure_is_told_in_a_kilobyte_and_in_full_on_stderr(tmp_path: Path) -
 
 def test_an_unknown_verb_is_refused(tmp_path: Path) -> None:
     done = run(Paths(tmp_path), "deploy")
-    assert (done.returncode, done.stderr) == (2, "usage: python -m training {prepare,train,evaluate,monitor,collect,serve} [options]\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "usage: python -m training {prepare,train,evaluate,monitor,collect,serve,compare} [options]\n",
+    )
 
 
 def test_the_region_is_known_to_botocore_and_what_is_given_counts() -> None:
