@@ -14,6 +14,7 @@ import logging
 import os
 import socket
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +37,10 @@ from twin.http_api import HttpApi
 from twin.iam.gate import Gate
 from twin.processes import Processes
 from twin.replies import error_reply
+
+# moto warns of error codes that a service's own model does not list; this one is common to all services.
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/CommonErrors.html
+warnings.filterwarnings("ignore", message=".*AccessDeniedException does not match an error shape", category=UserWarning)
 
 log = logging.getLogger("twin.server")
 
