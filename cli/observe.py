@@ -3,6 +3,7 @@
 The `Deployment` of a project finds its places (buckets, ledger, API) in the stacks' outputs and everything else by the project's names.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -232,8 +233,7 @@ class App:
             metadata = ModelMetadata.from_properties(found.get("CustomerMetadataProperties", {}))
         except ValidationError:
             metadata = None  # registered by hand, not by this project's pipeline
-        report = found.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {}).get("S3Uri")
-        evaluation = self._evaluation(report) if report else None
+        evaluation = self.evaluation(found)
         return Version(
             found["ModelPackageVersion"],
             arn,
@@ -245,14 +245,11 @@ class App:
             evaluation.rows if evaluation else None,
         )
 
-    def evaluation(self, arn: str) -> Evaluation | None:
-        """The report that a model package names; None when it names none."""
-        found = self.sagemaker.describe_model_package(ModelPackageName=arn)
-        report = found.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {}).get("S3Uri")
-        return self._evaluation(report) if report else None
-
-    def _evaluation(self, uri: str) -> Evaluation:
-        """An evaluation.json, which never changes once it is written."""
+    def evaluation(self, package: Mapping[str, Any]) -> Evaluation | None:
+        """The evaluation.json that a described model package names, which never changes once it is written; None when it names none."""
+        uri = evaluation_uri(package)
+        if uri is None:
+            return None
         if uri not in self._evaluations:
             bucket, _, key = uri.removeprefix("s3://").partition("/")
             self._evaluations[uri] = Evaluation.model_validate_json(self.read(bucket, key))
@@ -282,6 +279,12 @@ class App:
                 return None
             self._packages[endpoint_config] = package
         return self._packages[endpoint_config]
+
+
+def evaluation_uri(package: Mapping[str, Any]) -> str | None:
+    """Where the evaluation.json of a described model package is."""
+    uri: str | None = package.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {}).get("S3Uri")
+    return uri
 
 
 def version_number(arn: str | None) -> int | None:

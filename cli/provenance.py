@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 from botocore.exceptions import ClientError
 
 from cli.live import Period, live_periods
-from cli.observe import App, Execution, Version
+from cli.observe import App, Execution, Version, evaluation_uri
 from cli.release import APPROVED, PENDING, REJECTED
 from contracts.evaluation import Evaluation
 from contracts.layout import COLLECTED, manifest_key
@@ -71,7 +71,7 @@ def provenance(app: App, number: int) -> Provenance:
         found.gaps.append("it was not registered by this project's pipeline, so its data and its run are not known")
     else:
         _data_and_run(app, found, version.metadata.dataset_version, version.metadata.run)
-    _evaluation(app, found, package.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {}).get("S3Uri"))
+    _evaluation(app, found, evaluation_uri(package))
     every = app.decisions()
     found.decisions = [decision for decision in every if _is_about(decision, found)]
     found.periods = [period for period in live_periods(every) if period.arn == version.arn]

@@ -30,13 +30,22 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can name
 
 def artifact_digest(folder: Path) -> str:
     """SHA-256 (hexadecimal) over (relative path, SHA-256 of content) of every file, in order. Raises ArtifactError when there is none."""
-    files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file())
+    files = file_digests(folder)
     if not files:
         raise ArtifactError(f"{folder} holds no model")
     digest = hashlib.sha256()
-    for name, path in files:
-        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    for name, sha256 in files.items():
+        digest.update(f"{name}\0{sha256}\n".encode())
     return digest.hexdigest()
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """Relative path -> SHA-256 (hexadecimal) of every file, in order."""
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in _files(folder)}
+
+
+def _files(folder: Path) -> list[tuple[str, Path]]:
+    return sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file())
 
 
 def save_pipeline(pipeline: Any, path: Path) -> None:
@@ -87,8 +96,8 @@ def load_pipeline(path: Path) -> Any:
 def pack(folder: Path, archive: Path) -> None:
     """Write model.tar.gz: the same files give the same bytes. Sorted, without owners, times and the archive's own name."""
     with archive.open("wb") as out, gzip.GzipFile("", "wb", 6, out, mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as tar:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            member = tarfile.TarInfo(path.relative_to(folder).as_posix())
+        for name, path in _files(folder):
+            member = tarfile.TarInfo(name)
             member.size = path.stat().st_size
             with path.open("rb") as content:
                 tar.addfile(member, content)

@@ -5,7 +5,6 @@ values that are equal to the last bit. The probe rows are the holdout of the dat
 """
 
 import argparse
-import hashlib
 import tempfile
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from contracts.errors import ArtifactError, DataError
 from contracts.reproduction import REPRODUCTION, FileDifference, Grade, Reproduction
-from training.artifact import artifact_digest, pack, unpack
+from training.artifact import artifact_digest, file_digests, pack, unpack
 from training.judging import Holdout, answers_of
 from training.paths import Paths
 from training.predictor import PipelinePredictor
@@ -77,14 +76,9 @@ def _largest(before: Predictions, after: Predictions) -> float:
 
 
 def _files(registered: Path, again: Path) -> tuple[FileDifference, ...]:
-    one, other = _digests(registered), _digests(again)
+    one, other = file_digests(registered), file_digests(again)
     differ = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
     return tuple(FileDifference(name=name, registered=one.get(name), again=other.get(name)) for name in differ)
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def _libraries(registered: Path, again: Path) -> dict[str, tuple[str | None, str | None]]:

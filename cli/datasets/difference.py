@@ -35,15 +35,15 @@ def compare(a: Version, b: Version) -> Difference:
         target = by_content.pop(before[path], None)
         if target is not None:
             moved.append((path, target))
-    tables = a.manifest is not None and b.manifest is not None
+    tables = (a.manifest, b.manifest) if a.manifest and b.manifest else None
     return Difference(
         added=tuple(sorted(added - {target for _, target in moved})),
         removed=tuple(sorted(removed - {path for path, _ in moved})),
         changed=tuple(sorted(path for path in before.keys() & after.keys() if before[path] != after[path])),
         moved=tuple(moved),
         bytes=(a.tree.size, b.tree.size),
-        rows=(a.manifest.rows, b.manifest.rows) if a.manifest and b.manifest else None,
-        columns=tuple(_columns(a.manifest, b.manifest)) if tables and a.manifest and b.manifest else (),
+        rows=(tables[0].rows, tables[1].rows) if tables else None,
+        columns=tuple(_columns(*tables)) if tables else (),
     )
 
 

@@ -1,6 +1,5 @@
 """SHA-256 of many files, on all cores: hashlib lets other threads run while it works on a block."""
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,9 +7,9 @@ from pathlib import Path
 
 from cli.datasets.index import Index
 from cli.datasets.scan import LocalFile, look
+from cli.tables import sha256_of
 from contracts.errors import DataError
 
-BLOCK = 1 << 20
 BATCH = 1000  # files after which the index is written
 
 
@@ -31,10 +30,7 @@ def digests(files: Sequence[LocalFile], index: Index, show: Callable[[int], None
 
 
 def _digest(file: LocalFile) -> str:
-    digest = hashlib.sha256()
-    with Path(file.place).open("rb", buffering=0) as stream:
-        while block := stream.read(BLOCK):
-            digest.update(block)
+    sha256 = sha256_of(Path(file.place))
     if look(file.path, file.place).state != file.state:
         raise DataError([f"{file.place} changed while it was read. Next: push again when nobody writes to it"])
-    return digest.hexdigest()
+    return sha256

@@ -6,21 +6,22 @@ overwritten or removed without being told to.
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from cli.datasets.digest import digests
 from cli.datasets.index import Index
+from cli.datasets.parallel import act_on
 from cli.datasets.scan import LocalFile, scan
 from cli.datasets.send import MEGABYTE, THREADS
 from cli.datasets.store import Store, Version
+from cli.tables import sha256_of
 from contracts.errors import DataError, StateError
 from contracts.tree import TreeFile
 
@@ -123,17 +124,12 @@ def _fetch(store: Store, file: TreeFile, folder: Path) -> None:
 
 
 def _download(store: Store, file: TreeFile, part: Path) -> str:
-    digest = hashlib.sha256()
     if file.size > TRANSFER.multipart_threshold:
         store.s3.download_file(store.bucket, file.key, str(part), ExtraArgs={"VersionId": file.version_id}, Config=TRANSFER)
-        with part.open("rb", buffering=0) as stream:
-            while block := stream.read(MEGABYTE):
-                digest.update(block)
-        return digest.hexdigest()
+        return sha256_of(part)
     content = store.s3.get_object(Bucket=store.bucket, Key=file.key, VersionId=file.version_id)["Body"].read()
     part.write_bytes(content)
-    digest.update(content)
-    return digest.hexdigest()
+    return hashlib.sha256(content).hexdigest()
 
 
 @contextmanager
@@ -153,20 +149,11 @@ def _remove(folder: Path, path: str) -> None:
         parent.rmdir()
 
 
-def _each(files: Any, act: Callable[[TreeFile], None]) -> Iterator[TreeFile]:
+def _each(files: Iterable[TreeFile], act: Callable[[TreeFile], None]) -> Iterator[TreeFile]:
     """Act on every file, several at once; the first error ends it."""
     pool = ThreadPoolExecutor(min(THREADS, 4 * (os.cpu_count() or 1)))
-    waiting: dict[Future[None], TreeFile] = {}
-    rest = iter(files)
     try:
-        while True:
-            while len(waiting) < 2 * THREADS and (file := next(rest, None)) is not None:
-                waiting[pool.submit(act, file)] = file
-            if not waiting:
-                return
-            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                future.result()
-                yield waiting.pop(future)
+        for file, _ in act_on(pool, files, act, 2 * THREADS):
+            yield file
     finally:
         pool.shutdown(cancel_futures=True)

@@ -6,8 +6,8 @@ they are sent, so memory does not grow with the files. https://docs.aws.amazon.c
 
 import base64
 import io
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli.datasets.index import Index
+from cli.datasets.parallel import act_on
 from cli.datasets.scan import LocalFile, look
 from contracts.errors import DataError
 
@@ -49,7 +50,8 @@ class Sender:
         pool = ThreadPoolExecutor(THREADS)
         try:
             large = [each for each in outgoing if each.file.size > WHOLE]
-            for each, version_id in self._small(pool, [each for each in outgoing if each.file.size <= WHOLE]):
+            small = [each for each in outgoing if each.file.size <= WHOLE]
+            for each, version_id in act_on(pool, small, self._put, 2 * THREADS):
                 sent[each.sha256] = (each.key, version_id)
                 noted.append((each.sha256, each.key, version_id))
                 arrived += each.file.size
@@ -68,19 +70,6 @@ class Sender:
             pool.shutdown(cancel_futures=True)
         return sent
 
-    def _small(self, pool: ThreadPoolExecutor, outgoing: Sequence[Outgoing]) -> Iterable[tuple[Outgoing, str]]:
-        """(file, VersionId), as they arrive. Few are queued at a time, so that an error ends it soon."""
-        waiting: dict[Future[str], Outgoing] = {}
-        rest = iter(outgoing)
-        while True:
-            while len(waiting) < 2 * THREADS and (each := next(rest, None)) is not None:
-                waiting[pool.submit(self._put, each)] = each
-            if not waiting:
-                return
-            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield waiting.pop(future), future.result()
-
     def _put(self, each: Outgoing) -> str:
         checksum = base64.b64encode(bytes.fromhex(each.sha256)).decode()
         with Path(each.file.place).open("rb") as body:
@@ -96,25 +85,16 @@ class Sender:
         done = each.file.size - sum(_length(each.file.size, part_size, number) for number in missing)
         show(done)
 
-        def send(number: int) -> tuple[int, str]:
+        def send(number: int) -> str:
             with Path(each.file.place).open("rb") as stream:
                 body = Slice(stream, (number - 1) * part_size, _length(each.file.size, part_size, number))
                 reply = self._s3.upload_part(**place, UploadId=upload_id, PartNumber=number, Body=body, ContentLength=len(body))
-            return number, str(reply["ETag"])
+            return str(reply["ETag"])
 
-        waiting: set[Future[tuple[int, str]]] = set()
-        rest = iter(missing)
-        while True:
-            while len(waiting) < THREADS // 2 and (number := next(rest, None)) is not None:
-                waiting.add(pool.submit(send, number))
-            if not waiting:
-                break
-            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in finished:
-                number, tag = future.result()
-                parts[number] = tag
-                done += _length(each.file.size, part_size, number)
-                show(done)
+        for number, tag in act_on(pool, missing, send, THREADS // 2):
+            parts[number] = tag
+            done += _length(each.file.size, part_size, number)
+            show(done)
         _unchanged(each.file)
         listed = [{"PartNumber": number, "ETag": parts[number]} for number in numbers]
         reply = self._s3.complete_multipart_upload(**place, UploadId=upload_id, MultipartUpload={"Parts": listed})

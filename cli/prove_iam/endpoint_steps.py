@@ -56,10 +56,10 @@ def with_live(session: Session) -> None:
     with_version(session)
     repaired(session)
     state = endpoint_state(session.app)
-    if state.live is not None and not _ask(session):  # a broken version that was not thrown back
+    answers = state.live is not None and _ask(session)
+    if state.live is not None and not answers:  # a broken version that was not thrown back
         decide(session.app, session.app.version(state.live), REJECTED, "rejected before the next step")
-        state = endpoint_state(session.app)
-    if state.live is None or state.moving or not _ask(session):
+    if state.moving or not answers:
         with session.awake(*WAKES):
             live(session, copied(session, APPROVED))
 

@@ -97,16 +97,15 @@ def _undeliverable(rule: str, session: Session) -> None:
 
 
 def _undeliverable_tick(name: str, session: Session) -> None:
-    scheduler, full = session.client("scheduler"), f"{session.app.prefix}-{name}"
-    known = scheduler.get_schedule(Name=full)
-    kept = {key: known[key] for key in ("ScheduleExpression", "FlexibleTimeWindow", "Description", "Target") if key in known}
-    nobody, since = known["Target"] | {"Arn": known["Target"]["Arn"] + NOBODY}, f"{session.now():%Y-%m-%dT%H:%M:%SZ}"
-    scheduler.update_schedule(Name=full, State="ENABLED", **kept | {"Target": nobody})
+    full, since = f"{session.app.prefix}-{name}", f"{session.now():%Y-%m-%dT%H:%M:%SZ}"
+    known = session.client("scheduler").get_schedule(Name=full)
+    target = known["Target"]
+    session.schedule(full, "ENABLED", Target=target | {"Arn": target["Arn"] + NOBODY})
     try:
         session.twin.cloud.clock.advance(HOUR.total_seconds())
-        letter(session, known["Target"]["DeadLetterConfig"]["Arn"], lambda message: _ticked(message, known["Arn"], since))
+        letter(session, target["DeadLetterConfig"]["Arn"], lambda message: _ticked(message, known["Arn"], since))
     finally:
-        scheduler.update_schedule(Name=full, State="DISABLED", **kept)
+        session.schedule(full, "DISABLED", Target=target)
 
 
 def _ticked(message: Message, schedule: str, since: str) -> bool:

@@ -67,7 +67,7 @@ class Session:
         for rule in self.rules():
             self.client("events").disable_rule(Name=rule)
         for name in self.schedules():
-            self._schedule(name, "DISABLED")
+            self.schedule(name, "DISABLED")
 
     def client(self, service: str) -> Any:
         """A client of the account's root, whom no policy binds."""
@@ -135,17 +135,18 @@ class Session:
     def ticking(self, name: str) -> Iterator[None]:
         """A schedule, by the end of its name, that may fire meanwhile."""
         full = f"{self.app.prefix}-{name}"
-        self._schedule(full, "ENABLED")
+        self.schedule(full, "ENABLED")
         try:
             yield
         finally:
-            self._schedule(full, "DISABLED")
+            self.schedule(full, "DISABLED")
 
-    def _schedule(self, name: str, state: str) -> None:
+    def schedule(self, name: str, state: str, **changed: Any) -> None:
+        """Enable or disable a schedule, with what is to change of it."""
         scheduler = self.client("scheduler")
         known = scheduler.get_schedule(Name=name)
         kept = {key: known[key] for key in ("ScheduleExpression", "FlexibleTimeWindow", "Target", "Description") if key in known}
-        scheduler.update_schedule(Name=name, State=state, **kept)
+        scheduler.update_schedule(Name=name, State=state, **kept | changed)
 
     # Waiting
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cli.observe import App, Version
+from cli.observe import App
 from contracts.errors import StateError
 from contracts.layout import manifest_key
 
@@ -17,7 +17,6 @@ from contracts.layout import manifest_key
 class Recipe:
     """Everything that decides the model's bytes. `libraries`: name -> version, python among them."""
 
-    version: Version
     commit: str
     manifest: bytes
     prepare: tuple[str, ...]
@@ -25,7 +24,6 @@ class Recipe:
     environment: Mapping[str, str]
     libraries: Mapping[str, str]
     archive: str
-    artifact_sha256: str
 
 
 def recipe_of(app: App, number: int) -> Recipe:
@@ -34,18 +32,17 @@ def recipe_of(app: App, number: int) -> Recipe:
     A model that was live before and registered again, as it was, is made as it was made the first time.
     """
     version = app.version(number)
-    evaluation = app.evaluation(version.arn)
+    package = app.sagemaker.describe_model_package(ModelPackageName=version.arn)
+    evaluation = app.evaluation(package)
     if evaluation is not None and evaluation.former is not None:
         return recipe_of(app, int(evaluation.former.rpartition("/")[2]))
     if version.metadata is None:
         raise StateError(f"version {number} was not registered by this project's pipeline, so nobody knows how it was made")
     metadata = version.metadata
     steps, values = _definition(app, metadata.run, number)
-    package = app.sagemaker.describe_model_package(ModelPackageName=version.arn)
     key = manifest_key(app.project.config.data.dataset, metadata.dataset_version)
     prepare = steps["Prepare"]["Arguments"]
     return Recipe(
-        version=version,
         commit=metadata.git_commit,
         manifest=app.read(app.data_bucket, key),
         prepare=tuple(str(filled(part, values)) for part in prepare["AppSpecification"]["ContainerArguments"]),
@@ -53,7 +50,6 @@ def recipe_of(app: App, number: int) -> Recipe:
         environment={name: str(filled(value, values)) for name, value in (prepare.get("Environment") or {}).items()},
         libraries=dict(part.split("=", 1) for part in metadata.libraries.split()),
         archive=package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"],
-        artifact_sha256=metadata.artifact_sha256,
     )
 
 

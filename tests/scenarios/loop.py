@@ -101,7 +101,10 @@ class Loop:
 
     def until(self, what: str, look: Callable[[], Found | None], limit: float = 120) -> Found:
         """Wait for something to be true."""
-        return wait_for(what, look, limit)
+        return wait_for(what, look, limit, seen=self._last_decisions)
+
+    def _last_decisions(self) -> str:
+        return "\n".join(f"{each.what} {each.subject}: {each.why}" for each in self.app.decisions()[-5:])
 
     def version(self, number: int, approval: str | None = None) -> Version:
         """Wait for a version, and for its approval to be as given."""

@@ -10,7 +10,9 @@ from typing import Any
 
 from twin.cloud import Credentials
 from twin.iam import behalf
+from twin.iam.actions import Place
 from twin.iam.errors import AccessDenied
+from twin.iam.special import key_arn
 from twin.sagemaker import api
 from twin.sagemaker.context import Context
 
@@ -37,8 +39,8 @@ def encrypt_volume(context: Context, credentials: Credentials, key: str | None) 
 def encrypt_output(context: Context, credentials: Credentials, key: str | None) -> None:
     """Raises AccessDenied unless the role may encrypt a job's output with the key."""
     if key:
-        resource = behalf.grant(context.cloud, key, "s3").resource
-        behalf.require(context.cloud, credentials, "encrypt the output", "kms:Encrypt", resource)
+        cloud = context.cloud
+        behalf.require(cloud, credentials, "encrypt the output", "kms:Encrypt", key_arn(key, Place(cloud.account, cloud.region)))
 
 
 def check_endpoint_volumes(context: Context, operation: str, config: dict[str, Any]) -> None:
