@@ -16,9 +16,10 @@ import orjson
 
 from contracts.errors import RequestError
 from training.frame import to_column
-from training.payload import JSON, Rows, accepted, decode, encode, media_type
+from training.payload import Rows, decode, encode
 from training.predictor import Predictor
 from training.scoring import Predictions
+from training.serving.media import JSON, accepted, media_type
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -20,8 +20,9 @@ from contracts.ground_truth import GroundTruth, label_text
 from contracts.inference import row_ids
 from contracts.signature import Signature
 from training.monitoring.captures import Payload, Record, decode
-from training.payload import CSV, JSON, Row, Rows, media_type
+from training.payload import Row, Rows
 from training.payload import decode as read_rows
+from training.serving.media import CSV, JSON, media_type
 
 Cells = list[str]
 

@@ -22,41 +22,13 @@ from contracts.columns import Value, parse
 from contracts.errors import RequestError
 from contracts.evaluation import Problem
 from contracts.signature import Signature, shorten
+from training.serving.media import CSV, JSON, JSON_LINES
 
 if TYPE_CHECKING:  # scoring imports scikit-learn, a second that the reader of a request need not spend
     from training.scoring import Predictions
 
-JSON = "application/json"
-JSON_LINES = "application/jsonlines"
-CSV = "text/csv"
-_SAME = {"application/x-jsonlines": JSON_LINES, "application/jsonl": JSON_LINES, "application/x-ndjson": JSON_LINES}
-
 Row = dict[str, Value]
 Rows = list[Row]
-
-
-def media_type(header: str) -> str | None:
-    """The supported type that a Content-Type header names, else None. Text is UTF-8."""
-    name, *parameters = (part.strip().lower() for part in header.split(";"))
-    charsets = [text.removeprefix("charset=").strip("\"'") for text in parameters if text.startswith("charset=")]
-    kind = _SAME.get(name, name)
-    return kind if kind in _DECODERS and set(charsets) <= {"utf-8", "utf8", "us-ascii"} else None
-
-
-def accepted(header: str) -> str | None:
-    """The type to answer with: the first supported one that an Accept header names with any weight above zero, else None."""
-    for choice in header.split(","):
-        name, *parameters = (part.strip().lower() for part in choice.split(";"))
-        if any(text.replace(" ", "") in {"q=0", "q=0.0", "q=0.00", "q=0.000"} for text in parameters):
-            continue
-        if name in {"", "*/*", "application/*"}:
-            return JSON
-        if name == "text/*":
-            return CSV
-        kind = _SAME.get(name, name)
-        if kind in _DECODERS:
-            return kind
-    return None
 
 
 def decode(signature: Signature, kind: str, body: bytes) -> Rows:

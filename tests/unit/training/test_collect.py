@@ -25,7 +25,7 @@ from tests.unit.training.tables import BUCKET, contract, table, upload
 from training.__main__ import main
 from training.joining import Joiner, Labels, to_line
 from training.paths import Paths
-from training.payload import CSV, JSON
+from training.serving.media import CSV, JSON
 from training.text import read_table
 
 START = datetime(2026, 11, 20, 10, tzinfo=UTC)

@@ -11,8 +11,9 @@ from contracts.errors import RequestError
 from contracts.evaluation import Problem
 from contracts.signature import Signature
 from tests.unit.training.tables import FEATURES
-from training.payload import CSV, JSON, JSON_LINES, accepted, decode, encode, media_type
+from training.payload import decode, encode
 from training.scoring import Predictions
+from training.serving.media import CSV, JSON, JSON_LINES, accepted, media_type
 
 BINARY = Signature(problem=Problem.BINARY, target="answer", positive="yes", features=FEATURES, classes=("no", "yes"))
 THREE = Signature(problem=Problem.MULTICLASS, target="answer", features=FEATURES, classes=("a", "b", "c"))

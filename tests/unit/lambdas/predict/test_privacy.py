@@ -22,7 +22,8 @@ from lambdas.predict import handler
 from lambdas.predict.logic import Answered, Refused, Request
 from lambdas.predict.privacy import Concealer
 from tests.unit.lambdas.account import make_client
-from training.payload import CSV, JSON, JSON_LINES, decode
+from training.payload import decode
+from training.serving.media import CSV, JSON, JSON_LINES
 
 KEY = b"k" * 43
 FEATURES = {"email": "categorical", "age": "numeric", "town": "categorical"}
