@@ -9,22 +9,23 @@ A table of the project's own dataset has a Manifest instead (contracts/manifest.
 """
 
 import hashlib
+import re
 from pathlib import PurePosixPath
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.dataclasses import dataclass
 
 from contracts.manifest import VERSION_LENGTH, Manifest
 
 LONGEST_PATH = 800  # bytes in UTF-8; a key has at most 1,024, and the dataset's prefix comes before
+_PART = r"(?!\.{1,2}(?:/|\Z))[^/\x00-\x1f\x7f]+"
+_PLAIN = re.compile(f"{_PART}(?:/{_PART})*", re.ASCII)
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TreeFile(_Part):
-    """One file: its path in the tree, and the object version that holds it."""
+@dataclass(slots=True, frozen=True, config=ConfigDict(extra="forbid"))
+class TreeFile:
+    """One file: its path in the tree, and the object version that holds it. With slots, for there may be 100,000 of them."""
 
     path: str
     key: str
@@ -41,8 +42,10 @@ class TreeFile(_Part):
         return path
 
 
-class Tree(_Part):
+class Tree(BaseModel):
     """tree.json. `parents`: the dataset's newest version when this one was pushed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: str
     bucket: str
@@ -78,6 +81,8 @@ class Tree(_Part):
 
 def path_problem(path: str) -> str | None:
     """Why a path cannot be in a tree; None when it can."""
+    if path.isascii() and len(path) <= LONGEST_PATH and _PLAIN.fullmatch(path):
+        return None  # nearly all, in a tenth of the time that it takes to say what is wrong
     try:
         length = len(path.encode())
     except UnicodeEncodeError:

@@ -7,7 +7,7 @@ of change may be too coarse to tell (as git's index does it: https://git-scm.com
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -40,8 +40,9 @@ class Index:
 
     def known(self, files: Iterable[LocalFile]) -> dict[str, str]:
         """place -> SHA-256 of the files that have not changed since they were read."""
-        rows = {row[0]: row[1:] for row in self._database.execute("SELECT place, changed, inode, size, sha256 FROM digests")}
-        return {file.place: rows[file.place][3] for file in files if rows.get(file.place, ())[:3] == file.state}
+        states = {file.place: file.state for file in files}
+        rows = self._database.execute("SELECT place, changed, inode, size, sha256 FROM digests")
+        return {place: sha256 for place, changed, inode, size, sha256 in rows if states.get(place) == (changed, inode, size)}
 
     def learn(self, digests: Iterable[tuple[LocalFile, str]]) -> None:
         """Remember what was read just now."""
@@ -49,10 +50,10 @@ class Index:
         rows = [(file.place, *file.state, sha256) for file, sha256 in digests if file.state[0] < now - SETTLED]
         self._insert("digests", rows)
 
-    def sent(self, bucket: str, dataset: str) -> dict[str, tuple[str, str]]:
-        """SHA-256 -> (key, VersionId) of what was sent to a dataset from here."""
+    def sent(self, bucket: str, dataset: str, wanted: Container[str]) -> dict[str, tuple[str, str]]:
+        """SHA-256 -> (key, VersionId) of wanted contents that were sent to a dataset from here."""
         found = self._database.execute("SELECT sha256, key, version_id FROM sent WHERE bucket = ? AND dataset = ?", (bucket, dataset))
-        return {sha256: (key, version_id) for sha256, key, version_id in found}
+        return {sha256: (key, version_id) for sha256, key, version_id in found if sha256 in wanted}
 
     def note_sent(self, bucket: str, dataset: str, rows: Iterable[tuple[str, str, str]]) -> None:
         """Remember (SHA-256, key, VersionId) of files that arrived."""

@@ -5,14 +5,13 @@ VersionId of its own, and the manifest names those.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from cli.datasets.digest import digests
 from cli.datasets.index import Index
 from cli.datasets.scan import LocalFile, scan
-from cli.datasets.send import THREADS, Outgoing, Sender
+from cli.datasets.send import Outgoing, Sender
 from cli.datasets.store import Store, Version
 from contracts.layout import tree_file_key
 from contracts.tree import Tree, TreeFile
@@ -41,10 +40,11 @@ def push_tree(store: Store, index: Index, dataset: str, source: Path, show: Show
     size = sum(each.file.size for each in outgoing)
     sender = Sender(store.s3, store.bucket, dataset, index)
     places |= sender.send(outgoing, lambda sent: show(f"sent {sent:,} of {size:,} bytes; {total - size:,} were there"))
+    named = {file.path: file for file in newest.tree.files} if newest else {}
     tree = Tree(
         dataset=dataset,
         bucket=store.bucket,
-        files=tuple(_entry(file, found[file.path], places) for file in files),
+        files=tuple(_entry(file, found[file.path], places, named.get(file.path)) for file in files),
         parents=(newest.version,) if newest else (),
     )
     if newest is not None and newest.tree.holds_the_same(tree):
@@ -57,15 +57,14 @@ def _known(store: Store, index: Index, dataset: str, newest: Version | None, wan
 
     What a version names is there. What was only sent may be gone: a prune, or another bucket of the same name.
     """
-    places = {file.sha256: (file.key, file.version_id) for file in newest.tree.files} if newest else {}
-    remembered = {sha256: place for sha256, place in index.sent(store.bucket, dataset).items() if sha256 in wanted - places.keys()}
-    with ThreadPoolExecutor(THREADS) as pool:
-        there = pool.map(lambda place: store.is_there(*place), remembered.values())
-        for (sha256, place), is_there in zip(remembered.items(), there, strict=True):
-            if is_there:
-                places[sha256] = place
-            else:
-                index.forget_sent(store.bucket, dataset, sha256)
+    places = {file.sha256: (file.key, file.version_id) for file in newest.tree.files if file.sha256 in wanted} if newest else {}
+    remembered = index.sent(store.bucket, dataset, wanted - places.keys())
+    there = store.those_there(dataset, remembered.values())
+    for sha256, place in remembered.items():
+        if place in there:
+            places[sha256] = place
+        else:
+            index.forget_sent(store.bucket, dataset, sha256)
     return places
 
 
@@ -75,6 +74,8 @@ def _outgoing(dataset: str, files: list[LocalFile], found: dict[str, str], place
     return [Outgoing(file, sha256, tree_file_key(dataset, file.path)) for sha256, file in new.items()]
 
 
-def _entry(file: LocalFile, sha256: str, places: dict[str, tuple[str, str]]) -> TreeFile:
+def _entry(file: LocalFile, sha256: str, places: dict[str, tuple[str, str]], before: TreeFile | None) -> TreeFile:
+    if before is not None and before.sha256 == sha256:
+        return before
     key, version_id = places[sha256]
     return TreeFile(path=file.path, key=key, version_id=version_id, size=file.size, sha256=sha256)

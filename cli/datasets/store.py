@@ -1,5 +1,7 @@
 """Versions in the data bucket: found, read, written. A version's manifest is written once and last, whoever else pushes the same."""
 
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,11 +10,12 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from contracts.errors import DataError, StateError
-from contracts.layout import DATASETS, MANIFEST, TREE, manifest_key, tree_manifest_key
+from contracts.layout import DATASETS, MANIFEST, TREE, TREES, manifest_key, tree_manifest_key
 from contracts.manifest import Manifest
 from contracts.tree import Tree, tree_of
 
 SHORTEST_PREFIX = 4
+FEW = 500  # objects that are looked for one by one; a list brings 1,000 at once
 # Beside a tree's manifest, so that a list need not read it.
 FILES, BYTES = "files", "bytes"
 
@@ -128,8 +131,15 @@ class Store:
         head = self.s3.head_object(Bucket=self.bucket, Key=tree_manifest_key(listed.dataset, listed.version))
         return int(head["Metadata"][FILES]), int(head["Metadata"][BYTES])
 
-    def is_there(self, key: str, version_id: str) -> bool:
-        """Whether an object version exists."""
+    def those_there(self, dataset: str, places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Which of these (key, VersionId) of a dataset's files exist. Few are asked for one by one, many are found in the list of all."""
+        if len(places) > FEW:
+            pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=f"{TREES}{dataset}/")
+            return {(found["Key"], found["VersionId"]) for page in pages for found in page.get("Versions", [])} & set(places)
+        with ThreadPoolExecutor() as pool:
+            return {place for place, there in zip(places, pool.map(lambda place: self._is_there(*place), places), strict=True) if there}
+
+    def _is_there(self, key: str, version_id: str) -> bool:
         try:
             self.s3.head_object(Bucket=self.bucket, Key=key, VersionId=version_id)
         except ClientError as error:

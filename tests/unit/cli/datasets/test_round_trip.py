@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -201,8 +202,8 @@ def test_damage_in_the_bucket_is_found(push: Push, store: Store, s3: Counting, t
     shorter = s3._client.put_object(Bucket=BUCKET, Key=by_path["b"].key, Body=b"good")["VersionId"]
     s3._client.delete_object(Bucket=BUCKET, Key=by_path["c"].key, VersionId=by_path["c"].version_id)
     files = [
-        by_path["a"].model_copy(update={"version_id": forged}),
-        by_path["b"].model_copy(update={"version_id": shorter}),
+        replace(by_path["a"], version_id=forged),
+        replace(by_path["b"], version_id=shorter),
         by_path["c"],
         by_path["d"],
     ]
