@@ -1,31 +1,23 @@
-"""The model's folder: what is in it, its digest, and how the pipeline in it is written and read without pickle.
+"""The model's folder: what is in it, and its digest.
 
     model.skops         the fitted scikit-learn Pipeline      signature.json     what the model takes and gives
-    training.json       how it came about                     statistics.json, constraints.json     the baseline
+    model.onnx          its estimator, for the server         encoder.json       from a request's values to what that takes
+    runtime.json        what the model is served from         training.json      how it came about
     judged.skops        with fresh rows: the same, fitted without the held out rows, for the evaluation
+    statistics.json, constraints.json                         the baseline
 
 The digest covers every file's path and content, and nothing else (no times, no owners), so it survives model.tar.gz and back.
 """
 
 import gzip
 import hashlib
-import io
-import json
 import tarfile
-import zipfile
 from pathlib import Path
-from typing import Any
-
-import skops.io
-from skops.io.exceptions import UntrustedTypesFoundException
 
 from contracts.errors import ArtifactError
 
 MODEL_FILE = "model.skops"
 JUDGED_FILE = "judged.skops"
-# What our pipelines hold beyond the types that skops trusts by itself.
-TRUSTED = ["numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can name
 
 
 def artifact_digest(folder: Path) -> str:
@@ -39,6 +31,13 @@ def artifact_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def verify(folder: Path, expected: str, whose: str) -> None:
+    """Raise ArtifactError unless the folder's content has this digest."""
+    found = artifact_digest(folder)
+    if found != expected:
+        raise ArtifactError(f"the model's files have SHA-256 {found}, and {whose} says {expected}; it is not the model that was registered")
+
+
 def file_digests(folder: Path) -> dict[str, str]:
     """Relative path -> SHA-256 (hexadecimal) of every file, in order."""
     return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in _files(folder)}
@@ -46,51 +45,6 @@ def file_digests(folder: Path) -> dict[str, str]:
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
     return sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file())
-
-
-def save_pipeline(pipeline: Any, path: Path) -> None:
-    """Write a fitted pipeline; the same pipeline gives the same bytes.
-
-    skops names the files in its archive after memory addresses and stamps them with the time, so the archive is written again, with names
-    counted in the order of its schema and one fixed time.
-    """
-    source = zipfile.ZipFile(io.BytesIO(skops.io.dumps(pipeline)))
-    schema = json.loads(source.read("schema.json"))
-    renamed = _Names()
-    renamed.walk(schema)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for old, new in renamed.files.items():
-            archive.writestr(zipfile.ZipInfo(new, _EPOCH), source.read(old))
-        archive.writestr(zipfile.ZipInfo("schema.json", _EPOCH), json.dumps(schema))
-
-
-class _Names:
-    """Counts memory addresses and file names of a skops schema, in the order in which they appear, in place."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, str] = {}
-        self._addresses: dict[int, int] = {}
-
-    def walk(self, node: Any) -> None:
-        if isinstance(node, list):
-            for item in node:
-                self.walk(item)
-        elif isinstance(node, dict):
-            if "__id__" in node:
-                node["__id__"] = self._addresses.setdefault(node["__id__"], len(self._addresses) + 1)
-            if isinstance(node.get("file"), str):
-                suffix = Path(node["file"]).suffix
-                node["file"] = self.files.setdefault(node["file"], f"{len(self.files) + 1}{suffix}")
-            for value in node.values():
-                self.walk(value)
-
-
-def load_pipeline(path: Path) -> Any:
-    """Read a fitted pipeline. Raises ArtifactError when it holds a type that our pipelines do not, before anything is loaded."""
-    try:
-        return skops.io.load(path, trusted=TRUSTED)
-    except (UntrustedTypesFoundException, zipfile.BadZipFile, KeyError, OSError) as error:
-        raise ArtifactError(f"{path.name} cannot be loaded: {error}") from error
 
 
 def pack(folder: Path, archive: Path) -> None:

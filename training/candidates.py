@@ -5,7 +5,7 @@ boosting    gradient boosted trees over histograms
 
 In both, missing numbers become the median, with a feature that says so, and categories are one-hot; rare ones (and, when there are rare
 ones, unknown ones) share a column. The first candidate of each family is a sound default, so that a search of two is already useful. Only
-scikit-learn's own types are used: see TRUSTED in artifact.py.
+scikit-learn's own types are used: see TRUSTED in stored.py.
 """
 
 from collections.abc import Mapping

@@ -23,11 +23,11 @@ from contracts.errors import ArtifactError, DataError
 from contracts.evaluation import Evaluation, GateRules, Metric, Outcome, Verdict
 from contracts.metadata import ChampionReference
 from contracts.signature import SIGNATURE, Signature
-from training.artifact import JUDGED_FILE, MODEL_FILE, artifact_digest, pack, unpack
+from training.artifact import JUDGED_FILE, MODEL_FILE, artifact_digest, pack, unpack, verify
 from training.formers import Entry, best_former, read_formers
 from training.judging import Answers, Holdout, answers_of, judge
 from training.paths import Paths
-from training.predictor import PipelinePredictor, verify
+from training.predictor import PipelinePredictor
 from training.record import TrainingRecord
 from training.schema import Schema
 

@@ -14,9 +14,9 @@ from contracts.errors import ArtifactError, DataError
 from contracts.evaluation import CHANCE, Evaluation, GateMode, GateRules, Metric
 from contracts.metadata import FormerReference
 from contracts.signature import Signature
-from training.artifact import unpack
+from training.artifact import unpack, verify
 from training.judging import Answers, Holdout, answers_of, judge
-from training.predictor import PipelinePredictor, verify
+from training.predictor import PipelinePredictor
 from training.record import TrainingRecord
 from training.scoring import Predictions, gain_error
 

@@ -5,9 +5,10 @@ from typing import Any, Protocol, Self
 
 from contracts.errors import ArtifactError
 from contracts.signature import SIGNATURE, Signature
-from training.artifact import MODEL_FILE, artifact_digest, load_pipeline
+from training.artifact import MODEL_FILE
 from training.frame import Columns, to_frame
 from training.scoring import Predictions, predict
+from training.stored import load_pipeline
 
 
 class Predictor(Protocol):
@@ -45,10 +46,3 @@ class PipelinePredictor:
     def predict(self, columns: Columns) -> Predictions:
         """One prediction a row."""
         return predict(self._pipeline, self._signature.problem, to_frame(self._signature.features, columns))
-
-
-def verify(folder: Path, expected: str, whose: str) -> None:
-    """Raise ArtifactError unless the folder's content has this digest."""
-    found = artifact_digest(folder)
-    if found != expected:
-        raise ArtifactError(f"the model's files have SHA-256 {found}, and {whose} says {expected}; it is not the model that was registered")

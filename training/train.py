@@ -25,7 +25,7 @@ from contracts.evaluation import Metric, Problem
 from contracts.layout import CONSTRAINTS, STATISTICS, TRAIN_CHANNEL
 from contracts.signature import SIGNATURE, Signature
 from training.aging import best, try_half_lives, weigh
-from training.artifact import JUDGED_FILE, MODEL_FILE, artifact_digest, save_pipeline
+from training.artifact import JUDGED_FILE, MODEL_FILE, artifact_digest
 from training.baseline import constrain, describe
 from training.candidates import fit, propose
 from training.frame import Column, Columns, parse_table, to_frame
@@ -34,6 +34,7 @@ from training.record import Prior, Refit, TrainingRecord, libraries
 from training.schema import NEWEST_TABLE, TRAIN_TABLE, Schema
 from training.scoring import Predictions, predict
 from training.search import Found, search
+from training.stored import save_pipeline
 from training.target import find_classes, parse_target
 from training.text import read_table
 

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from contracts.layout import ARTIFACT_VARIABLE
 from contracts.signature import Signature
-from training.predictor import PipelinePredictor, verify
+from training.artifact import verify
+from training.predictor import PipelinePredictor
 from training.record import TrainingRecord
 
 

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from contracts.columns import ColumnKind
 from contracts.errors import ArtifactError
 from contracts.evaluation import Problem
-from training.artifact import artifact_digest, load_pipeline, save_pipeline, unpack
+from training.artifact import artifact_digest, unpack
 from training.candidates import build, propose
 from training.paths import Paths
+from training.stored import load_pipeline, save_pipeline
 
 folders = st.dictionaries(st.sampled_from(["a", "b", "c/d", "c/e"]), st.binary(max_size=20), min_size=1)
 
