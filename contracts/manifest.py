@@ -1,7 +1,8 @@
 """A dataset version: an immutable manifest over S3 object versions.
 
 The version is a digest of what the data is (bytes, rows, schema, parents), not of where it lies, so the same table uploaded twice is the
-same version. The manifest says where: key and VersionId of every file.
+same version. The manifest says where: key and VersionId of every file. What was counted of the data (`statistics`) and how it is to be read
+(`format`) follow from the bytes and the schema, so they are no part of the version, and manifests of before they were written keep theirs.
 """
 
 import hashlib
@@ -13,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.columns import ColumnKind
 from contracts.config import Data
+from contracts.statistics import Statistics
+from contracts.tables.formats import Format
 
 VERSION_LENGTH = 16
 
@@ -30,15 +33,20 @@ class DataFile(_Part):
     size: int = Field(ge=0, description="bytes")
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     rows: int = Field(ge=0)
+    format: Format = Format.CSV
 
 
 class ColumnSummary(_Part):
-    """One column over all files. `role` is feature, target, id, time or ignored; ignored columns have no kind."""
+    """One column over all files. `role` is feature, target, id, time or ignored; ignored columns have no kind.
+
+    `statistics` have the columns that the data contract reads: features, target and time.
+    """
 
     name: str
     role: str
     kind: ColumnKind | None = None
     missing: int = Field(ge=0)
+    statistics: Statistics | None = None
 
 
 class FreshHour(_Part):
@@ -90,7 +98,7 @@ class Manifest(_Part):
     @property
     def version(self) -> str:
         """The first 16 hexadecimal digits of the SHA-256 of what the data is."""
-        content = self.model_dump(mode="json", exclude={"contract": {"table"}})
+        content = self.model_dump(mode="json", exclude={"contract": {"table"}, "columns": {"__all__": {"statistics"}}})
         if self.fresh is None:
             del content["fresh"]
         if not self.contract.privacy.columns:
