@@ -49,7 +49,7 @@ def main() -> None:
         else:
             newest = store.newest(dataset)
             assert newest is not None
-            checkout(store, index, newest, Path(folder), None, False, lambda _: None)
+            checkout(store, index, newest, Path(folder), False, lambda _: None)
     return None
 
 

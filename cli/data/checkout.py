@@ -33,9 +33,7 @@ def checkout(
     found = store.read(store.resolve(dataset_name(app, name), version))
     folder = to or app.project.folder / "data" / found.tree.dataset
     with open_index(app) as index, output.phase("checkout") as phase:
-        earlier = index.checkout(folder)
-        before = next((store.read(each) for each in store.versions(earlier[0]) if each.version == earlier[1]), None) if earlier else None
-        done = fetch.checkout(store, index, found, folder, before, force, phase.show)
+        done = fetch.checkout(store, index, found, folder, force, phase.show)
         phase.result = f"{found.tree.dataset}/{found.version} in {folder}: {done.fetched:,} files fetched, {done.kept:,} were there"
         phase.result += f", {done.removed:,} removed" if done.removed else ""
     output.document(

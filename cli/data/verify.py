@@ -3,7 +3,7 @@
 import typer
 
 from cli.data.options import NameOption, VersionArgument, dataset_name, open_store
-from cli.datasets import fetch
+from cli.datasets import check
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption
 from cli.output import Output
 
@@ -22,7 +22,7 @@ def verify(
     app, store = open_store(config, environment, directory, aws)
     found = store.read(store.resolve(dataset_name(app, name), version))
     with output.phase("verify") as phase:
-        wrong = fetch.verify(store, found, phase.show)
+        wrong = check.verify(store, found, phase.show)
         phase.result = f"{found.tree.dataset}/{found.version}: {len(found.tree.files):,} files, {len(wrong):,} of them damaged"
     for path, problem in wrong.items():
         output.say(f"{path}: {problem}", style="red")

@@ -1,38 +1,31 @@
-"""A version into a folder, and a version held against its manifest.
+"""A version into a folder.
 
 A file appears under its name only when it is whole and has the SHA-256 of the manifest. What somebody changed in the folder is never
-overwritten or removed without being told to.
+overwritten or removed without being told to. A checkout that was ended at any point is taken up by the next one.
 """
 
-import hashlib
+import fcntl
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import shutil
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import ClientError
 
 from cli.datasets.digest import digests
 from cli.datasets.index import Index
-from cli.datasets.parallel import act_on
-from cli.datasets.scan import LocalFile, scan
-from cli.datasets.send import MEGABYTE, THREADS
+from cli.datasets.receive import Receiver
+from cli.datasets.scan import UNFINISHED, LocalFile, look, scan
 from cli.datasets.store import Store, Version
-from cli.tables import sha256_of
-from contracts.errors import DataError, StateError
+from contracts.errors import StateError
 from contracts.tree import TreeFile
 
 SHOWN = 10
-UNFINISHED = ".tide-unfinished"
-TRANSFER = TransferConfig(multipart_threshold=16 * MEGABYTE, multipart_chunksize=16 * MEGABYTE, max_concurrency=4)
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a checkout did to a folder."""
+    """What a checkout did to a folder. `size`: bytes of the files that were fetched."""
 
     fetched: int
     kept: int
@@ -40,96 +33,104 @@ class Fetched:
     size: int
 
 
-def checkout(
-    store: Store, index: Index, version: Version, folder: Path, before: Version | None, force: bool, show: Callable[[str], None]
-) -> Fetched:
-    """Make a folder hold a version. `before`: what it held by the last checkout. Raises StateError when changes would be lost."""
+def checkout(store: Store, index: Index, version: Version, folder: Path, force: bool, show: Callable[[str], None]) -> Fetched:
+    """Make a folder hold a version. Raises StateError when changes would be lost."""
     local = _local(folder)
     found = digests(list(local.values()), index)
     wanted = {file.path: file for file in version.tree.files}
-    was = {file.path: file.sha256 for file in before.tree.files} if before else {}
+    was = _was(store, index, folder, version)
     todo = [file for path, file in wanted.items() if found.get(path) != file.sha256]
     gone = [path for path in was if path in local and path not in wanted]
     if not force:
         _keep_changes([file.path for file in todo if file.path in local] + gone, found, was, folder)
-    for path in gone:  # first, because a file may be where a folder comes
-        _remove(folder, path)
-    size = sum(file.size for file in todo)
-    arrived = 0
-    for file in _each(todo, lambda file: _fetch(store, file, folder)):
-        arrived += file.size
-        show(f"{arrived:,} of {size:,} bytes")
-    index.note_checkout(folder, version.tree.dataset, version.version)
-    return Fetched(len(todo), len(wanted) - len(todo), len(gone), size)
-
-
-def verify(store: Store, version: Version, show: Callable[[str], None]) -> dict[str, str]:
-    """path -> what is wrong, of every file that S3 does not hold as the manifest says. Every byte is read."""
-    wrong: dict[str, str] = {}
-    read = 0
-    for file in _each(version.tree.files, lambda file: _check(store, file, wrong)):
-        read += file.size
-        show(f"{read:,} of {version.tree.size:,} bytes")
-    return dict(sorted(wrong.items()))
-
-
-def _check(store: Store, file: TreeFile, wrong: dict[str, str]) -> None:
-    digest, size = hashlib.sha256(), 0
-    try:
-        body = store.s3.get_object(Bucket=store.bucket, Key=file.key, VersionId=file.version_id)["Body"]
-        for block in body.iter_chunks(MEGABYTE):
-            digest.update(block)
-            size += len(block)
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] not in {400, 404, 405}:
-            raise
-        wrong[file.path] = f"object version {file.version_id} of {file.key} is gone"
-        return
-    if size != file.size:
-        wrong[file.path] = f"has {size} bytes, and the manifest says {file.size}"
-    elif digest.hexdigest() != file.sha256:
-        wrong[file.path] = f"has SHA-256 {digest.hexdigest()}, and the manifest says {file.sha256}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        index.note_begun(folder, version.tree.dataset, version.version)
+        for path in gone:  # first, because a file may be where a folder comes
+            _remove(folder, path)
+        _fetch(store, index, todo, folder, show)
+        index.note_checkout(folder, version.tree.dataset, version.version)
+    return Fetched(len(todo), len(wanted) - len(todo), len(gone), sum(file.size for file in todo))
 
 
 def _local(folder: Path) -> dict[str, LocalFile]:
     if folder.exists() and not folder.is_dir():
         raise StateError(f"{folder} is a file. Next: name another folder")
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists() or not any(path.name != UNFINISHED for path in folder.iterdir()):
         return {}
-    return {file.path: file for file in scan(folder) if not file.path.endswith(UNFINISHED)}
+    return {file.path: file for file in scan(folder)}
 
 
-def _keep_changes(paths: list[str], found: dict[str, str], was: dict[str, str], folder: Path) -> None:
-    changed = sorted(path for path in paths if found[path] != was.get(path))
+def _was(store: Store, index: Index, folder: Path, version: Version) -> dict[str, set[str]]:
+    """path -> SHA-256 of what earlier checkouts may have put there; a version that was pruned since tells nothing."""
+    was: dict[str, set[str]] = {}
+    for dataset, name in index.checkouts(folder):
+        if (dataset, name) == (version.tree.dataset, version.version):
+            trees = [version.tree]
+        else:
+            trees = [store.read(each).tree for each in store.versions(dataset) if each.version == name]
+        for file in (file for tree in trees for file in tree.files):
+            was.setdefault(file.path, set()).add(file.sha256)
+    return was
+
+
+def _keep_changes(paths: list[str], found: Mapping[str, str], was: Mapping[str, Collection[str]], folder: Path) -> None:
+    changed = sorted(path for path in paths if found[path] not in was.get(path, ()))
     if changed:
         more = f", and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
         shown = f"{', '.join(changed[:SHOWN])}{more}"
         raise StateError(f"{folder} holds changes that no version has: {shown}. Next: tide data push {folder}, or --force to lose them")
 
 
-def _fetch(store: Store, file: TreeFile, folder: Path) -> None:
-    target = folder / file.path
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other checkout works in the folder. The system lets go of it however this process ends."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise StateError(f"another checkout is at work in {folder}. Next: wait for it, or name another folder") from None
+    finally:
+        os.close(descriptor)
+
+
+def _fetch(store: Store, index: Index, todo: list[TreeFile], folder: Path, show: Callable[[str], None]) -> None:
+    """Every content once, to all its paths; then what is left of checkouts that did not end goes."""
+    unfinished = folder / UNFINISHED
+    unfinished.mkdir(exist_ok=True)
+    by_content: dict[str, list[TreeFile]] = {}
+    for file in todo:
+        by_content.setdefault(file.sha256, []).append(file)
+    contents = [files[0] for files in by_content.values()]
+    size, arrived = sum(file.size for file in contents), 0
+
+    def note(count: int) -> None:
+        nonlocal arrived
+        arrived += count
+        show(f"{arrived:,} of {size:,} bytes")
+
+    settled: list[tuple[LocalFile, str]] = []
+    for content, path in Receiver(store.s3, store.bucket, index, unfinished).receive(contents, note):
+        for file in by_content[content.sha256][1:]:
+            copy = unfinished / "copy"
+            shutil.copyfile(path, copy)
+            settled.append((_settle(copy, folder, file.path), file.sha256))
+        settled.append((_settle(path, folder, content.path), content.sha256))
+    index.learn(settled)
+    shutil.rmtree(unfinished)
+
+
+def _settle(part: Path, folder: Path, path: str) -> LocalFile:
+    """Give a whole file its name. What was seen of it before is what is remembered: later somebody may change it."""
+    target = folder / path
     with _folder_of(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}{UNFINISHED}")
-    digest = _download(store, file, part)
-    if digest != file.sha256:
-        part.unlink()
-        raise DataError(
-            [f"{file.path} has SHA-256 {digest}, and the manifest says {file.sha256}. Next: tide data verify says what is damaged"]
-        )
     if target.is_dir():
         raise StateError(f"{target} is a folder here, and a file in the version. Next: move it away")
+    seen = look(path, str(part))
     part.replace(target)
-
-
-def _download(store: Store, file: TreeFile, part: Path) -> str:
-    if file.size > TRANSFER.multipart_threshold:
-        store.s3.download_file(store.bucket, file.key, str(part), ExtraArgs={"VersionId": file.version_id}, Config=TRANSFER)
-        return sha256_of(part)
-    content = store.s3.get_object(Bucket=store.bucket, Key=file.key, VersionId=file.version_id)["Body"].read()
-    part.write_bytes(content)
-    return hashlib.sha256(content).hexdigest()
+    return replace(seen, place=str(target))
 
 
 @contextmanager
@@ -147,13 +148,3 @@ def _remove(folder: Path, path: str) -> None:
         if parent == folder or any(parent.iterdir()):
             return
         parent.rmdir()
-
-
-def _each(files: Iterable[TreeFile], act: Callable[[TreeFile], None]) -> Iterator[TreeFile]:
-    """Act on every file, several at once; the first error ends it."""
-    pool = ThreadPoolExecutor(min(THREADS, 4 * (os.cpu_count() or 1)))
-    try:
-        for file, _ in act_on(pool, files, act, 2 * THREADS):
-            yield file
-    finally:
-        pool.shutdown(cancel_futures=True)

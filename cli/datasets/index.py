@@ -19,6 +19,8 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS digests (place TEXT PRIMARY KEY, changed INTEGER, inode INTEGER, size INTEGER, sha256 TEXT);
 CREATE TABLE IF NOT EXISTS sent (bucket TEXT, dataset TEXT, sha256 TEXT, key TEXT, version_id TEXT, PRIMARY KEY (bucket, dataset, sha256));
 CREATE TABLE IF NOT EXISTS checkouts (folder TEXT PRIMARY KEY, dataset TEXT, version TEXT);
+CREATE TABLE IF NOT EXISTS begun (folder TEXT PRIMARY KEY, dataset TEXT, version TEXT);
+CREATE TABLE IF NOT EXISTS pieces (place TEXT, number INTEGER, PRIMARY KEY (place, number));
 CREATE TABLE IF NOT EXISTS uploads
     (bucket TEXT, key TEXT, sha256 TEXT, part_size INTEGER, upload_id TEXT, PRIMARY KEY (bucket, key, sha256));
 """
@@ -78,12 +80,27 @@ class Index:
         """It was completed, or it is gone."""
         self._database.execute("DELETE FROM uploads WHERE bucket = ? AND key = ? AND sha256 = ?", (bucket, key, sha256))
 
-    def checkout(self, folder: Path) -> tuple[str, str] | None:
-        """(dataset, version) that a folder was made from."""
-        row: tuple[str, str] | None = self._database.execute(
-            "SELECT dataset, version FROM checkouts WHERE folder = ?", (str(folder.resolve()),)
-        ).fetchone()
-        return row
+    def pieces(self, place: Path) -> set[int]:
+        """The numbers of the pieces of an unfinished file that have arrived."""
+        return {number for (number,) in self._database.execute("SELECT number FROM pieces WHERE place = ?", (str(place.resolve()),))}
+
+    def note_piece(self, place: Path, number: int) -> None:
+        """Remember that a piece has arrived."""
+        self._insert("pieces", [(str(place.resolve()), number)])
+
+    def forget_pieces(self, place: Path) -> None:
+        """The file is finished, or gone."""
+        self._database.execute("DELETE FROM pieces WHERE place = ?", (str(place.resolve()),))
+
+    def checkouts(self, folder: Path) -> set[tuple[str, str]]:
+        """(dataset, version) that a folder may hold files of: of the last checkout, and of one that did not end."""
+        name = str(folder.resolve())
+        query = "SELECT dataset, version FROM checkouts WHERE folder = ? UNION SELECT dataset, version FROM begun WHERE folder = ?"
+        return set(self._database.execute(query, (name, name)))
+
+    def note_begun(self, folder: Path, dataset: str, version: str) -> None:
+        """Remember what a folder is about to hold."""
+        self._insert("begun", [(str(folder.resolve()), dataset, version)])
 
     def note_checkout(self, folder: Path, dataset: str, version: str) -> None:
         """Remember what a folder holds."""

@@ -10,6 +10,7 @@ from contracts.errors import DataError
 from contracts.tree import path_problem
 
 SHOWN = 20
+UNFINISHED = ".tide-unfinished"  # in a folder that is checked out: what has not arrived whole. No part of any tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ def _walk(folder: str, prefix: str) -> Iterator[LocalFile | str]:
     with os.scandir(folder) as entries:
         for entry in entries:
             path = f"{prefix}{entry.name}"
+            if path == UNFINISHED:
+                continue
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(entry.path, f"{path}/")
             elif entry.is_symlink() and not Path(entry.path).exists():

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cli.datasets import fetch, send
+from cli.datasets import check, fetch, send
 from cli.datasets.difference import compare
 from cli.datasets.index import Index
 from cli.datasets.push import push_tree
@@ -37,8 +37,7 @@ TREES = st.dictionaries(_PATH, st.binary(max_size=200), min_size=1, max_size=6).
 
 def out(store: Store, index: Index, version: Version, folder: Path, **given: Any) -> fetch.Fetched:
     """Check out."""
-    options: dict[str, Any] = {"before": None, "force": False} | given
-    return fetch.checkout(store, index, version, folder, show=lambda _: None, **options)
+    return fetch.checkout(store, index, version, folder, force=given.get("force", False), show=lambda _: None)
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -55,7 +54,7 @@ def test_every_version_comes_out_as_it_went_in(store: Store, history: list[dict[
             if not folder.exists():
                 out(store, index, found, folder)
             assert read(folder) == files
-            assert fetch.verify(store, found, lambda _: None) == {}
+            assert check.verify(store, found, lambda _: None) == {}
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -71,7 +70,7 @@ def test_a_checkout_over_another_leaves_exactly_the_new_one(store: Store, before
             )
         )
         out(store, index, a, folder)
-        out(store, index, b, folder, before=a)
+        out(store, index, b, folder)
         assert read(folder) == after
         found = compare(a, b)
         assert found.is_empty == (before == after)
@@ -112,7 +111,7 @@ def test_a_push_that_ends_anywhere_is_invisible_and_goes_on(push: Push, store: S
     done = push(FILES)
     assert len(done.tree.files) == 12
     assert done.sent_files <= 12 - arrived + send.THREADS  # what was under way then had no chance to be noted
-    assert fetch.verify(store, store.read(store.resolve("images", "latest")), lambda _: None) == {}
+    assert check.verify(store, store.read(store.resolve("images", "latest")), lambda _: None) == {}
 
 
 @pytest.fixture
@@ -136,7 +135,7 @@ def test_a_large_file_goes_on_where_it_ended(push: Push, store: Store, s3: Count
     assert arrived > 0
     assert s3.calls.count("upload_part") == 5 - arrived
     assert "create_multipart_upload" not in s3.calls
-    assert fetch.verify(store, Version(pushed.tree, pushed.tree.version), lambda _: None) == {}
+    assert check.verify(store, Version(pushed.tree, pushed.tree.version), lambda _: None) == {}
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -167,9 +166,9 @@ def test_two_writers_at_once_are_both_safe(store: Store, tmp_path: Path) -> None
     assert len(trees) == 9
     assert {each.version for each in store.versions("images")} == {tree.version for tree in trees.values()}
     for tree in trees.values():
-        assert fetch.verify(store, Version(tree, tree.version), lambda _: None) == {}
+        assert check.verify(store, Version(tree, tree.version), lambda _: None) == {}
         found = store.read(store.resolve("images", tree.version))
-        assert fetch.verify(store, found, lambda _: None) == {}
+        assert check.verify(store, found, lambda _: None) == {}
 
 
 def test_what_was_changed_by_hand_is_not_lost(push: Push, store: Store, tmp_path: Path) -> None:
@@ -180,9 +179,9 @@ def test_what_was_changed_by_hand_is_not_lost(push: Push, store: Store, tmp_path
         (folder / "mine").write_bytes(b"new")
         (folder / "a").write_bytes(b"changed")
         with pytest.raises(StateError, match="changes that no version has: a"):
-            out(store, index, second, folder, before=first)
+            out(store, index, second, folder)
         assert read(folder) == {"a": b"changed", "b": b"1", "mine": b"new"}
-        out(store, index, second, folder, before=first, force=True)
+        out(store, index, second, folder, force=True)
         assert read(folder) == {"a": b"2", "mine": b"new"}
 
 
@@ -208,7 +207,7 @@ def test_damage_in_the_bucket_is_found(push: Push, store: Store, s3: Counting, t
         by_path["d"],
     ]
     damaged = Version(tree.model_copy(update={"files": tuple(files)}), tree.version)
-    wrong = fetch.verify(store, damaged, lambda _: None)
+    wrong = check.verify(store, damaged, lambda _: None)
     assert set(wrong) == {"a", "b", "c"}
     assert "SHA-256" in wrong["a"] and "4 bytes" in wrong["b"] and "gone" in wrong["c"]
     with Index(tmp_path / "index") as index, pytest.raises(DataError, match="SHA-256"):
