@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 PROJECT_FILE = "project.json"  # the project's Config, beside the function's code
 
@@ -105,3 +105,24 @@ class RecordFeedbackEnvironment(Environment):
     """record_feedback."""
 
     data_bucket: str
+
+
+class ServerEnvironment(Environment):
+    """The model server. The first three are SageMaker's names, as in its inference toolkit; seconds and bytes.
+
+    Times: `sagemaker_model_server_timeout` for a request to arrive, and again for its answer; `tidewheel_keep_alive_seconds` for a
+    connection between requests, longer than the idle time-out of the clients in front, so that they hang up first;
+    `tidewheel_drain_seconds` after SIGTERM, of the 30 that SageMaker gives. `tidewheel_connections` and `tidewheel_waiting_requests`
+    are a worker's; a body of up to `tidewheel_inline_bytes` is answered at once, a larger one by a thread.
+    """
+
+    sagemaker_bind_to_port: int = Field(default=8080, ge=1, le=65535)
+    sagemaker_model_server_workers: int = Field(default=1, ge=1, le=64)
+    sagemaker_model_server_timeout: float = Field(default=60, gt=0, le=3600)
+    tidewheel_keep_alive_seconds: float = Field(default=75, gt=0, le=3600)
+    tidewheel_drain_seconds: float = Field(default=25, ge=0, le=30)
+    tidewheel_connections: int = Field(default=1024, ge=1)
+    tidewheel_waiting_requests: int = Field(default=64, ge=1)
+    tidewheel_inline_bytes: int = Field(default=128 * 1024, ge=0)
+    # The most that InvokeEndpoint lets through: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
+    tidewheel_largest_body_bytes: int = Field(default=25 * 1024 * 1024, ge=1)

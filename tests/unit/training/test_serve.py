@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import ArtifactError
-from tests.unit.training.test_app import RECORD
+from tests.unit.training.serving.test_app import RECORD
 from training.artifact import artifact_digest
 from training.paths import Paths
-from training.serve import load
+from training.serving.model import load
 
 Model = Callable[[str], Paths]
 
@@ -106,9 +106,3 @@ def test_a_model_with_a_file_added_is_never_loaded(model: Model) -> None:
     (folder / "sitecustomize.py").write_text("")
     with pytest.raises(ArtifactError, match="not the model that was registered"):
         load(folder, digest)
-
-
-@pytest.mark.parametrize("digest", [None, ""])
-def test_a_model_without_a_digest_is_never_loaded(model: Model, digest: str | None) -> None:
-    with pytest.raises(ArtifactError, match="cannot be verified"):
-        load(model("binary").model, digest)

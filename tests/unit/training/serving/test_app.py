@@ -1,53 +1,50 @@
-"""The model server's application, spoken to as an ASGI server would: bad input is a 4xx, whatever it is."""
+"""What the model server answers, without the network: bad input is a 4xx, whatever it is."""
 
 import asyncio
 import csv
 import json
+import threading
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contracts.evaluation import Problem
-from contracts.signature import Signature
+from contracts.environment import ServerEnvironment
 from tests.unit.training.tables import FEATURES
-from training.app import App, Message
 from training.artifact import artifact_digest
-from training.frame import Columns
 from training.paths import Paths
-from training.scoring import Predictions
-from training.serve import load
+from training.serving.app import App
+from training.serving.http import Answer, Request
+from training.serving.metrics import Metrics, size
+from training.serving.model import Model, load
 
 RECORD = {"size": 1.5, "colour": "red", "used": True, "sold at": "2024-01-02T03:00"}
 
 
-def ask(app: App, method: str, path: str, body: bytes = b"", *, pieces: int = 1, **headers: str) -> tuple[int, str, bytes]:
+def build(model: object, **limits: int) -> App:
+    """The application of a model, or of what stands for one."""
+    return App(cast(Model, model), ServerEnvironment.model_validate(limits), Metrics(bytearray(size(1)), 1, 0, 0.0))
+
+
+async def eventually(app: App, request: Request) -> Answer:
+    answer = app.answer(request)
+    return answer if isinstance(answer, Answer) else await answer
+
+
+def ask(app: App, method: str, path: str, body: bytes = b"", /, **headers: str) -> tuple[int, str, bytes]:
     """One request; (status, content type, body)."""
-    size = max(1, -(-len(body) // pieces))
-    chunks = [body[start : start + size] for start in range(0, len(body), size)] or [b""]
-    incoming: list[Message] = [
-        {"type": "http.request", "body": chunk, "more_body": number < len(chunks) - 1} for number, chunk in enumerate(chunks)
-    ]
-    sent: list[Message] = []
-
-    async def receive() -> Message:
-        return incoming.pop(0) if incoming else {"type": "http.disconnect"}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": named}
-    asyncio.run(app(scope, receive, send))
-    return sent[0]["status"], dict(sent[0]["headers"])[b"content-type"].decode(), sent[1]["body"]
+    named = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+    answer = asyncio.run(eventually(app, Request(method, path, named, body, "1.1", keep=True)))
+    return answer.status, answer.kind, answer.body
 
 
 @pytest.fixture
 def app(model: Callable[[str], Paths]) -> App:
     folder = model("binary").model
-    return load(folder, artifact_digest(folder))
+    return build(load(folder, artifact_digest(folder)))
 
 
 def test_ping_says_which_model_is_loaded(app: App, model: Callable[[str], Paths]) -> None:
@@ -59,7 +56,7 @@ def test_ping_says_which_model_is_loaded(app: App, model: Callable[[str], Paths]
 @pytest.mark.parametrize("problem", ["binary", "multiclass", "regression"])
 def test_all_formats_agree(model: Callable[[str], Paths], problem: str) -> None:
     folder = model(problem).model
-    app = load(folder, artifact_digest(folder))
+    app = build(load(folder, artifact_digest(folder)))
     record = json.dumps(RECORD).encode()
     status, kind, body = ask(app, "POST", "/invocations", record, content_type="application/json")
     assert (status, kind) == (200, "application/json")
@@ -82,37 +79,65 @@ def test_all_formats_agree(model: Callable[[str], Paths], problem: str) -> None:
         ("POST", "/invocations", {}, 415),
         ("POST", "/invocations", {"content_type": "image/png"}, 415),
         ("POST", "/invocations", {"content_type": "text/csv", "accept": "image/png"}, 406),
+        ("POST", "/invocations", {"content_type": "text/csv", "content_encoding": "gzip"}, 415),
         ("POST", "/invocations", {"content_type": "text/csv"}, 400),
     ],
 )
 def test_refusals_have_their_status_and_say_why(app: App, method: str, path: str, headers: dict[str, str], status: int) -> None:
-    found, kind, body = ask(app, method, path, b"", pieces=1, **headers)
+    found, kind, body = ask(app, method, path, **headers)
     error = json.loads(body)["error"]
     assert (found, kind) == (status, "application/json")
     assert set(error) == {"type", "message", "problems"}
     assert error["message"]
 
 
-def test_a_body_that_is_too_large_is_refused_while_it_comes_in() -> None:
-    app = App(Broken(), {}, maximum_body=10)
-    assert ask(app, "POST", "/invocations", b"x" * 11, pieces=3, content_type="text/csv")[0] == 413
-    assert ask(app, "POST", "/invocations", b"1,2", pieces=3, content_type="text/csv")[0] == 400
-
-
-class Broken:
-    """A predictor that fails."""
-
-    signature = Signature(problem=Problem.REGRESSION, target="answer", features=FEATURES)
-
-    def predict(self, columns: Columns) -> Predictions:
-        raise ZeroDivisionError("a secret of the house")
+def broken(_kind: str, _accept: str, _body: bytes) -> bytes:
+    raise ZeroDivisionError("a secret of the house")
 
 
 def test_our_own_fault_is_a_500_that_tells_the_log_and_not_the_client(caplog: pytest.LogCaptureFixture) -> None:
-    status, _, body = ask(App(Broken(), {}), "POST", "/invocations", json.dumps(RECORD).encode(), content_type="application/json")
+    app = build(SimpleNamespace(answer=broken, details={}))
+    status, _, body = ask(app, "POST", "/invocations", json.dumps(RECORD).encode(), content_type="application/json")
     assert status == 500
     assert b"secret" not in body
     assert "a secret of the house" in caplog.text
+
+
+def test_a_wrong_method_is_told_the_right_one(app: App) -> None:
+    answer = asyncio.run(eventually(app, Request("PUT", "/ping", {}, b"", "1.1", keep=True)))
+    assert (answer.status, answer.headers) == (405, b"allow: GET, HEAD\r\n")
+
+
+def test_large_bodies_go_to_one_thread_one_after_the_other_and_too_many_are_turned_away() -> None:
+    gate = threading.Event()
+    threads = set()
+
+    def answer(_kind: str, _accept: str, body: bytes) -> bytes:
+        threads.add(threading.current_thread().name)
+        gate.wait(10)
+        return body
+
+    async def run() -> list[int]:
+        app = build(SimpleNamespace(answer=answer, details={}), tidewheel_inline_bytes=3, tidewheel_waiting_requests=2)
+        headers = {b"content-type": b"text/csv"}
+        requests = [Request("POST", "/invocations", headers, body, "1.1", keep=True) for body in (b"long", b"1", b"2")]
+        asked = [asyncio.create_task(eventually(app, request)) for request in requests]
+        ping = await eventually(app, Request("GET", "/ping", {}, b"", "1.1", keep=True))
+        await asyncio.sleep(0)
+        assert app.under_way == 2
+        gate.set()
+        return [ping.status, *[each.status for each in await asyncio.gather(*asked)], app.under_way]
+
+    assert asyncio.run(run()) == [200, 200, 200, 503, 0]
+    assert len(threads) == 1
+    assert threading.current_thread().name not in threads
+
+
+def test_metrics_name_the_model() -> None:
+    app = build(SimpleNamespace(details={"artifact_sha256": "0f", "runtime": "onnx"}))
+    status, kind, body = ask(app, "GET", "/metrics")
+    assert (status, kind) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    assert b'tidewheel_model_info{artifact_sha256="0f",runtime="onnx"} 1\n' in body
 
 
 texts = st.text() | st.sampled_from(["2024-01-01", "0001-01-01T00:00+23:00", "1e999", "-nan"])
@@ -151,9 +176,9 @@ def test_every_request_that_fits_is_answered(app: App, rows: list[dict[str, obje
 
 
 @settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(body=bodies, kind=st.sampled_from(["application/json", "application/jsonlines", "text/csv"]), pieces=st.integers(1, 3))
-def test_no_body_is_ever_our_fault(app: App, body: bytes, kind: str, pieces: int) -> None:
-    status, _, answer = ask(app, "POST", "/invocations", body, pieces=pieces, content_type=kind)
+@given(body=bodies, kind=st.sampled_from(["application/json", "application/jsonlines", "text/csv"]))
+def test_no_body_is_ever_our_fault(app: App, body: bytes, kind: str) -> None:
+    status, _, answer = ask(app, "POST", "/invocations", body, content_type=kind)
     assert status in {200, 400}, answer
     if status == 200:
         assert all(0 <= row["probability"] <= 1 for row in json.loads(answer)["predictions"])
