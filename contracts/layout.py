@@ -1,6 +1,7 @@
 """Where things lie: S3 keys of the data and artifacts buckets, and the folders of the model image's jobs.
 
 data bucket         uploads/<dataset>/<file>                         what a person or a system puts there
+                    uploads/<dataset>/<folder>/<file>, _SUCCESS      a table in several files (contracts/folder.py)
                     datasets/<dataset>/<version>/manifest.json       accepted: a dataset version
                     datasets/<dataset>/<version>/tree.json           a version of any other files
                     trees/<dataset>/<path>                           those files, as they were pushed
@@ -20,6 +21,7 @@ artifacts bucket    capture/<endpoint>/<variant>/yyyy/mm/dd/hh/      what the en
 
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 UPLOADS = "uploads/"
 DATASETS = "datasets/"
@@ -53,17 +55,30 @@ LABELLED = "labelled.csv"
 COLLECTION = "collection.json"
 
 
+class UploadKey(NamedTuple):
+    """What an upload's key says. `folder` is "" for a table in one file."""
+
+    dataset: str
+    folder: str
+    name: str
+
+
 def upload_key(dataset: str, file_name: str) -> str:
     """Where a table of a dataset is uploaded."""
     return f"{UPLOADS}{dataset}/{file_name}"
 
 
-def parse_upload_key(key: str) -> tuple[str, str]:
-    """(dataset, file name) of an upload. Raises ValueError for a key that is not `uploads/<dataset>/<file>`."""
+def upload_folder(dataset: str, folder: str) -> str:
+    """Where a table of several files is uploaded."""
+    return f"{UPLOADS}{dataset}/{folder}/"
+
+
+def parse_upload_key(key: str) -> UploadKey:
+    """The parts of an upload's key. Raises ValueError for one that is neither a table's nor of a folder's file."""
     parts = key.split("/")
-    if len(parts) != 3 or parts[0] != UPLOADS.rstrip("/") or not parts[1] or not parts[2] or ".." in parts:
-        raise ValueError(f"{key!r} is not {UPLOADS}<dataset>/<file>")
-    return parts[1], parts[2]
+    if len(parts) not in {3, 4} or parts[0] != UPLOADS.rstrip("/") or not all(parts) or ".." in parts:
+        raise ValueError(f"{key!r} is neither {UPLOADS}<dataset>/<file> nor {UPLOADS}<dataset>/<folder>/<file>")
+    return UploadKey(parts[1], parts[2] if len(parts) == 4 else "", parts[-1])
 
 
 def dataset_prefix(dataset: str, version: str) -> str:

@@ -10,11 +10,20 @@ CHUNK_BYTES = 1 << 20
 
 def read_version(s3: Any, bucket: str, key: str, version_id: str) -> Iterator[bytes] | None:
     """An object version's content, chunk by chunk; None when it is gone since the event."""
+    found = _get(s3, Bucket=bucket, Key=key, VersionId=version_id)
+    return found and found[1]
+
+
+def read_newest(s3: Any, bucket: str, key: str) -> tuple[str, Iterator[bytes]] | None:
+    """(VersionId, content) of an object as it is now; None when it is gone."""
+    return _get(s3, Bucket=bucket, Key=key)
+
+
+def _get(s3: Any, **which: str) -> tuple[str, Iterator[bytes]] | None:
     try:
-        body = s3.get_object(Bucket=bucket, Key=key, VersionId=version_id)["Body"]
+        found = s3.get_object(**which)
     except ClientError as error:
         if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchVersion"}:
             return None
         raise
-    chunks: Iterator[bytes] = body.iter_chunks(CHUNK_BYTES)
-    return chunks
+    return str(found["VersionId"]), found["Body"].iter_chunks(CHUNK_BYTES)

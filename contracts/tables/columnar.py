@@ -127,7 +127,7 @@ def _texts_of(to_texts: Texts, name: str, array: Any) -> list[str]:
     except (OverflowError, ValueError) as error:
         if isinstance(error, FormatError):
             raise FormatError(str(error), column=name) from None
-        raise FormatError(f"holds what cannot be read: {_first_line(error)}", column=name) from None
+        raise FormatError("holds a value beyond what can be read, such as a time after the year 9999", column=name) from None
 
 
 def _booleans(array: Any) -> list[str]:

@@ -21,7 +21,11 @@ Cells = dict[str, str]
 
 
 class _RefusedError(ValueError):
-    """What is wrong with a line, in words."""
+    """What is wrong with a line, in words that quote nothing of it."""
+
+    def __init__(self, problem: str, column: str | None = None) -> None:
+        super().__init__(problem)
+        self.column = column
 
 
 def rows(file: io.RawIOBase) -> Iterator[tuple[int, list[str]]]:
@@ -73,7 +77,7 @@ def _object(line: str, number: int) -> Cells:
     try:
         found = _DECODER.decode(line.strip())
     except _RefusedError as error:
-        raise FormatError(str(error), number) from None
+        raise FormatError(str(error), number, error.column) from None
     except RecursionError:
         raise FormatError("the line is nested too deeply. Next: a flat object a line", number) from None
     except ValueError as error:
@@ -92,7 +96,7 @@ class _Row:
             if not (name.isascii() and (value.__class__ is not str or value.isascii())):
                 _check_unicode(name, value)
             if name in self.cells:
-                raise _RefusedError(f"the key {name[:40]!r} occurs twice. Next: give every key once")
+                raise _RefusedError("the key occurs twice. Next: give every key once", name)
             self.cells[name] = _text(name, value)
 
 
@@ -103,7 +107,7 @@ def _text(name: str, value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    raise _RefusedError(f"the value of {name[:40]!r} is nested. Next: a key for every value in it")
+    raise _RefusedError("the value is nested. Next: a key for every value in it", name)
 
 
 def _check_unicode(name: str, value: Any) -> None:
@@ -111,7 +115,7 @@ def _check_unicode(name: str, value: Any) -> None:
     try:
         f"{name}{value if isinstance(value, str) else ''}".encode()
     except UnicodeEncodeError:
-        raise _RefusedError(f"{name[:40]!a} or its value is not Unicode text: it holds half a character") from None
+        raise _RefusedError("a key or a value is not Unicode text: it holds half a character") from None
 
 
 def _constant(word: str) -> Any:

@@ -1,6 +1,8 @@
 """The data bucket, as ingest_dataset uses it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -8,24 +10,46 @@ from botocore.exceptions import ClientError
 from contracts.layout import REASON, manifest_key, quarantine_prefix
 from contracts.manifest import Manifest
 from contracts.refusal import Refusal
-from lambdas.objects import read_version
+from lambdas.objects import read_newest, read_version
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object as it lies in a folder; `name` is its key without the folder's."""
+
+    name: str
+    size: int
+    changed: datetime
 
 
 class DataBucket:
-    """Uploads, dataset versions and quarantine."""
+    """Uploads, dataset versions and quarantine. `name` is the bucket's."""
 
     def __init__(self, s3: Any, bucket: str) -> None:
         self._s3 = s3
-        self._bucket = bucket
+        self.name = bucket
 
     def read(self, key: str, version_id: str) -> Iterator[bytes] | None:
         """An object version's content, chunk by chunk; None when it is gone since the event."""
-        return read_version(self._s3, self._bucket, key, version_id)
+        return read_version(self._s3, self.name, key, version_id)
+
+    def read_newest(self, key: str) -> tuple[str, Iterator[bytes]] | None:
+        """(VersionId, content) of an object as it is now; None when it is gone."""
+        return read_newest(self._s3, self.name, key)
+
+    def list(self, prefix: str) -> list[Listed]:
+        """What lies below a prefix now."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        return [
+            Listed(found["Key"].removeprefix(prefix), found["Size"], found["LastModified"])
+            for page in pages
+            for found in page.get("Contents", [])
+        ]
 
     def write_manifest(self, manifest: Manifest) -> tuple[str, bool]:
         """(URI, whether it is new). The first manifest of a version stays: the same content twice is the same version."""
         key = manifest_key(manifest.dataset, manifest.version)
-        uri = f"s3://{self._bucket}/{key}"
+        uri = f"s3://{self.name}/{key}"
         try:
             self._put(key, manifest.to_json(), IfNoneMatch="*")
         except ClientError as error:
@@ -38,14 +62,14 @@ class DataBucket:
         """Put the reason why an upload was refused into quarantine. Gives its URI."""
         key = quarantine_prefix(dataset, refusal.sha256) + REASON
         self._put(key, refusal.model_dump_json(indent=2))
-        return f"s3://{self._bucket}/{key}"
+        return f"s3://{self.name}/{key}"
 
     def keep(self, dataset: str, file_name: str, refusal: Refusal) -> None:
         """Copy a refused upload into quarantine, on S3's side, beside the reason."""
         key = quarantine_prefix(dataset, refusal.sha256) + file_name
-        source = {"Bucket": self._bucket, "Key": refusal.key, "VersionId": refusal.version_id}
+        source = {"Bucket": self.name, "Key": refusal.key, "VersionId": refusal.version_id}
         # A managed copy, because CopyObject ends at 5 GB; without tags, which would need further permissions.
-        self._s3.copy(source, self._bucket, key, ExtraArgs={"TaggingDirective": "REPLACE"})
+        self._s3.copy(source, self.name, key, ExtraArgs={"TaggingDirective": "REPLACE"})
 
     def _put(self, key: str, text: str, **conditions: str) -> None:
-        self._s3.put_object(Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="application/json", **conditions)
+        self._s3.put_object(Bucket=self.name, Key=key, Body=text.encode(), ContentType="application/json", **conditions)

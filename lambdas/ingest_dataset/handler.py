@@ -3,7 +3,9 @@
 A bad table is not an error of the function: it returns normally, so the event is not tried again. Idempotent by construction: the
 manifest is written once under the version, which is made of the content; quarantine is named by content too; decisions carry the event's
 time. The upload itself stays where it is: datasets name its object version. What is too large to be read in time is refused unread, and
-not copied; nor is a table with private columns, so that expiring uploads expires all of it.
+not copied; nor is a table with private columns, so that expiring uploads expires all of it; nor a folder, of which only the reason is kept.
+
+A file in a folder waits for the folder's marker (contracts/folder.py). Such a file is nothing to decide about, unless it comes late.
 """
 
 import hashlib
@@ -17,13 +19,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from contracts.config import Data
 from contracts.environment import IngestDatasetEnvironment
 from contracts.events import Event, ObjectCreated
-from contracts.layout import LARGEST_UPLOAD_BYTES, parse_upload_key, upload_key
+from contracts.folder import FOLDER_MARKER, name_problem
+from contracts.layout import LARGEST_UPLOAD_BYTES, UploadKey, parse_upload_key, upload_folder, upload_key
 from contracts.ledger import Decision, Evidence, What
-from contracts.names import trick_in
 from contracts.refusal import Finding, Refusal
+from contracts.tables.formats import Format, format_of
 from lambdas import runtime
 from lambdas.ingest_dataset.adapters import DataBucket
-from lambdas.ingest_dataset.logic import Report, check, digest, make_manifest
+from lambdas.ingest_dataset.folders import is_late, read_folder
+from lambdas.ingest_dataset.logic import Report, check, make_manifest, read_only
+from lambdas.ingest_dataset.reading import Source
 from lambdas.ledger import Ledger
 
 SERVICE = "ingest_dataset"
@@ -51,58 +56,78 @@ def handle(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
 
 def ingest(event: Event[ObjectCreated], data: Data, bucket: DataBucket) -> Decision | None:
-    """Decide about one upload. None for a folder marker, and for an object that is gone."""
-    key, version_id = event.detail.object.key, event.detail.object.version_id
+    """Decide about one upload. None for a folder without marker, for a file that waits for one, and for an object that is gone."""
+    key = event.detail.object.key
     if key.endswith("/"):
         return None
     try:
-        dataset, file_name = parse_upload_key(key)
+        upload = parse_upload_key(key)
     except ValueError as error:
-        finding = Finding(problem=f"{error}. Next: upload it to {upload_key(data.dataset, 'FILE.csv')}")
-        return _refused(event, (finding,), ())
-    if event.detail.object.size > LARGEST_UPLOAD_BYTES:
-        problem = f"the file has {event.detail.object.size} bytes, and at most {LARGEST_UPLOAD_BYTES} can be read. Next: upload fewer rows"
+        return _refused(event, (Finding(problem=f"{error}. Next: upload it to {upload_key(data.dataset, 'FILE.csv')}"),), ())
+    if not upload.folder:
+        return _ingest_file(event, upload, data, bucket)
+    if upload.name == FOLDER_MARKER:
+        return _ingest_folder(event, upload, data, bucket)
+    if is_late(bucket, upload_folder(upload.dataset, upload.folder), upload.name):
+        problem = f"it came after {FOLDER_MARKER}, so no version holds it. Next: write {FOLDER_MARKER} again when all files are there"
         return _refused(event, (Finding(problem=problem),), ())
-    chunks = bucket.read(key, version_id)
+    return None
+
+
+def _ingest_file(event: Event[ObjectCreated], upload: UploadKey, data: Data, bucket: DataBucket) -> Decision | None:
+    created = event.detail.object
+    if created.size > LARGEST_UPLOAD_BYTES:
+        problem = f"the file has {created.size} bytes, and at most {LARGEST_UPLOAD_BYTES} can be read. Next: upload fewer rows"
+        return _refused(event, (Finding(problem=problem),), ())
+    chunks = bucket.read(created.key, created.version_id)
     if chunks is None:
         return None
-    misplaced = _misplaced(dataset, file_name, data)
-    report = Report(*digest(chunks), rows=0, columns=(), findings=misplaced) if misplaced else check(chunks, data)
-    if not report.findings:
-        return _accept(event, report, data, bucket)
-    refusal = Refusal(
-        bucket=event.detail.bucket.name,
-        key=key,
-        version_id=version_id,
-        sha256=report.sha256,
-        size=report.size,
-        time=event.time,
-        findings=report.findings,
-    )
+    source = Source(bucket.name, created.key, created.version_id, format_of(upload.name) or Format.CSV, chunks)
+    misplaced = _misplaced(upload, data)
+    report = read_only(source) if misplaced else check([source], data)
+    findings = misplaced or report.findings
+    if not findings:
+        return _accept(event, report, data, bucket, created.key)
+    refusal = _refusal(event, report.sha256(is_folder=False), report.size, findings)
     if not data.privacy.columns:
-        bucket.keep(dataset, file_name, refusal)
-    uri = bucket.quarantine(dataset, refusal)
-    return _refused(event, report.findings, (Evidence(uri=uri, sha256=_sha256(refusal.model_dump_json(indent=2))),))
+        bucket.keep(upload.dataset, upload.name, refusal)
+    return _quarantined(event, refusal, upload, bucket)
 
 
-def _misplaced(dataset: str, file_name: str, data: Data) -> tuple[Finding, ...]:
+def _ingest_folder(event: Event[ObjectCreated], upload: UploadKey, data: Data, bucket: DataBucket) -> Decision | None:
+    created = event.detail.object
+    marker = bucket.read(created.key, created.version_id)
+    if marker is None:
+        return None
+    prefix = upload_folder(upload.dataset, upload.folder)
+    folder = read_folder(bucket, prefix, marker)
+    misplaced = (*_wrong_dataset(upload, data), *(Finding(problem=problem) for problem in folder.problems))
+    if misplaced:
+        return _refused(event, misplaced, ())
+    report = check(folder.sources(bucket), data, is_folder=True)
+    if not report.findings:
+        return _accept(event, report, data, bucket, f"the {len(report.files)} files of {prefix}")
+    refusal = _refusal(event, report.sha256(is_folder=True), report.size, report.findings)
+    return _quarantined(event, refusal, upload, bucket)
+
+
+def _misplaced(upload: UploadKey, data: Data) -> tuple[Finding, ...]:
     """What is wrong with the upload's name."""
-    findings = []
-    if dataset != data.dataset:
-        findings.append(Finding(problem=f"dataset {dataset!r} is not this project's, which is {data.dataset!r}"))
-    if not file_name.lower().endswith(".csv"):
-        findings.append(Finding(problem=f"{file_name!r} is not a .csv file"))
-    if trick := trick_in(file_name):
-        findings.append(Finding(problem=f"the name {file_name!r} {trick}. Next: rename the file"))
-    return tuple(findings)
+    problem = name_problem(upload.name)
+    return (*_wrong_dataset(upload, data), *([Finding(problem=problem)] if problem else []))
 
 
-def _accept(event: Event[ObjectCreated], report: Report, data: Data, bucket: DataBucket) -> Decision:
-    key = event.detail.object.key
-    manifest = make_manifest(report, data, event.detail.bucket.name, key, event.detail.object.version_id)
+def _wrong_dataset(upload: UploadKey, data: Data) -> tuple[Finding, ...]:
+    if upload.dataset == data.dataset:
+        return ()
+    return (Finding(problem=f"dataset {upload.dataset!r} is not this project's, which is {data.dataset!r}"),)
+
+
+def _accept(event: Event[ObjectCreated], report: Report, data: Data, bucket: DataBucket, what: str) -> Decision:
+    manifest = make_manifest(report, data)
     uri, new = bucket.write_manifest(manifest)
     ignored = [column.name for column in report.columns if column.role == "ignored"]
-    why = f"{report.rows} rows of {key} keep the data contract"
+    why = f"{report.rows} rows of {what} keep the data contract"
     why += f"; ignored columns: {', '.join(ignored[:10])}{', ...' if len(ignored) > 10 else ''}" if ignored else ""
     why += "" if new else "; the same content is a version already, so nothing is new"
     evidence = Evidence(uri=uri, sha256=_sha256(manifest.to_json()) if new else None)
@@ -114,6 +139,24 @@ def _accept(event: Event[ObjectCreated], report: Report, data: Data, bucket: Dat
         by=SERVICE,
         evidence=(evidence,),
     )
+
+
+def _refusal(event: Event[ObjectCreated], sha256: str, size: int, findings: tuple[Finding, ...]) -> Refusal:
+    created = event.detail
+    return Refusal(
+        bucket=created.bucket.name,
+        key=created.object.key,
+        version_id=created.object.version_id,
+        sha256=sha256,
+        size=size,
+        time=event.time,
+        findings=findings,
+    )
+
+
+def _quarantined(event: Event[ObjectCreated], refusal: Refusal, upload: UploadKey, bucket: DataBucket) -> Decision:
+    uri = bucket.quarantine(upload.dataset, refusal)
+    return _refused(event, refusal.findings, (Evidence(uri=uri, sha256=_sha256(refusal.model_dump_json(indent=2))),))
 
 
 def _refused(event: Event[ObjectCreated], findings: tuple[Finding, ...], evidence: tuple[Evidence, ...]) -> Decision:

@@ -19,11 +19,11 @@ from contracts.environment import RecordFeedbackEnvironment
 from contracts.events import Event, ObjectCreated
 from contracts.layout import FEEDBACK, parse_feedback_key
 from contracts.refusal import Finding, Refusal
+from contracts.tables.sources import Digested
 from lambdas import runtime
 from lambdas.api import JSON, Reply
 from lambdas.record_feedback.adapters import FeedbackBucket
 from lambdas.record_feedback.logic import Refused, parse, read_labels
-from lambdas.table import Digested
 
 SERVICE = "record_feedback"
 logger = Logger(service=SERVICE)

@@ -21,8 +21,10 @@ from contracts.inference import LONGEST_ID, is_inference_id
 from contracts.names import harmless
 from contracts.refusal import Finding
 from contracts.signature import shorten
+from contracts.tables.delimited import rows
+from contracts.tables.formats import FormatError
+from contracts.tables.sources import Digested
 from lambdas.api import JSON, Reply, headers_of, read_body, refuse
-from lambdas.table import Digested, FormatError, rows
 
 MOST_LABELS = 10_000  # a request; a CSV file may hold any number
 LABELS_A_FILE = 50_000  # of ground truth, so that memory stays bounded

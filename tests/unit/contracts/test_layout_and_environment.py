@@ -12,13 +12,14 @@ from contracts.pipeline import RunParameters
 
 
 def test_upload_keys_round_trip() -> None:
-    assert layout.parse_upload_key(layout.upload_key("churn", "a b.csv")) == ("churn", "a b.csv")
+    assert layout.parse_upload_key(layout.upload_key("churn", "a b.csv")) == ("churn", "", "a b.csv")
+    assert layout.parse_upload_key(layout.upload_folder("churn", "march") + "part-1.parquet") == ("churn", "march", "part-1.parquet")
     assert layout.parse_manifest_key(layout.manifest_key("churn", "00ff")) == ("churn", "00ff")
 
 
-@pytest.mark.parametrize("key", ["uploads/x", "uploads//a.csv", "uploads/d/", "other/d/a.csv", "uploads/d/e/a.csv", "uploads/../a.csv"])
+@pytest.mark.parametrize("key", ["uploads/x", "uploads//a.csv", "uploads/d/", "other/d/a.csv", "uploads/d/e/f/a.csv", "uploads/d//a.csv", "uploads/../a.csv"])
 def test_a_key_elsewhere_is_no_upload(key: str) -> None:
-    with pytest.raises(ValueError, match="is not uploads/"):
+    with pytest.raises(ValueError, match="is neither uploads/"):
         layout.parse_upload_key(key)
 
 

@@ -17,7 +17,7 @@ from lambdas.ingest_dataset.logic import check
 from lambdas.record_feedback import handler as feedback
 from tests.unit.lambdas.account import decisions
 from tests.unit.lambdas.conftest import Context
-from tests.unit.lambdas.ingest_dataset.test_logic import GOOD, HEADER, text
+from tests.unit.lambdas.ingest_dataset.test_logic import GOOD, HEADER, source, text
 
 Client = Callable[[str], Any]
 SECRET = "Zanzibar"
@@ -77,7 +77,7 @@ def test_a_refused_table_is_neither_quoted_nor_copied(
 
 
 def test_a_finding_still_says_where(config: Config) -> None:
-    report = check(iter([text(*slipped())]), config.data)
+    report = check([source(text(*slipped()))], config.data)
     assert [str(finding) for finding in report.findings] == [
         "column 'petal': a value is not a number (row 2, and 19 more)",
         "column 'wild': a value is not true or false (row 2, and 19 more)",
@@ -88,7 +88,7 @@ def test_a_finding_still_says_where(config: Config) -> None:
 
 def test_a_good_table_is_as_good_as_without(config: Config) -> None:
     rows = [f"{row},{SECRET}" for row in GOOD]
-    report = check(iter([text(*rows, header=f"{HEADER},name")]), config.data)
+    report = check([source(text(*rows, header=f"{HEADER},name"))], config.data)
     assert report.findings == ()
     assert {column.name: column.role for column in report.columns}["name"] == "ignored"
 
@@ -101,7 +101,7 @@ def test_a_good_table_is_as_good_as_without(config: Config) -> None:
 def test_no_table_is_ever_quoted(rows: list[list[str]], headed: bool, end: bytes) -> None:
     lines = [",".join(row) for row in rows]
     content = (text(*lines) if headed else "\n".join(lines).encode()) + SECRET.encode() + end
-    report = check(iter([content]), DATA)
+    report = check([source(content)], DATA)
     assert SECRET not in "".join(map(str, report.findings))
 
 

@@ -93,8 +93,9 @@ def test_a_bad_upload_goes_to_quarantine_with_the_reason(account: Client, upload
     ("key", "why"),
     [
         ("uploads/trees/batch.csv", "dataset 'trees' is not this project's, which is 'flowers'"),
-        ("uploads/flowers/batch.parquet", "'batch.parquet' is not a .csv file"),
-        ("uploads/flowers/deep/batch.csv", "is not uploads/<dataset>/<file>. Next: upload it to uploads/flowers/FILE.csv"),
+        ("uploads/flowers/batch.parquet", "the file is not valid Parquet: Parquet magic bytes not found in footer"),
+        ("uploads/flowers/batch.xlsx", "'batch.xlsx' is no table. Next: one of .csv, .csv.gz, .jsonl, "),
+        ("uploads/flowers/very/deep/batch.csv", "nor uploads/<dataset>/<folder>/<file>. Next: upload it to uploads/flowers/FILE.csv"),
     ],
 )
 def test_a_misplaced_upload_is_refused(account: Client, upload: Upload, context: Any, key: str, why: str) -> None:

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from contracts.columns import ColumnKind
 from contracts.config import Config, Data
 from contracts.evaluation import Problem
-from lambdas import table
+from contracts.tables import delimited, formats
+from contracts.tables.formats import Format
+from contracts.tables.sources import Digested
 from lambdas.ingest_dataset.logic import Report, check
+from lambdas.ingest_dataset.reading import Source
 
 HEADER = "id,petal,colour,wild,seen,kind"
 GOOD = [
@@ -31,9 +34,13 @@ def text(*rows: str, header: str = HEADER) -> bytes:
     return ("\n".join([header, *rows]) + "\n").encode()
 
 
+def source(*chunks: bytes, format: Format = Format.CSV, name: str = "batch.csv") -> Source:  # noqa: A002 - what it is called
+    return Source("data-bucket", f"uploads/flowers/{name}", "v1", format, chunks)
+
+
 def look(content: bytes, data: Data, size: int = 7) -> Report:
     """Fed in small chunks, so that cells, characters and line ends are cut in the middle."""
-    return check((content[start : start + size] for start in range(0, len(content), size)), data)
+    return check([source(*(content[start : start + size] for start in range(0, len(content), size)))], data)
 
 
 def found(report: Report) -> list[str]:
@@ -46,7 +53,7 @@ def test_a_good_table(data: Data, mark: bytes, end: str) -> None:
     content = mark + text(*GOOD).replace(b"\n", end.encode())
     report = look(content, data)
     assert found(report) == []
-    assert (report.rows, report.size, report.sha256) == (20, len(content), hashlib.sha256(content).hexdigest())
+    assert (report.rows, report.size, report.files[0].sha256) == (20, len(content), hashlib.sha256(content).hexdigest())
     assert [(column.name, column.role, column.kind) for column in report.columns] == [
         ("id", "id", None),
         ("petal", "feature", ColumnKind.NUMERIC),
@@ -122,7 +129,7 @@ def test_more_columns_are_ignored_and_noted(data: Data) -> None:
 def test_what_is_wrong_is_said(data: Data, content: bytes, findings: list[str]) -> None:
     report = look(content, data)
     assert found(report) == findings
-    assert (report.size, report.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert (report.size, report.files[0].sha256) == (len(content), hashlib.sha256(content).hexdigest())
 
 
 def test_all_mistakes_are_said_at_once_and_at_most_twenty(data: Data) -> None:
@@ -146,7 +153,7 @@ def test_a_row_without_its_time_is_a_mistake(data: Data) -> None:
 
 
 def test_a_file_without_line_ends_stops_early(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(formats, "LONGEST_LINE", 1000)
     read = 0
 
     def endless() -> Iterator[bytes]:
@@ -155,7 +162,7 @@ def test_a_file_without_line_ends_stops_early(data: Data, monkeypatch: pytest.Mo
             read += 1
             yield b"x" * 1000
 
-    report = check(endless(), data)
+    report = check([Source("data-bucket", "uploads/flowers/batch.csv", "v1", Format.CSV, endless())], data)
     assert found(report) == ["the file is not valid CSV: a line has more than 1000 characters (row 1)"]
     assert (read, report.size) == (100, 100_000)
 
@@ -167,8 +174,8 @@ def test_rows_come_out_as_they_went_in_whatever_the_chunks(cells: list[list[str]
     buffer = io.StringIO()
     csv.writer(buffer, quoting=csv.QUOTE_ALL).writerows(cells)
     content = buffer.getvalue().encode()
-    file = table.Digested(content[start : start + size] for start in range(0, len(content), size))
-    assert [row for _, row in table.rows(file)] == cells
+    file = Digested(content[start : start + size] for start in range(0, len(content), size))
+    assert [row for _, row in delimited.rows(file)] == cells
     assert file.drain() == hashlib.sha256(content).hexdigest()
 
 
@@ -180,7 +187,7 @@ def test_any_bytes_end_in_a_report(content: bytes) -> None:
     data = Data(dataset="d", target="kind", problem=Problem.BINARY, positive="rose", features={"petal": ColumnKind.NUMERIC})
     report = look(content, data)
     assert report.findings
-    assert (report.size, report.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert (report.size, report.files[0].sha256) == (len(content), hashlib.sha256(content).hexdigest())
 
 
 def test_a_binary_target_is_compared_without_surrounding_blanks(data: Data) -> None:

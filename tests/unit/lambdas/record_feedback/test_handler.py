@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from contracts.config import Config, parse_config
 from contracts.ground_truth import GroundTruth
 from contracts.refusal import Refusal
+from contracts.tables.sources import Digested
 from lambdas.api import Reply
 from lambdas.record_feedback import handler, logic
-from lambdas.table import Digested
 from tests.unit.contracts.test_config import project
 
 Client = Callable[[str], Any]
