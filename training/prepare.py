@@ -4,7 +4,8 @@ Input `dataset` is manifest.json; the files that it names are fetched at their o
 without a target are dropped, and so are the rows of a multiclass target's classes that are too rare to be learnt and judged; schema.json
 and the evaluation name them. Rows that repeat another one cell by cell are dropped when the table has an id (it is the same record,
 delivered twice) and kept when it has none (two different things may look alike); either way they lie on one side of the split.
-Outputs `train` and `holdout` hold the table's texts as they came, in the manifest's order, beside schema.json.
+Outputs `train` and `holdout` hold the table's texts as they came (contracts/tables says what a typed cell is as text), in the manifest's
+order, beside schema.json.
 
 Cells of hashed columns are replaced by their hash; dropped columns are not read, and cells are not quoted where there are private columns.
 
@@ -20,6 +21,7 @@ import hashlib
 import io
 import logging
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ from contracts.errors import DataError
 from contracts.evaluation import Problem
 from contracts.layout import DATASET_CHANNEL, HOLDOUT_CHANNEL, MANIFEST, TRAIN_CHANNEL
 from contracts.manifest import DataFile, Manifest
+from contracts.tables.formats import Format
 from training.frame import parse_table
 from training.freshness import HOLDOUT_ROWS_OF_A_CLASS
 from training.paths import Paths
@@ -51,7 +54,7 @@ from training.split import (
     unknown_classes,
 )
 from training.target import find_classes, target_kind
-from training.text import is_missing, read_table
+from training.text import is_missing, read_any, read_table
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +160,12 @@ def fetch(s3: Any, file: DataFile, contract: Data) -> pd.DataFrame:
     digest = hashlib.sha256(body).hexdigest()
     if digest != file.sha256:
         raise DataError([f"{where} has SHA-256 {digest}, and the manifest says {file.sha256}"])
-    return read_table(io.BytesIO(body), where, columns(contract))
+    if file.format is Format.CSV:
+        return read_table(io.BytesIO(body), where, columns(contract))
+    with tempfile.NamedTemporaryFile() as disk:  # Parquet is read from its end
+        disk.write(body)
+        disk.flush()
+        return read_any(Path(disk.name), file.format, where, columns(contract))
 
 
 def columns(contract: Data) -> list[str]:

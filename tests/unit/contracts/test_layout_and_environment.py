@@ -17,7 +17,9 @@ def test_upload_keys_round_trip() -> None:
     assert layout.parse_manifest_key(layout.manifest_key("churn", "00ff")) == ("churn", "00ff")
 
 
-@pytest.mark.parametrize("key", ["uploads/x", "uploads//a.csv", "uploads/d/", "other/d/a.csv", "uploads/d/e/f/a.csv", "uploads/d//a.csv", "uploads/../a.csv"])
+@pytest.mark.parametrize(
+    "key", ["uploads/x", "uploads//a.csv", "uploads/d/", "other/d/a.csv", "uploads/d/e/f/a.csv", "uploads/d//a.csv", "uploads/../a.csv"]
+)
 def test_a_key_elsewhere_is_no_upload(key: str) -> None:
     with pytest.raises(ValueError, match="is neither uploads/"):
         layout.parse_upload_key(key)
