@@ -42,6 +42,7 @@ class Account:
             retries={"total_max_attempts": attempts, "mode": "standard"},
             proxies={} if self.endpoint else None,
             s3={"addressing_style": "path"} if self.endpoint else None,
+            max_pool_connections=32,  # more than any command's threads; botocore keeps 10, and opens the others anew for every request
         )
         return self.session.client(service, endpoint_url=self.endpoint, region_name=self.region, config=config)
 

@@ -21,8 +21,8 @@ CREATE TABLE IF NOT EXISTS sent (bucket TEXT, dataset TEXT, sha256 TEXT, key TEX
 CREATE TABLE IF NOT EXISTS checkouts (folder TEXT PRIMARY KEY, dataset TEXT, version TEXT);
 CREATE TABLE IF NOT EXISTS begun (folder TEXT PRIMARY KEY, dataset TEXT, version TEXT);
 CREATE TABLE IF NOT EXISTS pieces (place TEXT, number INTEGER, PRIMARY KEY (place, number));
-CREATE TABLE IF NOT EXISTS uploads
-    (bucket TEXT, key TEXT, sha256 TEXT, part_size INTEGER, upload_id TEXT, PRIMARY KEY (bucket, key, sha256));
+CREATE TABLE IF NOT EXISTS unfinished_uploads (bucket TEXT, key TEXT, sha256 TEXT, changed INTEGER, inode INTEGER, size INTEGER,
+    part_size INTEGER, upload_id TEXT, PRIMARY KEY (bucket, key, sha256));
 """
 
 
@@ -57,28 +57,30 @@ class Index:
         found = self._database.execute("SELECT sha256, key, version_id FROM sent WHERE bucket = ? AND dataset = ?", (bucket, dataset))
         return {sha256: (key, version_id) for sha256, key, version_id in found if sha256 in wanted}
 
-    def note_sent(self, bucket: str, dataset: str, rows: Iterable[tuple[str, str, str]]) -> None:
-        """Remember (SHA-256, key, VersionId) of files that arrived."""
-        self._insert("sent", [(bucket, dataset, *row) for row in rows])
+    def note_sent(self, bucket: str, dataset: str, sha256: str, key: str, version_id: str) -> None:
+        """Remember a content that arrived."""
+        self._insert("sent", [(bucket, dataset, sha256, key, version_id)])
 
     def forget_sent(self, bucket: str, dataset: str, sha256: str) -> None:
         """It is not there any more."""
         self._database.execute("DELETE FROM sent WHERE bucket = ? AND dataset = ? AND sha256 = ?", (bucket, dataset, sha256))
 
-    def upload(self, bucket: str, key: str, sha256: str) -> tuple[str, int] | None:
-        """(upload id, size of a part) of a multipart upload that was begun."""
-        row: tuple[str, int] | None = self._database.execute(
-            "SELECT upload_id, part_size FROM uploads WHERE bucket = ? AND key = ? AND sha256 = ?", (bucket, key, sha256)
-        ).fetchone()
-        return row
+    def upload(self, bucket: str, key: str, sha256: str, file: LocalFile) -> tuple[str, int] | None:
+        """(upload id, size of a part) of a multipart upload that was begun from the file as it is now.
 
-    def note_upload(self, bucket: str, key: str, sha256: str, part_size: int, upload_id: str) -> None:
+        When it was changed since, even back to what it was, nobody knows which of its states the parts hold.
+        """
+        query = "SELECT changed, inode, size, upload_id, part_size FROM unfinished_uploads WHERE bucket = ? AND key = ? AND sha256 = ?"
+        row = self._database.execute(query, (bucket, key, sha256)).fetchone()
+        return (row[3], row[4]) if row is not None and row[:3] == file.state else None
+
+    def note_upload(self, bucket: str, key: str, sha256: str, file: LocalFile, part_size: int, upload_id: str) -> None:
         """Remember a multipart upload that was begun."""
-        self._insert("uploads", [(bucket, key, sha256, part_size, upload_id)])
+        self._insert("unfinished_uploads", [(bucket, key, sha256, *file.state, part_size, upload_id)])
 
     def forget_upload(self, bucket: str, key: str, sha256: str) -> None:
         """It was completed, or it is gone."""
-        self._database.execute("DELETE FROM uploads WHERE bucket = ? AND key = ? AND sha256 = ?", (bucket, key, sha256))
+        self._database.execute("DELETE FROM unfinished_uploads WHERE bucket = ? AND key = ? AND sha256 = ?", (bucket, key, sha256))
 
     def pieces(self, place: Path) -> set[int]:
         """The numbers of the pieces of an unfinished file that have arrived."""

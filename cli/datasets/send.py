@@ -24,7 +24,6 @@ WHOLE = 16 * MEGABYTE  # files up to here are sent in one request
 PART = 16 * MEGABYTE
 MOST_PARTS = 10_000
 THREADS = 16
-NOTED = 50  # files after which the index is written
 
 
 @dataclass(frozen=True)
@@ -45,28 +44,22 @@ class Sender:
     def send(self, outgoing: Sequence[Outgoing], show: Callable[[int], None]) -> dict[str, tuple[str, str]]:
         """SHA-256 -> (key, VersionId). `show` is told the bytes that have arrived. Raises DataError when a file changes meanwhile."""
         sent: dict[str, tuple[str, str]] = {}
-        noted: list[tuple[str, str, str]] = []
         arrived = 0
+
+        def note(each: Outgoing, version_id: str) -> None:
+            nonlocal arrived
+            sent[each.sha256] = (each.key, version_id)
+            self._index.note_sent(self._bucket, self._dataset, each.sha256, each.key, version_id)
+            arrived += each.file.size
+            show(arrived)
+
         pool = ThreadPoolExecutor(THREADS)
         try:
-            large = [each for each in outgoing if each.file.size > WHOLE]
-            small = [each for each in outgoing if each.file.size <= WHOLE]
-            for each, version_id in act_on(pool, small, self._put, 2 * THREADS):
-                sent[each.sha256] = (each.key, version_id)
-                noted.append((each.sha256, each.key, version_id))
-                arrived += each.file.size
-                show(arrived)
-                if len(noted) >= NOTED:
-                    self._index.note_sent(self._bucket, self._dataset, noted)
-                    noted.clear()
-            for each in large:
-                before = arrived
-                version_id = self._large(pool, each, lambda done, before=before: show(before + done))  # type: ignore[misc]  # mypy takes the default for a parameter
-                sent[each.sha256] = (each.key, version_id)
-                noted.append((each.sha256, each.key, version_id))
-                arrived += each.file.size
+            for each, version_id in act_on(pool, (one for one in outgoing if one.file.size <= WHOLE), self._put, 2 * THREADS):
+                note(each, version_id)
+            for each in (one for one in outgoing if one.file.size > WHOLE):
+                note(each, self._large(pool, each, lambda done: show(arrived + done)))
         finally:
-            self._index.note_sent(self._bucket, self._dataset, noted)
             pool.shutdown(cancel_futures=True)
         return sent
 
@@ -103,7 +96,7 @@ class Sender:
 
     def _begin(self, each: Outgoing) -> tuple[str, int, dict[int, str]]:
         """(upload id, size of a part, the parts that have arrived: number -> ETag); an upload of the same content goes on."""
-        begun = self._index.upload(self._bucket, each.key, each.sha256)
+        begun = self._index.upload(self._bucket, each.key, each.sha256, each.file)
         if begun is not None:
             upload_id, part_size = begun
             parts = self._arrived(each, upload_id, part_size)
@@ -111,7 +104,7 @@ class Sender:
                 return upload_id, part_size, parts
         part_size = max(PART, -(-each.file.size // MOST_PARTS))
         upload_id = self._s3.create_multipart_upload(Bucket=self._bucket, Key=each.key)["UploadId"]
-        self._index.note_upload(self._bucket, each.key, each.sha256, part_size, upload_id)
+        self._index.note_upload(self._bucket, each.key, each.sha256, each.file, part_size, upload_id)
         return upload_id, part_size, {}
 
     def _arrived(self, each: Outgoing, upload_id: str, part_size: int) -> dict[int, str] | None:

@@ -94,8 +94,10 @@ class Store:
             version = manifest.version if manifest else tree.version
         except ValidationError as error:
             raise DataError([f"s3://{self.bucket}/{key} cannot be read: {error.errors()[0]['msg']}"]) from None
-        if version != listed.version:
-            raise DataError([f"s3://{self.bucket}/{key} holds version {version}: it was changed. Next: restore its first object version"])
+        if (tree.dataset, version) != (listed.dataset, listed.version):
+            raise DataError(
+                [f"s3://{self.bucket}/{key} holds {tree.dataset}/{version}: it was changed. Next: restore its first object version"]
+            )
         return Version(tree, version, manifest)
 
     def newest(self, dataset: str) -> Version | None:

@@ -8,9 +8,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from cli.datasets import fetch
 from cli.datasets.index import Index
 from cli.datasets.push import Pushed, push_tree
-from cli.datasets.store import Store
+from cli.datasets.store import Store, Version
 
 BUCKET = "data-bucket"
 
@@ -58,13 +59,14 @@ Push = Callable[..., Pushed]
 
 @pytest.fixture
 def push(store: Store, tmp_path: Path) -> Push:
-    """Write files into a folder of their own and push it; `machine` names whose memory is used."""
-    count = 0
+    """Push files: the same ones from the same folder again, others from a folder of their own; `machine` names whose memory is used."""
+    written: list[Mapping[str, bytes]] = []
 
     def act(files: Mapping[str, bytes], dataset: str = "images", machine: str = "here") -> Pushed:
-        nonlocal count
-        count += 1
-        folder = write(tmp_path / f"source{count}", files)
+        if files not in written:
+            write(tmp_path / f"source{len(written)}", files)
+            written.append(files)
+        folder = tmp_path / f"source{written.index(files)}"
         with Index(tmp_path / f"{machine}.sqlite") as index:
             return push_tree(store, index, dataset, folder, lambda _: None)
 
@@ -83,3 +85,8 @@ def write(folder: Path, files: Mapping[str, bytes]) -> Path:
 def read(folder: Path) -> dict[str, bytes]:
     """Every file of a folder."""
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def out(store: Store, index: Index, version: Version, folder: Path, *, force: bool = False) -> fetch.Fetched:
+    """Check out."""
+    return fetch.checkout(store, index, version, folder, force=force, show=lambda _: None)

@@ -7,13 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cli.datasets import check, fetch, send
+from cli.datasets import check, send
 from cli.datasets.difference import compare
 from cli.datasets.index import Index
 from cli.datasets.push import push_tree
@@ -21,7 +20,7 @@ from cli.datasets.scan import scan
 from cli.datasets.store import Store, Version
 from contracts.errors import DataError, StateError
 from contracts.tree import Tree
-from tests.unit.cli.datasets.conftest import BUCKET, Counting, Push, read, write
+from tests.unit.cli.datasets.conftest import BUCKET, Counting, Push, out, read, write
 
 # Names that a file system takes: no slash, no NUL, nothing that cannot be seen, and no clash of a file with a folder.
 _PART = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="/"), min_size=1, max_size=12)
@@ -35,25 +34,20 @@ def _is_a_tree(files: Mapping[str, bytes]) -> bool:
 TREES = st.dictionaries(_PATH, st.binary(max_size=200), min_size=1, max_size=6).filter(_is_a_tree)
 
 
-def out(store: Store, index: Index, version: Version, folder: Path, **given: Any) -> fetch.Fetched:
-    """Check out."""
-    return fetch.checkout(store, index, version, folder, force=given.get("force", False), show=lambda _: None)
-
-
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(history=st.lists(TREES, min_size=1, max_size=4))
-def test_every_version_comes_out_as_it_went_in(store: Store, history: list[dict[str, bytes]]) -> None:
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=st.lists(TREES, min_size=1, max_size=4), data=st.data())
+def test_every_version_comes_out_as_it_went_in(store: Store, history: list[dict[str, bytes]], data: st.DataObject) -> None:
+    """Into a folder of its own, and over any other version in one folder."""
     with TemporaryDirectory() as name, Index(Path(name) / "index") as index:
-        versions = []
-        for number, files in enumerate(history):
-            pushed = push_tree(store, index, "images", write(Path(name) / str(number), files), lambda _: None)
-            versions.append(pushed.tree.version)
-        for version, files in zip(versions, history, strict=True):
-            found = store.read(store.resolve("images", version))
-            folder = Path(name) / f"out-{version}"
-            if not folder.exists():
+        versions = [
+            push_tree(store, index, "images", write(Path(name) / str(number), files), lambda _: None).tree.version
+            for number, files in enumerate(history)
+        ]
+        for number in data.draw(st.permutations(range(len(history)))):
+            found = store.read(store.resolve("images", versions[number]))
+            for folder in (Path(name) / f"out-{number}", Path(name) / "out"):
                 out(store, index, found, folder)
-            assert read(folder) == files
+                assert read(folder) == history[number]
             assert check.verify(store, found, lambda _: None) == {}
 
 
@@ -139,6 +133,22 @@ def test_a_large_file_goes_on_where_it_ended(push: Push, store: Store, s3: Count
 
 
 @pytest.mark.usefixtures("small_parts")
+def test_parts_of_a_file_that_was_changed_meanwhile_are_not_believed(push: Push, store: Store, s3: Counting, tmp_path: Path) -> None:
+    content = b"good" * (3 << 20)
+    s3.die_at = 4
+    with pytest.raises(KeyboardInterrupt):
+        push({"large": content})
+    s3.die_at = None
+    path = tmp_path / "source0" / "large"
+    path.write_bytes(b"evil" * (3 << 20))
+    path.write_bytes(content)
+    s3.calls.clear()
+    pushed = push({"large": content})
+    assert s3.calls.count("upload_part") == 3
+    assert check.verify(store, Version(pushed.tree, pushed.tree.version), lambda _: None) == {}
+
+
+@pytest.mark.usefixtures("small_parts")
 def test_an_upload_that_s3_forgot_begins_anew(push: Push, s3: Counting) -> None:
     content = b"x" * (12 << 20)
     s3.die_at = 4
@@ -171,29 +181,6 @@ def test_two_writers_at_once_are_both_safe(store: Store, tmp_path: Path) -> None
         assert check.verify(store, found, lambda _: None) == {}
 
 
-def test_what_was_changed_by_hand_is_not_lost(push: Push, store: Store, tmp_path: Path) -> None:
-    first, second = (Version(tree, tree.version) for tree in (push({"a": b"1", "b": b"1"}).tree, push({"a": b"2"}).tree))
-    folder = tmp_path / "out"
-    with Index(tmp_path / "index") as index:
-        out(store, index, first, folder)
-        (folder / "mine").write_bytes(b"new")
-        (folder / "a").write_bytes(b"changed")
-        with pytest.raises(StateError, match="changes that no version has: a"):
-            out(store, index, second, folder)
-        assert read(folder) == {"a": b"changed", "b": b"1", "mine": b"new"}
-        out(store, index, second, folder, force=True)
-        assert read(folder) == {"a": b"2", "mine": b"new"}
-
-
-def test_a_folder_in_the_way_is_not_removed(push: Push, store: Store, tmp_path: Path) -> None:
-    version = store.read(store.resolve("images", push({"a": b"1", "b/c": b"2"}).tree.version))
-    for path in ("a/mine", "b"):
-        folder = write(tmp_path / f"out {path[0]}", {path: b"mine"})
-        with Index(tmp_path / "index") as index, pytest.raises(StateError, match="Next: move it away"):
-            out(store, index, version, folder)
-        assert (folder / path).read_bytes() == b"mine"
-
-
 def test_damage_in_the_bucket_is_found(push: Push, store: Store, s3: Counting, tmp_path: Path) -> None:
     tree = push({"a": b"good", "b": b"good too", "c": b"gone", "d": b"fine"}).tree
     by_path = {file.path: file for file in tree.files}
@@ -213,6 +200,22 @@ def test_damage_in_the_bucket_is_found(push: Push, store: Store, s3: Counting, t
     with Index(tmp_path / "index") as index, pytest.raises(DataError, match="SHA-256"):
         out(store, index, Version(tree.model_copy(update={"files": (files[0],)}), ""), tmp_path / "out")
     assert not (tmp_path / "out" / "a").exists()
+
+
+def test_many_contents_are_looked_for_in_one_list(push: Push, s3: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.datasets.store.FEW", 5)
+    s3.die_at = 12  # the twelve files, and not the manifest
+    with pytest.raises(KeyboardInterrupt):
+        push(FILES)
+    s3.die_at = None
+    s3._client.delete_object(Bucket=BUCKET, Key="trees/images/3.bin", VersionId=_version_of(s3, "trees/images/3.bin"))
+    s3.calls.clear()
+    assert push(FILES).sent_files == 1
+    assert "head_object" not in s3.calls
+
+
+def _version_of(s3: Counting, key: str) -> str:
+    return str(s3._client.head_object(Bucket=BUCKET, Key=key)["VersionId"])
 
 
 def test_a_changed_manifest_is_found(push: Push, store: Store, s3: Counting) -> None:
