@@ -1,6 +1,7 @@
-"""CSV tables on this machine: read as a stream, sampled, and turned into prediction records.
+"""Tables on this machine, in any format (contracts/tables): read as a stream, sampled, and turned into prediction records.
 
-The rules are ingest_dataset's: UTF-8 (a byte order mark is accepted), a header row of unique, non-empty names, as many cells in every row.
+The rules are ingest_dataset's: a header of unique, non-empty names, as many cells in every row, texts in UTF-8. A file whose name tells no
+format is read as CSV.
 """
 
 import csv
@@ -14,6 +15,9 @@ from typing import Any
 
 from contracts.columns import ColumnKind, parse
 from contracts.errors import DataError
+from contracts.layout import LARGEST_UPLOAD_BYTES
+from contracts.tables.formats import SUFFIXES, Format, FormatError, format_of
+from contracts.tables.reading import Row, file_rows
 
 _MEGABYTE = 1 << 20
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -30,23 +34,30 @@ class Table:
 
 @contextmanager
 def open_table(path: Path) -> Iterator[Table]:
-    """Open a CSV file. Raises DataError for a file that is missing, empty, not UTF-8, or has no usable header."""
+    """Open a table. Raises DataError for a file that is missing, empty, not in its format, or has no usable header."""
     if not path.is_file():
-        raise DataError([f"{path} is {'a folder' if path.is_dir() else 'not there'}. Next: give the path of a CSV file"])
+        step = f"Next: give the path of a table ({', '.join(SUFFIXES)})"
+        raise DataError([f"{path} is {'a folder' if path.is_dir() else 'not there'}. {step}"])
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = next(reader, None)
-            if not header:
-                raise DataError([f"{path} is empty. Next: give a CSV file with a header and rows"])
-            _check_header(path, header)
-            yield Table(path, header, _rows(path, reader, len(header)))
-    except UnicodeDecodeError as error:
-        raise DataError(
-            [f"{path} is not UTF-8 ({error.reason} at byte {error.start}). Next: iconv -f LATIN1 -t UTF-8, or from what it is in"]
-        ) from None
-    except csv.Error as error:
-        raise DataError([f"{path} is not CSV: {error}. Next: save it with commas between cells and double quotes around texts"]) from None
+        rows = file_rows(format_of(path.name) or Format.CSV, path, LARGEST_UPLOAD_BYTES)
+        _, header = next(rows, (0, []))
+        if not header:
+            raise DataError([f"{path} is empty. Next: give a table with columns and rows"])
+        _check_header(path, header)
+        yield Table(path, header, _rows(path, rows, len(header)))
+    except FormatError as error:
+        raise DataError([_told(path, error)]) from None
+
+
+def _told(path: Path, error: FormatError) -> str:
+    place = f", row {error.row}" if error.row else ""
+    place += f", column {error.column!r}" if error.column else ""
+    step = {
+        "the file is not UTF-8 text": ". Next: iconv -f LATIN1 -t UTF-8, or from what it is in",
+        "the file is not valid CSV": ". Next: save it with commas between cells and double quotes around texts",
+    }
+    following = next((each for problem, each in step.items() if str(error).startswith(problem)), "")
+    return f"{path}{place}: {error}{following}"
 
 
 def sha256_of(path: Path) -> str:
@@ -109,10 +120,8 @@ def _check_header(path: Path, header: list[str]) -> None:
         raise DataError([f"{'; '.join(problems)}. Next: give every column a name of its own"])
 
 
-def _rows(path: Path, reader: Iterator[list[str]], width: int) -> Iterator[list[str]]:
-    for number, row in enumerate(reader, 2):
-        if not row:
-            continue  # a blank line at the end of a file is no row
+def _rows(path: Path, rows: Iterator[Row], width: int) -> Iterator[list[str]]:
+    for number, row in rows:
         if len(row) != width:
             raise DataError([f"row {number} of {path} has {len(row)} cells; the header has {width}"])
         yield row

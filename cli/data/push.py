@@ -11,11 +11,13 @@ from cli.datasets.store import Store
 from cli.observe import App
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption, NoWaitOption
 from cli.output import Output
-from cli.upload import upload_table, wait_for_decision
+from cli.upload import table_files, upload_table, upload_tables, wait_for_decision
 
 
 def push(
-    path: Annotated[Path, typer.Argument(help="A CSV table of the project; with --name any file or folder.", show_default=False)],
+    path: Annotated[
+        Path, typer.Argument(help="A table of the project, or a folder of its files; with --name any file or folder.", show_default=False)
+    ],
     name: NameOption = None,
     no_wait: NoWaitOption = False,
     config: ConfigOption = None,
@@ -56,8 +58,13 @@ def _push_files(app: App, store: Store, dataset: str, path: Path, output: Output
 def _push_table(app: App, path: Path, no_wait: bool, output: Output) -> None:
     known = {manifest.version for manifest, _ in app.manifests()}
     with output.phase("upload") as phase:
-        size = max(1, path.stat().st_size) if path.is_file() else 1
-        upload = upload_table(app, path, path.name, lambda sent: phase.show(f"{sent / size:.0%} of {size:,} bytes"))
+        files = table_files(path) if path.is_dir() else [path] if path.is_file() else []
+        size = max(1, sum(file.stat().st_size for file in files))
+
+        def show(sent: int) -> None:
+            phase.show(f"{sent / size:.0%} of {size:,} bytes")
+
+        upload = upload_tables(app, path, show) if path.is_dir() else upload_table(app, path, path.name, show)
         phase.result = upload.uri
     if no_wait:
         output.say("Next: tide status says what became of it")

@@ -343,8 +343,8 @@ TRICKS = {
     "=cmd|calc.csv": ("tides", table(300, seed=6), "formula"),
     "a\u202ecsv.csv": ("tides", table(300, seed=7), "cannot be seen"),
     "formula.csv": ("tides", table(300, seed=8).replace("height,", "height,=HYPERLINK(1),", 1).replace("\n", "\n1,", 1), "formula"),
-    "../../datasets/x.csv": ("tides", table(300, seed=9), "is not uploads/"),
-    "x.csv": ("..", table(300, seed=10), "is not uploads/"),
+    "../../datasets/x.csv": ("tides", table(300, seed=9), "is neither uploads/"),
+    "x.csv": ("..", table(300, seed=10), "is neither uploads/"),
 }
 
 
