@@ -74,7 +74,7 @@ def from_json(kind: ColumnKind, value: Any) -> Value:
             raise CellError(str(value), "is not a number")
         return parse(kind, repr(float(value)))
     if kind is ColumnKind.BOOLEAN and isinstance(value, bool | int | float):
-        return parse(kind, str(value))
+        return parse(kind, str(value + 0))  # -0.0 is 0.0
     if not isinstance(value, str):
         raise CellError(str(value), "is not text")
     return parse(kind, value)

@@ -18,6 +18,7 @@ from contracts.errors import ArtifactError
 
 MODEL_FILE = "model.skops"
 JUDGED_FILE = "judged.skops"
+RECORD = "training.json"
 
 
 def artifact_digest(folder: Path) -> str:

@@ -88,7 +88,7 @@ def _calendar_name(name: str, part: str) -> str:
 
 def _calendar(name: str, seconds: Column) -> dict[str, Column]:
     missing = np.isnan(seconds)
-    moments = pd.DatetimeIndex(np.where(missing, 0, seconds).astype("int64").astype("datetime64[s]"))
+    moments = pd.DatetimeIndex(np.floor(np.where(missing, 0, seconds)).astype("int64").astype("datetime64[s]"))
     parts = {
         "year": moments.year,
         "month": moments.month,

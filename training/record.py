@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.evaluation import Metric, Problem
 from training.aging import Aged
+from training.artifact import RECORD
 from training.search import Trial
 
-RECORD = "training.json"
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "skops")
 
 

@@ -1,14 +1,17 @@
 """A verified, loaded and warm model: what the HTTP server knows of the model behind it."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from contracts.errors import ArtifactError
 from contracts.layout import ARTIFACT_VARIABLE
-from contracts.signature import Signature
-from training.artifact import verify
-from training.predictor import PipelinePredictor
-from training.record import TrainingRecord
+from contracts.signature import SIGNATURE, Signature
+from training.artifact import RECORD, verify
+from training.runtime import Runtime, RuntimeName
+from training.serving.graph import GraphModel
+from training.serving.media import JSON
 
 
 class Model(Protocol):
@@ -31,10 +34,33 @@ class Model(Protocol):
 
 def load(folder: Path, expected_sha256: str) -> Model:
     """The model in a folder, its files verified before any of them is read. Raises ArtifactError."""
-    from training.serving.pipeline import PipelineModel  # noqa: PLC0415 - imports scikit-learn and pandas
-
     verify(folder, expected_sha256, ARTIFACT_VARIABLE)
-    details = {"artifact_sha256": expected_sha256, "dataset_version": TrainingRecord.read(folder).dataset_version, "runtime": "skops"}
-    model = PipelineModel(PipelinePredictor.load(folder), details)
-    model.warm_up()
+    runtime = Runtime.read(folder)
+    details = {"artifact_sha256": expected_sha256, "dataset_version": _dataset_version(folder), "runtime": str(runtime.name)}
+    if runtime.why:
+        details["why_skops"] = runtime.why
+    model = _pipeline(folder, details) if runtime.name is RuntimeName.SKOPS else GraphModel(folder, _signature(folder), details)
+    # The first prediction imports and compiles what the others reuse; every feature may be missing.
+    model.answer(JSON, JSON, json.dumps(dict.fromkeys(model.signature.features)).encode())
     return model
+
+
+def _pipeline(folder: Path, details: Mapping[str, str]) -> Model:
+    from training.serving.pipeline import PipelineModel  # noqa: PLC0415 - imports scikit-learn and pandas, which the others do without
+
+    return PipelineModel(folder, details)
+
+
+def _signature(folder: Path) -> Signature:
+    try:
+        return Signature.model_validate_json((folder / SIGNATURE).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{SIGNATURE} cannot be read: {error}") from error
+
+
+def _dataset_version(folder: Path) -> str:
+    """Of training.json alone this, because to read all of it takes what trained the model."""
+    try:
+        return str(json.loads((folder / RECORD).read_bytes())["dataset_version"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{RECORD} cannot be read: {error}") from error

@@ -4,11 +4,16 @@ This is the only module of the server that imports pandas and scikit-learn.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
+import numpy as np
+
+from contracts.evaluation import Problem
 from training.frame import to_column
-from training.payload import Rows, decode, encode
-from training.predictor import Predictor
+from training.payload import decode
+from training.predictor import PipelinePredictor
 from training.scoring import Predictions
+from training.serving.answers import Answers, Said
 
 
 class PipelineModel:
@@ -16,19 +21,22 @@ class PipelineModel:
 
     runtime = "skops"
 
-    def __init__(self, predictor: Predictor, details: Mapping[str, str]) -> None:
-        self._predictor = predictor
-        self.signature = predictor.signature
+    def __init__(self, folder: Path, details: Mapping[str, str]) -> None:
+        self._predictor = PipelinePredictor.load(folder)
+        self.signature = self._predictor.signature
         self.details = details
-
-    def warm_up(self) -> None:
-        """The first prediction imports and compiles what the others reuse; every feature may be missing."""
-        self._predict([dict.fromkeys(self.signature.features)])
+        self._answers = Answers(self.signature, details)
 
     def answer(self, kind: str, accept: str, body: bytes) -> bytes:
         """See Model.answer."""
-        return encode(self.signature, accept, self._predict(decode(self.signature, kind, body)), dict(self.details))
-
-    def _predict(self, rows: Rows) -> Predictions:
+        rows = decode(self.signature, kind, body)
         features = self.signature.features
-        return self._predictor.predict({name: to_column(kind, [row[name] for row in rows]) for name, kind in features.items()})
+        said = self._predictor.predict({name: to_column(kind, [row[name] for row in rows]) for name, kind in features.items()})
+        return self._answers.write(accept, as_said(self.signature.problem, said))
+
+
+def as_said(problem: Problem, predictions: Predictions) -> Said:
+    """Predictions in the form of Said."""
+    if predictions.probabilities is None:
+        return np.reshape(predictions.values, (-1, 1))
+    return predictions.probabilities[:, 1:] if problem is Problem.BINARY else predictions.probabilities
