@@ -11,7 +11,6 @@ By default this one process serves. With SAGEMAKER_MODEL_SERVER_WORKERS more, ea
 import argparse
 import logging
 import os
-import time
 from collections.abc import Mapping
 
 from pydantic import ValidationError
@@ -54,7 +53,7 @@ def _serve(paths: Paths, digest: str, limits: ServerEnvironment, shared: Shared)
     from training.serving.worker import work  # noqa: PLC0415 - as above
 
     model = load(paths.model, digest)
-    metrics = Metrics(shared.memory, shared.workers, shared.number, time.time())
+    metrics = Metrics(shared.memory, shared.workers, shared.number)
     work(model, limits, metrics, shared)
 
 

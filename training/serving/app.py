@@ -20,8 +20,8 @@ import orjson
 
 from contracts.environment import ServerEnvironment
 from contracts.errors import RequestError
-from training.serving.http import JSON, Answer, Request, refusal
 from training.serving.media import accepted, media_type
+from training.serving.messages import JSON, Answer, Request, refusal
 from training.serving.metrics import Metrics
 from training.serving.model import Model
 

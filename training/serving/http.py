@@ -11,96 +11,17 @@ An ASGI server and its application spend about as long on a request of one row a
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from email.utils import formatdate
-from functools import lru_cache
-from http import HTTPStatus
 from time import perf_counter
-from typing import NamedTuple, cast
+from typing import cast
 
 import httptools
-import orjson
 
-from contracts.environment import ServerEnvironment
+from training.serving.messages import Answer, Request, head, refusal
+from training.serving.server import Server
 
-JSON = "application/json"
 HEAD_BYTES = 64 * 1024  # request line, headers, trailers and chunk sizes; SageMaker adds some of its own
 LINGER = 5.0  # seconds
-TICK = 0.5  # seconds
-# Bodies of all connections together, in the largest body: enough to read some while others wait, and no more than that.
-BODIES = 6
-
-_HEADERS = frozenset({b"content-type", b"content-encoding", b"accept", b"expect", b"host", b"content-length"})
-
-
-class Request:
-    """One complete request. `headers`: those of _HEADERS, by lower-case name."""
-
-    __slots__ = ("body", "headers", "keep", "method", "path", "version")
-
-    def __init__(self, method: str, path: str, headers: dict[bytes, bytes], body: bytes | bytearray, version: str, keep: bool) -> None:
-        self.method = method
-        self.path = path
-        self.headers = headers
-        self.body = body
-        self.version = version
-        self.keep = keep
-
-
-class Answer(NamedTuple):
-    """One answer. `headers`: whole lines, each with its CRLF. `close`: it ends the connection."""
-
-    status: int
-    kind: str
-    body: bytes
-    headers: bytes = b""
-    close: bool = False
-
-
-def refusal(status: int, kind: str, message: str, *, problems: tuple[str, ...] = (), headers: bytes = b"", close: bool = False) -> Answer:
-    """An answer that says why there is no other: {"error": {"type", "message", "problems"}}."""
-    body = orjson.dumps({"error": {"type": kind, "message": message, "problems": problems}})
-    return Answer(status, JSON, body, headers, close)
-
-
-Answering = Callable[[Request], "Answer | asyncio.Future[Answer]"]
-Observing = Callable[[str, int, float], None]
-"""path ("" when there is none), status, seconds from the complete request to its answer."""
-
-
-class Server:
-    """What the connections of one process share."""
-
-    def __init__(self, limits: ServerEnvironment, answer: Answering, observe: Observing) -> None:
-        self.limits = limits
-        self.answer = answer
-        self.observe = observe
-        self.loop = asyncio.get_running_loop()
-        self.connections: set[Connection] = set()
-        self.held = 0  # bytes of bodies
-        self.held_limit = BODIES * limits.tidewheel_largest_body_bytes
-        self.draining = False
-        self.date = b""
-
-    async def drain(self) -> None:
-        """Answer what has begun to arrive, for as long as the limit says, and close every connection."""
-        self.draining = True
-        for connection in list(self.connections):
-            connection.drain()
-        end = self.loop.time() + self.limits.tidewheel_drain_seconds
-        while self.connections and self.loop.time() < end:
-            await asyncio.sleep(0.01)
-        for connection in list(self.connections):
-            connection.abort()
-
-    async def watch(self) -> None:
-        """Look after deadlines and the date, until cancelled."""
-        while True:
-            self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
-            now = self.loop.time()
-            for connection in [each for each in self.connections if each.deadline < now]:
-                connection.expire()
-            await asyncio.sleep(TICK)
+_HEADERS = frozenset({b"content-type", b"content-encoding", b"accept", b"expect", b"host", b"content-length", b"transfer-encoding"})
 
 
 class Connection(asyncio.Protocol):
@@ -153,8 +74,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._deaf = True  # what follows is of another protocol; the request itself was complete, and is answered in HTTP/1.1
-            cast(Request, self._waiting[-1]).keep = False
+            self._decline()
         except httptools.HttpParserError as error:
             self._refuse(400, "BadRequest", f"the request is not HTTP/1.1: {error}")
         if self._overhead > HEAD_BYTES + self._held:
@@ -201,6 +121,8 @@ class Connection(asyncio.Protocol):
         length = headers.get(b"content-length")
         if length is not None and int(length) > self._server.limits.tidewheel_largest_body_bytes:
             self._refuse_body()
+        elif self._parser.should_upgrade() and headers.keys() & {b"content-length", b"transfer-encoding"}:
+            self._refuse(400, "BadRequest", "a request with a body cannot ask for another protocol")  # the parser drops the body
         elif modern and b"host" not in headers:
             self._refuse(400, "BadRequest", "the request has no Host header")
         elif b"expect" in headers and modern:
@@ -269,6 +191,12 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.close()
 
+    def _decline(self) -> None:
+        """What follows is of the protocol that the client asked for; the request itself is answered in this one (RFC 9110, 7.8)."""
+        if not self._deaf:
+            self._deaf = True
+            cast(Request, self._waiting[-1]).keep = False
+
     def _refuse_body(self) -> None:
         self._refuse(413, "TooLarge", f"the body is larger than {self._server.limits.tidewheel_largest_body_bytes} bytes; send fewer rows")
 
@@ -310,7 +238,7 @@ class Connection(asyncio.Protocol):
         server, more = self._server, bool(self._waiting)
         keep = not answer.close and request is not None and request.keep and (more or not (server.draining or self._ended))
         body = b"" if request is not None and request.method == "HEAD" else answer.body
-        self._transport.write(_head(answer, server.date, keep, request) + body)
+        self._transport.write(head(answer, server.date, keep, request) + body)
         server.observe(request.path if request is not None else "", answer.status, perf_counter() - self._begun)
         if not keep:
             self._hang_up(request is not None)
@@ -348,23 +276,3 @@ class Connection(asyncio.Protocol):
         self._server.held -= self._held
         self._held = 0
         self._body = b""
-
-
-def _head(answer: Answer, date: bytes, keep: bool, request: Request | None) -> bytes:
-    connection = b""
-    if not keep:
-        connection = b"connection: close\r\n"
-    elif request is not None and request.version == "1.0":
-        connection = b"connection: keep-alive\r\n"
-    return b"%b%bcontent-length: %d\r\n%b%b\r\n" % (
-        _start(answer.status, answer.kind),
-        date,
-        len(answer.body),
-        connection,
-        answer.headers,
-    )
-
-
-@lru_cache(256)
-def _start(status: int, kind: str) -> bytes:
-    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: {kind}\r\n".encode()

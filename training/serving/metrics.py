@@ -29,11 +29,14 @@ def size(workers: int) -> int:
 class Metrics:
     """The metrics as one worker sees them. `memory` is zero at first, and all workers map the same."""
 
-    def __init__(self, memory: mmap.mmap | bytearray, workers: int, worker: int, started: float) -> None:
+    def __init__(self, memory: mmap.mmap | bytearray, workers: int, worker: int) -> None:
         self._all = memoryview(memory)[: size(workers)].cast("d")
         self._own = self._all[worker * _WIDTH : (worker + 1) * _WIDTH]
-        self._own[_IN_FLIGHT] = self._own[_CONNECTIONS] = 0
-        self._own[_STARTED] = started
+        self.load(0, 0)
+
+    def begin(self, now: float) -> None:
+        """This worker answers, from this Unix time on."""
+        self._own[_STARTED] = now
         self._own[_STARTS] += 1
 
     def observe(self, path: str, status: int, seconds: float) -> None:
@@ -70,7 +73,7 @@ def _lines(total: list[float], live: list["memoryview[float]"], model: Mapping[s
     yield from _family("tidewheel_connections", "gauge", "Open connections.", [("", total[_CONNECTIONS])])
     yield from _family("tidewheel_workers", "gauge", "Worker processes.", [("", len(live))])
     yield from _family("tidewheel_worker_starts_total", "counter", "Starts of workers, replacements too.", [("", total[_STARTS])])
-    since = min(row[_STARTED] for row in live)
+    since = min((row[_STARTED] for row in live), default=0)
     yield from _family("tidewheel_start_time_seconds", "gauge", "When the oldest worker started, in Unix time.", [("", since)])
     labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in sorted(model.items()))
     yield from _family("tidewheel_model_info", "gauge", "The model that is served; always 1.", [(labels, 1)])

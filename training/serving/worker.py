@@ -4,15 +4,17 @@ import asyncio
 import gc
 import logging
 import signal
+import time
 from functools import partial
 
 import uvloop
 
 from contracts.environment import ServerEnvironment
 from training.serving.app import App
-from training.serving.http import TICK, Connection, Server
+from training.serving.http import Connection
 from training.serving.metrics import Metrics
 from training.serving.model import Model
+from training.serving.server import TICK, Server
 from training.serving.sharing import Shared
 
 BACKLOG = 2048
@@ -37,14 +39,17 @@ async def _work(model: Model, limits: ServerEnvironment, metrics: Metrics, share
         loop.add_reader(shared.line, stop.set)  # it only ever ends
     app = App(model, limits, metrics)
     server = Server(limits, app.answer, metrics.observe)
-    watching = [loop.create_task(server.watch()), loop.create_task(_report(app, server, metrics))]
+    running = [loop.create_task(each) for each in (stop.wait(), server.watch(), _report(app, server, metrics))]
     accepting = await loop.create_server(partial(Connection, server), sock=shared.listener, backlog=BACKLOG)
     shared.ready()
-    await stop.wait()
+    metrics.begin(time.time())
+    done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
     accepting.close()
     await server.drain()
-    for task in watching:
+    for task in running:
         task.cancel()
+    for task in done:
+        task.result()  # raises where it did not end by SIGTERM
     log.info("drained")
 
 

@@ -17,7 +17,7 @@ from tests.unit.training.tables import FEATURES
 from training.artifact import artifact_digest
 from training.paths import Paths
 from training.serving.app import App
-from training.serving.http import Answer, Request
+from training.serving.messages import Answer, Request
 from training.serving.metrics import Metrics, size
 from training.serving.model import Model, load
 
@@ -26,7 +26,7 @@ RECORD = {"size": 1.5, "colour": "red", "used": True, "sold at": "2024-01-02T03:
 
 def build(model: object, **limits: int) -> App:
     """The application of a model, or of what stands for one."""
-    return App(cast(Model, model), ServerEnvironment.model_validate(limits), Metrics(bytearray(size(1)), 1, 0, 0.0))
+    return App(cast(Model, model), ServerEnvironment.model_validate(limits), Metrics(bytearray(size(1)), 1, 0))
 
 
 async def eventually(app: App, request: Request) -> Answer:
