@@ -74,7 +74,13 @@ class ControlStack(cdk.Stack):
     def _ingest_dataset(self) -> None:
         environment = IngestDatasetEnvironment(data_bucket=self._data.data_bucket.bucket_name, ledger_table=self._data.ledger.table_name)
         function = self._function(
-            "ingest_dataset", environment, self._policies.ingest_dataset(), timeout_seconds=900, memory_megabytes=2048
+            "ingest_dataset",
+            environment,
+            self._policies.ingest_dataset(),
+            timeout_seconds=900,
+            memory_megabytes=2048,
+            disk_megabytes=3072,  # Parquet is read from its end, so a file of the largest size must lie there
+            reads_parquet=True,
         )
         self._on_object("upload-created", {"prefix": UPLOADS}, function)
 
@@ -199,8 +205,7 @@ class ControlStack(cdk.Stack):
         name: str,
         environment: Environment,
         statements: list[iam.PolicyStatement],
-        timeout_seconds: int = 60,
-        memory_megabytes: int = 512,
+        **more: Any,
     ) -> ProjectFunction:
         return ProjectFunction(
             self,
@@ -210,6 +215,5 @@ class ControlStack(cdk.Stack):
             statements=statements,
             key=self._data.key,
             dead_letters=self._dead_letters,
-            timeout_seconds=timeout_seconds,
-            memory_megabytes=memory_megabytes,
+            **more,
         )

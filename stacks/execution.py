@@ -26,6 +26,7 @@ from contracts.config import Config, MonitoringBackend, parse_config
 from contracts.github import ISSUER, Provider
 from contracts.network import Mode
 from contracts.privacy import secret_name
+from stacks.layers import POWERTOOLS_ACCOUNT, pandas_layer
 from stacks.names import LOGS_OF_APIS, LOGS_OF_FUNCTIONS, LOGS_OF_NETWORKS, SERVING_LOGS, logical_id, role_path
 
 LIMIT = 6144
@@ -34,7 +35,6 @@ LIMIT = 6144
 Statement = dict[str, Any]
 _TAGS = ("TagResource", "UntagResource", "ListTagsForResource")
 _SCALING = "sagemaker.application-autoscaling.amazonaws.com"
-_POWERTOOLS = "017000801446"
 
 
 @dataclass(frozen=True)
@@ -155,8 +155,9 @@ def _functions(prefix: str, place: Place) -> Iterator[Statement]:
     concurrency = ["PutFunctionConcurrency", "DeleteFunctionConcurrency"]
     verbs = [*functions, *invocations, *permissions, *reads, *concurrency, "ListTags", "TagResource", "UntagResource"]
     yield _allow("Functions", "lambda", verbs, [place.arn("lambda", f"function:{prefix}-*")])
-    layer = f"arn:aws:lambda:{place.region}:{_POWERTOOLS}:layer:AWSLambdaPowertoolsPythonV3-*"
-    yield _allow("Layer", "lambda", ["GetLayerVersion"], [layer])
+    powertools = f"arn:aws:lambda:{place.region}:{POWERTOOLS_ACCOUNT}:layer:AWSLambdaPowertoolsPythonV3-*"
+    pandas = f"{pandas_layer(place.region).rpartition(':')[0]}:*"
+    yield _allow("Layer", "lambda", ["GetLayerVersion"], [powertools, pandas])
     yield _allow("Code", "s3", ["GetObject"], [f"arn:aws:s3:::cdk-{place.qualifier}-assets-{place.account}-{place.region}/*"])
     yield _allow("BootstrapVersion", "ssm", ["GetParameters"], [place.arn("ssm", f"parameter/cdk-bootstrap/{place.qualifier}/version")])
     api = f"arn:aws:apigateway:{place.region}::"

@@ -16,7 +16,7 @@ from cli.upload import table_files, upload_table, upload_tables, wait_for_decisi
 
 def push(
     path: Annotated[
-        Path, typer.Argument(help="A table of the project, or a folder of its files; with --name any file or folder.", show_default=False)
+        Path, typer.Argument(help="A table of the project, or a folder of its files; with --name anything.", show_default=False)
     ],
     name: NameOption = None,
     no_wait: NoWaitOption = False,

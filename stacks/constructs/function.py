@@ -23,15 +23,18 @@ from stacks.constructs.logs import ProjectLogs
 from stacks.constructs.placement import placement
 from stacks.constructs.policy import acknowledge, allow, service_role
 from stacks.constructs.staging import staged
+from stacks.layers import PANDAS, POWERTOOLS, pandas_layer
 from stacks.names import LOGS_OF_FUNCTIONS, function_name
 from stacks.project import Project
 
-# https://docs.aws.amazon.com/powertools/python/latest/getting-started/install/ (Lambda layer): published by AWS in every commercial region.
-_POWERTOOLS = "arn:{partition}:lambda:{region}:017000801446:layer:AWSLambdaPowertoolsPythonV3-python313-x86_64:34"
+_FREE_DISK = 512  # megabytes of /tmp that every function has
 
 
 class ProjectFunction(Construct):
-    """lambdas/<function> as `<prefix>-<function>`. What fails asynchronously after two retries goes to `dead_letters`, if there are any."""
+    """lambdas/<function> as `<prefix>-<function>`. What fails asynchronously after two retries goes to `dead_letters`, if there are any.
+
+    `reads_parquet`: it has pyarrow too, of the SDK for pandas.
+    """
 
     def __init__(
         self,
@@ -45,6 +48,8 @@ class ProjectFunction(Construct):
         dead_letters: sqs.IQueue | None = None,
         timeout_seconds: int = 60,
         memory_megabytes: int = 512,
+        disk_megabytes: int = _FREE_DISK,
+        reads_parquet: bool = False,
     ) -> None:
         super().__init__(scope, _camel(function))
         name = function_name(project, function)
@@ -63,12 +68,14 @@ class ProjectFunction(Construct):
                 handler=f"lambdas.{function}.handler.handle",
                 runtime=lambda_.Runtime.PYTHON_3_13,
                 architecture=lambda_.Architecture.X86_64,
-                layers=[self._powertools()],
+                # Where two have the same file the later one's counts: https://docs.aws.amazon.com/lambda/latest/dg/adding-layers.html
+                layers=[*([self._pandas()] if reads_parquet else []), self._powertools()],
                 # Fixed: whatever a construct would like to add to the role must be written above instead.
                 role=self.role.without_policy_updates(),
                 log_group=group,
                 environment=environment.render() | _powertools_variables(function),
                 memory_size=memory_megabytes,
+                ephemeral_storage_size=None if disk_megabytes == _FREE_DISK else cdk.Size.mebibytes(disk_megabytes),
                 timeout=cdk.Duration.seconds(timeout_seconds),
                 tracing=lambda_.Tracing.ACTIVE,
                 retry_attempts=None if dead_letters is None else 2,
@@ -94,8 +101,12 @@ class ProjectFunction(Construct):
     def _powertools(self) -> lambda_.ILayerVersion:
         stack = cdk.Stack.of(self)
         return lambda_.LayerVersion.from_layer_version_arn(
-            self, "Powertools", _POWERTOOLS.format(partition=stack.partition, region=stack.region)
+            self, "Powertools", POWERTOOLS.format(partition=stack.partition, region=stack.region)
         )
+
+    def _pandas(self) -> lambda_.ILayerVersion:
+        known = cdk.CfnMapping(self, "PandasLayer", mapping={region: {"Arn": pandas_layer(region)} for region in sorted(PANDAS)})
+        return lambda_.LayerVersion.from_layer_version_arn(self, "Pandas", known.find_in_map(cdk.Aws.REGION, "Arn"))
 
 
 def asset_parts(root: Path, function: str) -> list[str]:

@@ -22,10 +22,10 @@ class FunctionPolicies:
         """Reads uploads, writes manifests, copies what it refuses to quarantine."""
         bucket = self._data.data_bucket_arn
         return [
-            # By its version: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
-            allow(["s3:GetObjectVersion"], [f"{bucket}/{UPLOADS}*"]),
+            # By its version: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html. A folder's marker names no versions.
+            allow(["s3:GetObject", "s3:GetObjectVersion"], [f"{bucket}/{UPLOADS}*"]),
             allow(["s3:PutObject"], [f"{bucket}/{prefix}*" for prefix in (DATASETS, QUARANTINE)]),
-            # So that an object that is gone is "not found", not "forbidden".
+            # For a folder's files; and so that an object that is gone is "not found", not "forbidden".
             allow(["s3:ListBucket"], [bucket]),
             self._key(),
             self._ledger("dynamodb:PutItem"),

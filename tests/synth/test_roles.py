@@ -23,7 +23,9 @@ KEEPS_A_RECORD = {f"dynamodb:{verb}" for verb in ("GetItem", "PutItem", "UpdateI
 
 # Role -> every action that it has. A change here is a change of what somebody may do: look twice.
 EXACTLY = {
-    ("control", "IngestDatasetRole"): FUNCTION | FAILURES | {"s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket", "dynamodb:PutItem"},
+    ("control", "IngestDatasetRole"): FUNCTION
+    | FAILURES
+    | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket", "dynamodb:PutItem"},
     ("control", "StartTrainingRole"): FUNCTION
     | FAILURES
     | LIVE

@@ -13,7 +13,7 @@ from moto.awslambda.responses import LambdaResponse
 
 from twin.functions.limits import ASYNCHRONOUS_BYTES, SYNCHRONOUS_BYTES, configuration_problem
 from twin.functions.pool import ThrottledError
-from twin.functions.runtime import UnknownLayerError, check_layers
+from twin.functions.runtime import UnknownLayerError, find_layers
 from twin.functions.service import Functions
 from twin.patches import Patch
 
@@ -100,13 +100,13 @@ def _update() -> Patch:
 def _layers() -> Patch:
     def get_layers_data(_: Any, layers_versions_arns: list[str]) -> list[dict[str, Any]]:
         try:
-            check_layers(layers_versions_arns)
+            find_layers(layers_versions_arns)
         except UnknownLayerError as error:
             raise InvalidParameterValueException(str(error)) from error
         return [{"Arn": arn, "CodeSize": 0} for arn in layers_versions_arns]
 
     expects = "(self, layers_versions_arns: 'list[str]') -> 'list[LayerDataType]'"
-    return Patch(LambdaFunction, "_get_layers_data", get_layers_data, expects, "AWS's public Powertools layer is not in moto's store")
+    return Patch(LambdaFunction, "_get_layers_data", get_layers_data, expects, "AWS's public layers are not in moto's store")
 
 
 def _event_invoke_config() -> Patch:

@@ -112,8 +112,9 @@ class Pool:
 
     def _folders(self) -> list[Path]:
         folders = [self._code]
-        if self._function.layers:
-            folders.append(runtime.link(self._folder / "layers" / "powertools", runtime.POWERTOOLS))
+        # Of two layers with the same file the later one's counts: https://docs.aws.amazon.com/lambda/latest/dg/adding-layers.html
+        for layer in reversed(runtime.find_layers([layer["Arn"] for layer in self._function.layers])):
+            folders.append(runtime.link(self._folder / "layers" / layer.name, *layer.requirements))
         return [*folders, runtime.link(self._folder / "layers" / "runtime", runtime.RUNTIME)]
 
 

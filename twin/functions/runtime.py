@@ -1,10 +1,11 @@
-"""What a function finds beside its own code: the runtime's boto3, and the Powertools layer if it has it.
+"""What a function finds beside its own code: the runtime's boto3, and of AWS's public layers those that it has.
 
-The worker sees no site-packages. These two folders of links are all that it gets of the laptop's packages, so an import that
+The worker sees no site-packages. These folders of links are all that it gets of the laptop's packages, so an import that
 would fail on Lambda fails here too. The versions are the laptop's, not those of AWS's runtime: docs/twin.md says so.
 """
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -12,29 +13,57 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 RUNTIME = "boto3"
-POWERTOOLS = "aws-lambda-powertools[all]"
-# https://docs.aws.amazon.com/powertools/python/latest/getting-started/install/ (Lambda layer)
-POWERTOOLS_LAYER = re.compile(r"^arn:aws:lambda:[a-z0-9-]+:017000801446:layer:AWSLambdaPowertoolsPythonV3-python3\d+-(x86_64|arm64):\d+$")
+_LAYER = r"^arn:aws:lambda:[a-z0-9-]+:"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A public layer: its name, the ARNs that it has, and what it brings."""
+
+    name: str
+    arn: re.Pattern[str]
+    requirements: tuple[str, ...]
+
+
+LAYERS = (
+    # https://docs.aws.amazon.com/powertools/python/latest/getting-started/install/ (Lambda layer)
+    Layer(
+        "powertools",
+        re.compile(_LAYER + r"017000801446:layer:AWSLambdaPowertoolsPythonV3-python3\d+-(x86_64|arm64):\d+$"),
+        ("aws-lambda-powertools[all]",),
+    ),
+    # https://aws-sdk-pandas.readthedocs.io/en/stable/layers.html: many regions have an account of their own. Of what it holds the twin has
+    # these; its pyarrow reads snappy and gzip only, where the laptop's reads every codec.
+    Layer(
+        "pandas",
+        re.compile(_LAYER + r"\d{12}:layer:AWSSDKPandas-Python3\d+(-Arm64)?:\d+$"),
+        ("pyarrow", "numpy", "pandas"),
+    ),
+)
 
 
 class UnknownLayerError(Exception):
     """A layer that the twin cannot provide."""
 
 
-def check_layers(layers: list[str]) -> None:
-    """Raises UnknownLayerError for a layer other than Powertools."""
-    for layer in layers:
-        if not POWERTOOLS_LAYER.match(layer):
+def find_layers(arns: list[str]) -> list[Layer]:
+    """The layers that a function names, in its order. Raises UnknownLayerError for one that the twin does not have."""
+    found = []
+    for arn in arns:
+        layer = next((layer for layer in LAYERS if layer.arn.match(arn)), None)
+        if layer is None:
             raise UnknownLayerError(
-                f"the twin cannot provide the layer {layer}: it has only AWSLambdaPowertoolsPythonV3-* of account 017000801446. "
-                "Next: put the package into the function's asset."
+                f"the twin cannot provide the layer {arn}: it has only AWSLambdaPowertoolsPythonV3-* of account 017000801446, and "
+                "AWSSDKPandas-*. Next: put the package into the function's asset."
             )
+        found.append(layer)
+    return found
 
 
-def link(folder: Path, requirement: str) -> Path:
-    """A folder of links to a package and everything it needs, made once; entries that are not installed are left out."""
+def link(folder: Path, *requirements: str) -> Path:
+    """A folder of links to packages and everything they need, made once; entries that are not installed are left out."""
     folder.mkdir(parents=True, exist_ok=True)
-    for entry in _entries(requirement):
+    for entry in (entry for requirement in requirements for entry in _entries(requirement)):
         target = folder / entry.name
         if not target.is_symlink():
             target.symlink_to(entry)
