@@ -7,8 +7,9 @@ GET /metrics         Prometheus
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 
 A small request is answered at once, on the loop: handing it to a thread and back takes longer than most predictions. A large one goes to
-the one thread that there is, so that /ping, which must answer within 2 s, answers meanwhile; and while that thread is at work everything is
-predicted by it, in order. A request that does not fit the model is a 4xx with {"error": {"type", "message", "problems"}}, never a 5xx.
+the one thread that there is, so that /ping, which must answer within 2 s, and small requests are answered meanwhile; scikit-learn is asked
+by one thread at a time, and there small ones wait. A request that does not fit the model is a 4xx with {"error": {"type", "message",
+"problems"}}, never a 5xx.
 """
 
 import asyncio
@@ -37,6 +38,7 @@ class App:
 
     def __init__(self, model: Model, limits: ServerEnvironment, metrics: Metrics) -> None:
         self._model = model
+        self._alone = model.runtime == "skops"
         self._limits = limits
         self._metrics = metrics
         self._thread = ThreadPoolExecutor(1, "predict")
@@ -69,7 +71,7 @@ class App:
             return refusal(415, "UnsupportedMediaType", "the body must be sent as it is, without a Content-Encoding")
         if answer is None:
             return refusal(406, "NotAcceptable", f"Accept must allow {TAKEN}")
-        if not self._under_way and len(request.body) <= self._limits.tidewheel_inline_bytes:
+        if len(request.body) <= self._limits.tidewheel_inline_bytes and not (self._alone and self._under_way):
             return self._predict(kind, answer, request.body)
         if self._under_way >= self._limits.tidewheel_waiting_requests:
             return refusal(503, "Overloaded", "as many requests wait as may", headers=b"retry-after: 1\r\n")
@@ -85,12 +87,19 @@ class App:
 
     def _predict(self, kind: str, accept: str, body: bytes | bytearray) -> Answer:
         try:
-            return Answer(200, accept, self._model.answer(kind, accept, bytes(body)))
+            answer = self._model.answer(kind, accept, bytes(body))
         except RequestError as error:
             return refusal(400, "RequestError", "the request does not fit the model", problems=error.problems)
         except Exception:  # a fault of ours: the client gets no details, the log gets all of them
             log.exception("a prediction failed")
             return refusal(500, "InternalError", "the model server failed; its log says why")
+        self._metrics.predicted(_rows(accept, answer))
+        return Answer(200, accept, answer)
+
+
+def _rows(accept: str, answer: bytes) -> int:
+    """Of an answer. Within JSON's strings every quote has a backslash before it, so what is counted stands between two rows alone."""
+    return 1 + answer.count(b',{"prediction":') if accept == JSON else answer.count(b"\n")
 
 
 @lru_cache(256)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import cast
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,6 +28,10 @@ RECORD = {"size": 1.5, "colour": "red", "used": True, "sold at": "2024-01-02T03:
 def build(model: object, **limits: int) -> App:
     """The application of a model, or of what stands for one."""
     return App(cast(Model, model), ServerEnvironment.model_validate(limits), Metrics(bytearray(size(1)), 1, 0))
+
+
+def stand_in(answer: Callable[[str, str, bytes], bytes], runtime: str = "onnx", **details: str) -> object:
+    return SimpleNamespace(answer=answer, runtime=runtime, details={"runtime": runtime} | details)
 
 
 async def eventually(app: App, request: Request) -> Answer:
@@ -96,7 +101,7 @@ def broken(_kind: str, _accept: str, _body: bytes) -> bytes:
 
 
 def test_our_own_fault_is_a_500_that_tells_the_log_and_not_the_client(caplog: pytest.LogCaptureFixture) -> None:
-    app = build(SimpleNamespace(answer=broken, details={}))
+    app = build(stand_in(broken))
     status, _, body = ask(app, "POST", "/invocations", json.dumps(RECORD).encode(), content_type="application/json")
     assert status == 500
     assert b"secret" not in body
@@ -108,33 +113,50 @@ def test_a_wrong_method_is_told_the_right_one(app: App) -> None:
     assert (answer.status, answer.headers) == (405, b"allow: GET, HEAD\r\n")
 
 
-def test_large_bodies_go_to_one_thread_one_after_the_other_and_too_many_are_turned_away() -> None:
+@pytest.mark.parametrize(("runtime", "statuses"), [("onnx", [200, 200, 200, 503]), ("skops", [200, 200, 503, 503])])
+def test_large_bodies_go_to_one_thread_one_after_the_other_and_too_many_are_turned_away(runtime: str, statuses: list[int]) -> None:
     gate = threading.Event()
-    threads = set()
+    threads = []
 
     def answer(_kind: str, _accept: str, body: bytes) -> bytes:
-        threads.add(threading.current_thread().name)
-        gate.wait(10)
+        threads.append(threading.current_thread().name)
+        if len(body) > 3:
+            gate.wait(10)
         return body
 
     async def run() -> list[int]:
-        app = build(SimpleNamespace(answer=answer, details={}), tidewheel_inline_bytes=3, tidewheel_waiting_requests=2)
+        app = build(stand_in(answer, runtime), tidewheel_inline_bytes=3, tidewheel_waiting_requests=2)
         headers = {b"content-type": b"text/csv"}
-        requests = [Request("POST", "/invocations", headers, body, "1.1", keep=True) for body in (b"long", b"1", b"2")]
+        requests = [Request("POST", "/invocations", headers, body, "1.1", keep=True) for body in (b"long", b"1", b"longer", b"longest")]
         asked = [asyncio.create_task(eventually(app, request)) for request in requests]
         ping = await eventually(app, Request("GET", "/ping", {}, b"", "1.1", keep=True))
+        assert ping.status == 200
         await asyncio.sleep(0)
         assert app.under_way == 2
         gate.set()
-        return [ping.status, *[each.status for each in await asyncio.gather(*asked)], app.under_way]
+        answers = await asyncio.gather(*asked)
+        assert app.under_way == 0
+        return [each.status for each in answers]
 
-    assert asyncio.run(run()) == [200, 200, 200, 503, 0]
-    assert len(threads) == 1
-    assert threading.current_thread().name not in threads
+    assert asyncio.run(run()) == statuses
+    loop = threading.current_thread().name
+    assert threads.count(loop) == (1 if runtime == "onnx" else 0)
+    assert len(set(threads) - {loop}) == 1
+
+
+@pytest.mark.parametrize(("accept", "answer", "rows"), [
+    ("application/json", {"predictions": [{"prediction": 'a,{"prediction":', "probabilities": {"prediction": 1}}] * 3, "model": {}}, 3),
+    ("text/csv", "1\n2\n", 2),
+])  # fmt: skip
+def test_rows_are_counted(accept: str, answer: object, rows: int) -> None:
+    body = answer.encode() if isinstance(answer, str) else orjson.dumps(answer)
+    app = build(stand_in(lambda *_: body))
+    ask(app, "POST", "/invocations", b"1", content_type="text/csv", accept=accept)
+    assert f"\ntidewheel_rows_total {rows}.0\n".encode() in ask(app, "GET", "/metrics")[2]
 
 
 def test_metrics_name_the_model() -> None:
-    app = build(SimpleNamespace(details={"artifact_sha256": "0f", "runtime": "onnx"}))
+    app = build(stand_in(broken, artifact_sha256="0f", runtime="onnx"))
     status, kind, body = ask(app, "GET", "/metrics")
     assert (status, kind) == (200, "text/plain; version=0.0.4; charset=utf-8")
     assert b'tidewheel_model_info{artifact_sha256="0f",runtime="onnx"} 1\n' in body

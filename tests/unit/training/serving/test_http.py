@@ -62,7 +62,7 @@ class Running:
             return answer
         future = self._loop.create_future()
         if request.path.startswith("/late"):
-            self._loop.call_later(LATE, lambda: future.done() or future.set_result(answer))
+            self._loop.call_later(LATE, _answer_late, future, answer)
         return future
 
     def stop(self) -> None:
@@ -73,6 +73,11 @@ class Running:
         """Wait until it has drained."""
         self._thread.join(10)
         assert not self._thread.is_alive()
+
+
+def _answer_late(future: "asyncio.Future[Answer]", answer: Answer) -> None:
+    if not future.done():
+        future.set_result(answer)
 
 
 @contextmanager
@@ -327,7 +332,8 @@ def test_draining_ends_although_a_client_does_not() -> None:
 pieces = st.sampled_from([
     GET, post(b"abc"), post(b"1", "/late"), b"GET ", b"POST / HTTP/1.1\r\n", b"host: a\r\n", b"\r\n", b"\r\n\r\n", b"\n", b"0\r\n\r\n",
     b"content-length: 5\r\n", b"transfer-encoding: chunked\r\n", b"connection: close\r\n", b"expect: 100-continue\r\n", b"HTTP/9.9",
-    b"upgrade: x\r\nconnection: upgrade\r\n", b"5\r\nabcde\r\n", b"ffffffffffffffff\r\n", b"GET\0", b"content-length: 99999999999999999999\r\n",
+    b"upgrade: x\r\nconnection: upgrade\r\n", b"5\r\nabcde\r\n", b"ffffffffffffffff\r\n", b"GET\0",
+    b"content-length: 99999999999999999999\r\n",
 ])  # fmt: skip
 
 
