@@ -14,6 +14,7 @@ from cli.output import Output
 from cli.provenance import Provenance, provenance
 from contracts.evaluation import Evaluation
 from contracts.ledger import What
+from contracts.runtime import RuntimeName
 
 _STARTED = {"upload": "its upload", "retraining": "the loop, for a retraining", "person": "a person"}
 
@@ -130,7 +131,18 @@ def _run(found: Provenance) -> list[tuple[str, str]]:
     if found.version.metadata is not None:
         made = found.version.metadata
         lines.append(("model", f"artifact {made.artifact_sha256}, commit {made.git_commit}, seed {made.seed}, {made.libraries}"))
+        lines += _runtime(found.evaluation)
     return lines
+
+
+def _runtime(evaluation: Evaluation | None) -> list[tuple[str, str]]:
+    if evaluation is None:
+        return []
+    found = evaluation.runtime
+    if found.name is RuntimeName.SKOPS:
+        return [("served from", f"{found.name}: {found.why}")]
+    text = f"{found.name}: no changed decision, and no number further than {found.difference} from scikit-learn's, on the holdout"
+    return [("served from", text)]
 
 
 def _judged(found: Provenance) -> list[tuple[str, str]]:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.runtime import BEFORE_ONNX, RuntimeCheck
+
 
 class Problem(StrEnum):
     """What the target is."""
@@ -114,6 +116,7 @@ class Evaluation(_Report):
     rows: int = Field(gt=0, description="rows of the holdout")
     fresh: bool = Field(default=False, description="the holdout is of live traffic that the champion has not seen")
     artifact_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    runtime: RuntimeCheck = Field(default=BEFORE_ONNX, description="what it is served from")
     former: str | None = Field(default=None, description="the model package that was live before, when this is that model again")
     notes: tuple[str, ...] = Field(default=(), description="what a reader should know, such as a champion that cannot be compared")
 
@@ -138,6 +141,8 @@ class Outcome(_Report):
     artifact_sha256: str
     score: str
     libraries: str = Field(description="name=version, separated by spaces")
+    runtime: str = Field(description="onnx or skops: what it is served from")
+    runtime_difference: str = Field(description="by how much that answers otherwise than scikit-learn, at most; none: it is scikit-learn")
 
 
 class GateRules(BaseModel):

@@ -7,6 +7,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.runtime import RuntimeName
+
 
 class ModelMetadata(BaseModel):
     """The CustomerMetadataProperties of a model package; aliases are the property names in the registry."""
@@ -22,6 +24,9 @@ class ModelMetadata(BaseModel):
     artifact_sha256: str = Field(alias="ArtifactSha256")
     metric: str = Field(alias="Metric")
     score: float = Field(alias="Score")
+    # Packages from before there was a choice have neither.
+    runtime: str = Field(default=str(RuntimeName.SKOPS), alias="Runtime", description="what it is served from")
+    runtime_difference: str = Field(default="none", alias="RuntimeDifference", description="from scikit-learn's answers, at most")
 
     def properties(self) -> dict[str, str]:
         """As the registry holds them."""

@@ -47,6 +47,7 @@ from pipelines import placeholders
 
 VOLUME = 30  # GB
 ISOLATED = frozenset({"Evaluate"})  # of the processing steps; Prepare reads objects by their versions itself
+FOUND = ("artifact_sha256", "libraries", "score", "runtime", "runtime_difference")  # by evaluate; for the model package
 CONTENT_TYPES = ["application/json", "application/jsonlines", "text/csv"]
 
 
@@ -135,7 +136,7 @@ class Steps:
         return ConditionStep(
             "Gate",
             conditions=[ConditionEquals(left=found("gate"), right=str(Verdict.PASSED))],
-            if_steps=[self._register({name: found(name) for name in ("artifact_sha256", "libraries", "score")})],
+            if_steps=[self._register({name: found(name) for name in FOUND})],
             else_steps=[FailStep("Rejected", error_message=reasons)],
         )
 

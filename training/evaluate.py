@@ -24,6 +24,7 @@ from contracts.evaluation import Evaluation, GateRules, Metric, Outcome, Verdict
 from contracts.metadata import ChampionReference
 from contracts.signature import SIGNATURE, Signature
 from training.artifact import JUDGED_FILE, MODEL_FILE, artifact_digest, pack, unpack, verify
+from training.export.check import settle
 from training.formers import Entry, best_former, read_formers
 from training.judging import Answers, Holdout, answers_of, judge
 from training.paths import Paths
@@ -58,7 +59,9 @@ def main(paths: Paths, options: list[str]) -> None:
         champion, note = ask_champion(reference, rivals, workspace / "champion", signature, holdout)
         notes = (*filter(None, [note]), *holdout.schema.notes, *(record.refit.notes if record.refit else ()))
         said = answers_of(challenger, signature, holdout)
-        chosen = Entry(model, record, said, judge(given.metric, rules, said, record, champion, holdout, notes, artifact_digest(model)))
+        runtime = settle(model, holdout)  # may change the folder, so before its digest
+        report = judge(given.metric, rules, said, record, champion, holdout, notes, artifact_digest(model), runtime)
+        chosen = Entry(model, record, said, report)
         formers = read_formers(reference.formers, rivals, workspace, signature, champion, holdout, given.metric, rules)
         chosen = best_former(formers, chosen, champion, holdout, given.metric, rules) or chosen
         write_outputs(paths.processing_output(layout.EVALUATION_CHANNEL), chosen)
@@ -113,4 +116,6 @@ def outcome(report: Evaluation, record: TrainingRecord) -> Outcome:
         artifact_sha256=report.artifact_sha256,
         score=str(report.score),
         libraries=" ".join(f"{name}={version}" for name, version in record.libraries.items()),
+        runtime=str(report.runtime.name),
+        runtime_difference=report.runtime.difference,
     )

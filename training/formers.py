@@ -15,9 +15,11 @@ from contracts.evaluation import CHANCE, Evaluation, GateMode, GateRules, Metric
 from contracts.metadata import FormerReference
 from contracts.signature import Signature
 from training.artifact import unpack, verify
+from training.export.check import check
 from training.judging import Answers, Holdout, answers_of, judge
 from training.predictor import PipelinePredictor
 from training.record import TrainingRecord
+from training.runtime import read_runtime
 from training.scoring import Predictions, gain_error
 
 log = logging.getLogger(__name__)
@@ -55,10 +57,14 @@ def read_formers(
             continue
         try:
             said = answers_of(PipelinePredictor.load(model), signature, holdout)
+            runtime = check(model, holdout)
         except (ArtifactError, DataError) as error:
             log.info("%s cannot be scored on this holdout: %s", reference.model_package_arn, error)
             continue
-        report = judge(metric, rules, said, record, champion, holdout, (), reference.artifact_sha256)
+        if runtime.name is not read_runtime(model).name:
+            log.info("%s cannot go live as it was: %s", reference.model_package_arn, runtime.why)
+            continue
+        report = judge(metric, rules, said, record, champion, holdout, (), reference.artifact_sha256, runtime)
         report = report.model_copy(update={"former": reference.model_package_arn})
         entries.append(Entry(model, record, said, report))
     return entries

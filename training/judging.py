@@ -11,6 +11,7 @@ import pandas as pd
 from contracts import evaluation
 from contracts.errors import DataError
 from contracts.evaluation import Evaluation, GateRules, Metric, Problem, compared_metrics
+from contracts.runtime import RuntimeCheck
 from contracts.signature import Signature
 from training.frame import Column, parse_table
 from training.predictor import Predictor
@@ -51,6 +52,7 @@ def judge(
     holdout: Holdout,
     notes: tuple[str, ...],
     digest: str,
+    runtime: RuntimeCheck,
 ) -> Evaluation:
     """Score a model's predictions and the baseline, and ask the gate."""
     problem, target = record.problem, holdout.target
@@ -69,6 +71,7 @@ def judge(
         rows=len(target),
         fresh=holdout.fresh,
         artifact_sha256=digest,
+        runtime=runtime,
         notes=notes,
     )
 

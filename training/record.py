@@ -14,7 +14,7 @@ from training.aging import Aged
 from training.artifact import RECORD
 from training.search import Trial
 
-LIBRARIES = ("numpy", "pandas", "scikit-learn", "skops")
+LIBRARIES = ("numpy", "onnx", "pandas", "scikit-learn", "skops")
 
 
 class Prior(BaseModel):

@@ -1,42 +1,28 @@
-"""runtime.json: what a model is served from. train writes it, evaluate has the last word, the model server obeys."""
+"""runtime.json, model.onnx and encoder.json in a model's folder."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Self
-
-from pydantic import BaseModel, ConfigDict
 
 from contracts.errors import ArtifactError
+from contracts.runtime import BEFORE_ONNX, Runtime, RuntimeName
 
 RUNTIME = "runtime.json"
 GRAPH_FILE = "model.onnx"
+ENCODER = "encoder.json"
 
 
-class RuntimeName(StrEnum):
-    """`onnx`: model.onnx behind encoder.json. `skops`: the scikit-learn pipeline itself, a hundred times slower."""
+def write_runtime(runtime: Runtime, folder: Path) -> None:
+    """Into the model's folder; one that is not ONNX has no files of it there."""
+    (folder / RUNTIME).write_text(runtime.model_dump_json(indent=2))
+    if runtime.name is RuntimeName.SKOPS:
+        for name in (GRAPH_FILE, ENCODER):
+            (folder / name).unlink(missing_ok=True)
 
-    ONNX = "onnx"
-    SKOPS = "skops"
 
-
-class Runtime(BaseModel):
-    """`why`: why not ONNX."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: RuntimeName
-    why: str = ""
-
-    def write(self, folder: Path) -> None:
-        """Into the model's folder."""
-        (folder / RUNTIME).write_text(self.model_dump_json(indent=2))
-
-    @classmethod
-    def read(cls, folder: Path) -> Self:
-        """From the model's folder; a model without one is older than ONNX here. Raises ArtifactError."""
-        try:
-            return cls.model_validate_json((folder / RUNTIME).read_bytes())
-        except FileNotFoundError:
-            return cls(name=RuntimeName.SKOPS, why="it was trained before models were exported to ONNX")
-        except ValueError as error:
-            raise ArtifactError(f"{RUNTIME} cannot be read: {error}") from error
+def read_runtime(folder: Path) -> Runtime:
+    """From the model's folder; a model without one is older than ONNX here. Raises ArtifactError."""
+    try:
+        return Runtime.model_validate_json((folder / RUNTIME).read_bytes())
+    except FileNotFoundError:
+        return BEFORE_ONNX
+    except ValueError as error:
+        raise ArtifactError(f"{RUNTIME} cannot be read: {error}") from error

@@ -18,6 +18,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
+from sklearn.pipeline import Pipeline
 
 from contracts.baseline import PREDICTION, PROBABILITY
 from contracts.columns import ColumnKind
@@ -28,6 +29,7 @@ from training.aging import best, try_half_lives, weigh
 from training.artifact import JUDGED_FILE, MODEL_FILE, artifact_digest
 from training.baseline import constrain, describe
 from training.candidates import fit, propose
+from training.export import export
 from training.frame import Column, Columns, parse_table, to_frame
 from training.paths import Paths
 from training.record import Prior, Refit, TrainingRecord, libraries
@@ -103,7 +105,7 @@ def main(paths: Paths, options: list[str]) -> None:
     (folder / SIGNATURE).write_text(signature.model_dump_json(indent=2))
     refit = None
     if schema.fresh_rows is None:
-        save_pipeline(fit(found.best.candidate, signature, rows.frame, rows.target, settings.seed), folder / MODEL_FILE)
+        write_model(fit(found.best.candidate, signature, rows.frame, rows.target, settings.seed), signature, folder)
         write_baseline(folder, signature, rows.columns, found.predictions)
     else:
         refit = fit_twice(folder, signature, found, rows, Rows.read(channel / NEWEST_TABLE, signature), schema.fresh_rows, settings)
@@ -128,6 +130,13 @@ def main(paths: Paths, options: list[str]) -> None:
     log.info("chosen: %s %.4f; artifact %s", found.best.candidate.family, found.best.score, artifact_digest(folder))
 
 
+def write_model(pipeline: Pipeline, signature: Signature, folder: Path) -> None:
+    """The model that goes live: its pipeline, and what the server takes of it."""
+    save_pipeline(pipeline, folder / MODEL_FILE)
+    runtime = export(pipeline, signature, folder)
+    log.info("served from %s%s", runtime.name, f": {runtime.why}" if runtime.why else "")
+
+
 def fit_twice(
     folder: Path, signature: Signature, found: Found, rows: Rows, newest: Rows, fresh_rows: int, settings: Hyperparameters
 ) -> Refit:
@@ -139,7 +148,7 @@ def fit_twice(
     every = newest.behind(rows)
     live = fit(candidate, signature, every.frame, every.target, seed, weigh(len(every.target), half_life))
     save_pipeline(judged, folder / JUDGED_FILE)
-    save_pipeline(live, folder / MODEL_FILE)
+    write_model(live, signature, folder)
     said = predict(judged, signature.problem, newest.frame)
     fresh = fresh_rows + len(newest.target)
     described = np.arange(len(every.target))[-fresh if fresh >= BASELINE_ROWS else 0 :]

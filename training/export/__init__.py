@@ -4,14 +4,14 @@ from pathlib import Path
 
 from sklearn.pipeline import Pipeline
 
+from contracts.runtime import Runtime, RuntimeName
 from contracts.signature import Signature
-from training.runtime import GRAPH_FILE, Runtime, RuntimeName
-from training.serving.encoder import ENCODER
+from training.runtime import ENCODER, GRAPH_FILE, write_runtime
 
 
 def export(pipeline: Pipeline, signature: Signature, folder: Path) -> Runtime:
     """Write encoder.json, model.onnx and runtime.json into a model's folder. A pipeline that has no export is served as it is."""
-    from training.export.encoding import encoding_of, scaling_of  # noqa: PLC0415 - see below
+    from training.export.encoding import encoding_of, scaling_of  # noqa: PLC0415 - as the next line
     from training.export.graph import NotExportableError, graph_of  # noqa: PLC0415 - onnx is a fifth of a second that only train needs
 
     encode, estimator = pipeline["encode"], pipeline["estimate"]
@@ -24,5 +24,5 @@ def export(pipeline: Pipeline, signature: Signature, folder: Path) -> Runtime:
         (folder / ENCODER).write_text(encoding.model_dump_json(indent=2))
         (folder / GRAPH_FILE).write_bytes(graph)
         runtime = Runtime(name=RuntimeName.ONNX)
-    runtime.write(folder)
+    write_runtime(runtime, folder)
     return runtime

@@ -56,13 +56,17 @@ class Answers:
         if self._problem is Problem.REGRESSION:
             return [form.templates[0] % text for text in texts]
         if self._problem is Problem.BINARY:
-            others = 1 - said
-            columns, classes = [_texts(others), texts], (said > others).ravel().tolist()
+            columns = [_texts(1 - said), texts]
         else:
             width = said.shape[1]
-            columns, classes = [texts[number::width] for number in range(width)], said.argmax(axis=1).tolist()
+            columns = [texts[number::width] for number in range(width)]
         numbers = zip(*(columns[place] for place in form.order), strict=True)
-        return [form.templates[number] % row for number, row in zip(classes, numbers, strict=True)]
+        return [form.templates[number] % row for number, row in zip(classes_of(self._problem, said).tolist(), numbers, strict=True)]
+
+
+def classes_of(problem: Problem, said: Said) -> NDArray[np.intp]:
+    """The number of the likeliest class of each row; the first of several that are equally likely, as argmax has it."""
+    return (said > 1 - said).ravel().astype(np.intp) if problem is Problem.BINARY else said.argmax(axis=1)
 
 
 def _texts(said: Said) -> list[bytes]:

@@ -21,8 +21,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.columns import FALSE, TRUE, ColumnKind, parse
 
-ENCODER = "encoder.json"
-
 # What training/frame.py does to numbers and to times.
 LIMIT = 1e30
 DAY = 86_400

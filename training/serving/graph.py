@@ -9,9 +9,9 @@ import onnxruntime
 from contracts.errors import ArtifactError
 from contracts.signature import Signature
 from training.payload import decode
-from training.runtime import GRAPH_FILE
+from training.runtime import ENCODER, GRAPH_FILE
 from training.serving.answers import Answers, Said
-from training.serving.encoder import ENCODER, Encoder, Encoding, Matrix, Values
+from training.serving.encoder import Encoder, Encoding, Matrix, Values
 from training.serving.requests import UNFIT, Reader
 
 CHUNK = 4096  # rows; a larger request needs no larger matrix

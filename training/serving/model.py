@@ -7,9 +7,10 @@ from typing import Protocol
 
 from contracts.errors import ArtifactError
 from contracts.layout import ARTIFACT_VARIABLE
+from contracts.runtime import RuntimeName
 from contracts.signature import SIGNATURE, Signature
 from training.artifact import RECORD, verify
-from training.runtime import Runtime, RuntimeName
+from training.runtime import read_runtime
 from training.serving.graph import GraphModel
 from training.serving.media import JSON
 
@@ -35,7 +36,7 @@ class Model(Protocol):
 def load(folder: Path, expected_sha256: str) -> Model:
     """The model in a folder, its files verified before any of them is read. Raises ArtifactError."""
     verify(folder, expected_sha256, ARTIFACT_VARIABLE)
-    runtime = Runtime.read(folder)
+    runtime = read_runtime(folder)
     details = {"artifact_sha256": expected_sha256, "dataset_version": _dataset_version(folder), "runtime": str(runtime.name)}
     if runtime.why:
         details["why_skops"] = runtime.why
