@@ -40,8 +40,8 @@ def _problem(store: Store, files: list[TreeFile]) -> str | None:
 
     try:
         stream(store.s3, store.bucket, files[0], 0, files[0].size, take)
-    except GoneError as error:
-        return str(error)
+    except GoneError:
+        return f"object version {files[0].version_id} of {files[0].key} is gone"
     if size != files[0].size:
         return f"has {size} bytes, and the manifest says {files[0].size}"
     if digest.hexdigest() != files[0].sha256:

@@ -126,7 +126,7 @@ def _body(s3: Any, bucket: str, file: TreeFile, asked: Mapping[str, str]) -> Any
     except ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         if status in _GONE:
-            raise GoneError([f"object version {file.version_id} of {file.key} is gone"]) from None
+            raise GoneError([f"object version {file.version_id} of {file.key} is gone. Next: tide data verify names all that is damaged"]) from None
         if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return None
         raise
