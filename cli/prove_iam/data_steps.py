@@ -8,7 +8,8 @@ from cli.prove_iam.step import Step
 from cli.upload import Upload, upload_table
 from contracts.errors import StateError
 from contracts.events import DetailType
-from contracts.layout import upload_key
+from contracts.folder import FOLDER_MARKER
+from contracts.layout import upload_folder, upload_key
 from contracts.ledger import Decision, What
 from contracts.manifest import Manifest
 
@@ -59,6 +60,15 @@ def _accept(session: Session) -> None:
     session.notes["manifest"] = accepted(session, uploaded(session, session.table(ROWS)))
 
 
+def _accept_folder(session: Session) -> None:
+    """As another program writes one: the marker is empty, so what is newest is read."""
+    dataset, folder = session.project.config.data.dataset, session.name("folder")
+    for name, content in ((f"{number}.csv", session.table(ROWS)) for number in range(2)):
+        session.client("s3").put_object(Bucket=session.app.data_bucket, Key=upload_folder(dataset, folder) + name, Body=content)
+    session.client("s3").put_object(Bucket=session.app.data_bucket, Key=upload_folder(dataset, folder) + FOLDER_MARKER, Body=b"")
+    decided(session, What.DATASET_ACCEPTED, upload_folder(dataset, folder))
+
+
 def vanished(session: Session, function: str, key: str) -> Any:
     """What a function answers to the event of an object that is gone."""
     known = {"key": key, "size": 1, "etag": "0" * 32, "version-id": "gone"}
@@ -76,5 +86,6 @@ def _vanish(session: Session) -> None:
 DATA_STEPS = (
     Step("refused upload", "a table with too few rows is uploaded, and goes to quarantine", _refuse, rules=("upload-created",)),
     Step("accepted upload", "a table is uploaded, and becomes a dataset version", _accept, rules=("upload-created",)),
+    Step("accepted folder", "a folder of tables gets its marker, and becomes a dataset version", _accept_folder, rules=("upload-created",)),
     Step("vanished upload", "an upload is gone before it is read: there is nothing to decide", _vanish),
 )

@@ -167,27 +167,23 @@ def _moments(array: Any) -> list[str]:
 
 
 def _strings(array: Any) -> list[str]:
-    _check_lengths(array)
+    from pyarrow import compute  # noqa: PLC0415
+
+    _check_lengths(compute, compute.binary_length(array))
     return [text or "" for text in array.to_pylist()]
 
 
 def _coded_strings(array: Any) -> list[str]:
     """Texts that come as numbers of a dictionary: unpacked when it is known how long they will be."""
-    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import compute  # noqa: PLC0415
 
-    lengths = pa.compute.binary_length(array.dictionary).take(array.indices)
-    _check_total(pa.compute.max(lengths).as_py() or 0, pa.compute.sum(lengths).as_py() or 0)
+    _check_lengths(compute, compute.binary_length(array.dictionary).take(array.indices))
     return [text or "" for text in array.dictionary.take(array.indices).to_pylist()]
 
 
-def _check_lengths(array: Any) -> None:
-    import pyarrow as pa  # noqa: PLC0415
-
-    lengths = pa.compute.binary_length(array)
-    _check_total(pa.compute.max(lengths).as_py() or 0, pa.compute.sum(lengths).as_py() or 0)
-
-
-def _check_total(longest: int, total: int) -> None:
+def _check_lengths(compute: Any, lengths: Any) -> None:
+    """Of a batch's texts, in bytes."""
+    longest, total = compute.max(lengths).as_py() or 0, compute.sum(lengths).as_py() or 0
     if longest > formats.LONGEST_LINE:
         raise FormatError(f"holds a text of {longest} bytes, and at most {formats.LONGEST_LINE} can be read")
     if total > MOST_BATCH_BYTES:

@@ -12,6 +12,7 @@ import pytest
 
 from cli.rest import wait_for_rest, what_moves
 from contracts.errors import DataError
+from tests.formats import as_json_lines, as_parquet
 from tests.scenarios.loop import ROW, Loop, table
 
 pytestmark = pytest.mark.timeout(280)
@@ -30,6 +31,9 @@ BAD = {
     "twice.csv": (table(80).replace("wind,", "height,", 1).encode(), "height"),
     "wrong_type.csv": (table(80).replace("\n", "\nhigh,1,full,yes\n", 1).encode(), "height"),
     "few_rows.csv": (table(10).encode(), "rows"),
+    "torn.parquet": (as_parquet(table(80))[:-40], "not valid Parquet"),
+    "codec.parquet": (as_parquet(table(80), compression="zstd"), "compressed with zstd"),
+    "nested.jsonl": (as_json_lines(table(80)) + b'{"height": [1]}\n', "nested.*row 81"),
     "missing.csv": (("height,wind,moon,swims\n" + ",1,full,yes\n,2,new,no\n1,1,new,no\n" * 40).encode(), "height"),
 }
 
@@ -45,7 +49,7 @@ def test_a_bad_upload_is_quarantined_with_its_reason(loop: Loop, name: str) -> N
 
 
 def test_the_next_good_upload_works(loop: Loop) -> None:
-    manifest = loop.accepted(table(300))
+    manifest = loop.accepted(as_parquet(table(300)), "table.parquet")
     assert what_moves(loop.app)
     assert loop.decisions().count("dataset_refused") == len(BAD)
     version = loop.version(1, "Approved")
@@ -74,7 +78,7 @@ def test_nonsense_is_the_clients_mistake(loop: Loop, body: bytes) -> None:
 
 
 def test_the_same_table_again_trains_nothing(loop: Loop) -> None:
-    again = loop.accepted(table(300), "again.csv")
+    again = loop.accepted(as_parquet(table(300)), "again.parquet")
     assert len(loop.app.executions()) == 1
     assert again.version == loop.app.version(1).dataset_version
 
@@ -143,7 +147,7 @@ def test_the_only_version_rejected_keeps_serving_and_says_so(loop: Loop) -> None
 def test_a_lost_approval_is_made_good_by_the_next_tick(loop: Loop) -> None:
     faults = loop.twin.part("events").faults
     faults.drop(lambda event: event["source"] in {"aws.sagemaker", "aws.cloudformation"})
-    loop.accepted(table(420, seed=2), "third.csv")
+    loop.accepted(as_json_lines(table(420, seed=2)), "third.jsonl")
     loop.version(3)
     loop.approve(3)
     faults.clear()

@@ -13,6 +13,7 @@ from cli.account import twin_account
 from cli.demo.samples import write_sample_table
 from cli.project import REPOSITORY
 from cli.twin_process import running_twin
+from tests.formats import write_folder
 from tests.scenarios.tide import tide
 
 
@@ -99,10 +100,16 @@ def test_up_again_changes_nothing(project: Path) -> None:
 
 
 def test_the_same_rows_are_one_dataset_version(project: Path) -> None:
+    """A table in three files, each in another format."""
     table = project / "good.csv"
     write_sample_table("breast_cancer", "diagnosis", table)
-    first, again = (tide(project, "data", "push", str(table), "--json") for _ in range(2))
+    folder = write_folder(table.read_text(), project / "good")
+    first, again = (tide(project, "data", "push", str(folder), "--json") for _ in range(2))
+    assert first.returncode == 0, first.stderr
     assert (json.loads(first.stdout)["new"], json.loads(again.stdout)["new"]) == (True, False)
+    shown = json.loads(tide(project, "data", "show", "--json").stdout)
+    assert [file["path"] for file in shown["files"]] == ["part-1.csv.gz", "part-2.jsonl", "part-3.parquet"]
+    assert shown["rows"] == json.loads(first.stdout)["rows"] == 569
     assert json.loads(first.stdout)["dataset_version"] == json.loads(again.stdout)["dataset_version"]
     assert "training starts by itself" in first.stderr
     assert "training starts by itself" not in again.stderr
