@@ -64,10 +64,10 @@ def fill(folder: Path, files: int, size: int, seed: int) -> None:
                 stream.write(generator.randbytes(min(1 << 24, size - start)))
 
 
-def change(folder: Path) -> None:
-    """One file of a hundred gets other bytes."""
-    for path in sorted(folder.rglob("*.bin"))[::100]:
-        path.write_bytes(random.Random(path.name).randbytes(SMALL_BYTES))
+def change(folder: Path, every: int, size: int) -> None:
+    """One file of so many gets other bytes."""
+    for path in sorted(folder.rglob("*.bin"))[::every]:
+        path.write_bytes(random.Random(path.name).randbytes(size))
 
 
 class Dvc:
@@ -121,14 +121,34 @@ def scenario(url: str, work: Path, name: str, files: int, size: int, dvc: str | 
         shutil.copytree(source, peer.work / "folder")
         found["push: dvc"] = peer.push()
     if files > 1:
-        change(source)
+        change(source, 100, size)
         found["1 % changed: tide"] = measure(push, {})
         if peer:
-            change(peer.work / "folder")
+            change(peer.work / "folder", 100, size)
             found["1 % changed: dvc"] = peer.push()
-    found["pull: tide"] = measure([*run, "pull", url, str(work / f"out-{name}"), str(work / "fresh" / f"{name}.sqlite")], {})
+    fresh = str(work / "fresh" / f"{name}.sqlite")
+    found["pull: floor"] = measure([*run, "fetch", url, str(work / f"floor-{name}"), fresh], {})
+    found["pull: tide"] = measure([*run, "pull", url, str(work / f"out-{name}"), fresh], {})
     if peer:
         found["pull: dvc"] = peer.pull()
+    return found
+
+
+def many(url: str, work: Path, files: int, size: int) -> dict[str, Row]:
+    """A dataset of many files: what is done with it day by day, each in a process of its own."""
+    source, out, index = work / "source", str(work / "out"), str(work / "many.sqlite")
+    fill(source, files, size, 1)
+    run = [sys.executable, "-m", "benchmarks.data_client"]
+    found = {"first push": measure([*run, "push", url, str(source), index], {})}
+    found["nothing changed"] = measure([*run, "push", url, str(source), index], {})
+    change(source, files // 10, size)
+    found["10 changed"] = measure([*run, "push", url, str(source), index], {})
+    for what in ("list", "show", "diff"):
+        found[what] = measure([*run, what, url, "", index], {})
+    found["first checkout"] = measure([*run, "pull", url, out, index], {})
+    change(source, files // 10, size + 1)
+    measure([*run, "push", url, str(source), index], {})
+    found["checkout, 10 changed"] = measure([*run, "pull", url, out, index], {})
     return found
 
 
@@ -138,7 +158,16 @@ def main() -> None:
     parser.add_argument("--dvc", help="the dvc command of an environment with dvc[s3]")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--small-only", action="store_true")
+    parser.add_argument("--files", type=int, help="only a dataset of so many small files, without peers")
+    parser.add_argument("--size", type=int, default=200, help="bytes of each of them")
     given = parser.parse_args()
+    if given.files:
+        with tempfile.TemporaryDirectory() as temporary, Server() as url:
+            rows = many(url, Path(temporary), given.files, given.size)
+        print(f"{given.files:,} files of {given.size:,} bytes")
+        for row, (seconds, processor, megabytes) in rows.items():
+            print(f"{row:<22}{seconds:>8.2f} s {processor:>8.2f} s of processor {megabytes:>6.0f} MB")
+        return
     cases = [("small", SMALL, SMALL_BYTES)] + ([] if given.small_only else [("large", 1, LARGE_BYTES)])
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, boto3 {boto3.__version__}, psutil {psutil.__version__}")
     for name, files, size in cases:

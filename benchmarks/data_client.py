@@ -8,11 +8,13 @@ from typing import Any
 
 import boto3
 
+from cli.datasets.difference import compare
 from cli.datasets.fetch import checkout
 from cli.datasets.index import Index
 from cli.datasets.push import push_tree
 from cli.datasets.send import THREADS
 from cli.datasets.store import Store
+from contracts.tree import Tree, TreeFile
 
 BUCKET = "data"
 
@@ -36,21 +38,53 @@ def floor(s3: Any, folder: Path) -> None:
         list(pool.map(send, files))
 
 
+def fetch_floor(s3: Any, tree: Tree, folder: Path) -> None:
+    """A threaded download of a version's files, and SHA-256 of everything."""
+
+    def fetch(file: TreeFile) -> str:
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        s3.download_file(BUCKET, file.key, str(path), ExtraArgs={"VersionId": file.version_id})
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(fetch, tree.files))
+
+
+def look(store: Store, dataset: str, what: str) -> None:
+    """list, show the newest, or diff the two newest; without what people see of it."""
+    versions = store.versions(dataset)
+    if what == "list":
+        for each in versions:
+            store.summary(each)
+    elif what == "show":
+        store.read(versions[0])
+    else:
+        assert not compare(store.read(versions[1]), store.read(versions[0])).is_empty
+
+
 def main() -> None:
-    """floor URL FOLDER | push URL FOLDER INDEX | pull URL FOLDER INDEX; the dataset is called after the index."""
+    """floor URL FOLDER | push, fetch, pull, list, show or diff URL FOLDER INDEX; the dataset is called after the index."""
     what, url, folder, *rest = sys.argv[1:]
     s3 = client(url)
     if what == "floor":
-        return floor(s3, Path(folder))
+        floor(s3, Path(folder))
+        return
     store, dataset = Store(s3, BUCKET), Path(rest[0]).stem
+    if what in {"list", "show", "diff"}:
+        look(store, dataset, what)
+        return
     with Index(Path(rest[0])) as index:
         if what == "push":
             push_tree(store, index, dataset, Path(folder), lambda _: None)
+            return
+        newest = store.newest(dataset)
+        assert newest is not None
+        if what == "fetch":
+            fetch_floor(s3, newest.tree, Path(folder))
         else:
-            newest = store.newest(dataset)
-            assert newest is not None
             checkout(store, index, newest, Path(folder), False, lambda _: None)
-    return None
 
 
 if __name__ == "__main__":

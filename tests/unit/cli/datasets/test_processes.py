@@ -21,7 +21,7 @@ from tests.unit.cli.datasets.service import BUCKET, Person, client, service
 
 KILLS = 4
 SMALL = {f"{number % 7}/{number}.bin": random.Random(number).randbytes(2_000) for number in range(150)}
-LARGE = {"large.bin": random.Random(0).randbytes(40 << 20)}  # three parts
+LARGE = {"large.bin": random.Random(0).randbytes(33 << 20)}  # three parts
 
 
 @pytest.fixture(scope="module")
