@@ -8,6 +8,7 @@
     serving: {instance_type, instance_count, max_instance_count, rollout: {...}, alarms: {...}}
     monitoring: {capture_percent, capture_days, backend, window_hours, label_delay_hours, alarm: {...}, thresholds: {...}}
     api: {authorization: iam | jwt, jwt: {issuer, audience}, requests_per_second, burst, maximum_body_kilobytes}
+    stream: {enabled, shards, retention_hours, batch_size, batching_seconds, retries, late_seconds}
     network: {mode: public | vpc, zones, cidr}
     retraining: {mode, trigger, minimum_labels, cooldown_windows, monthly_cap, failures_to_stop}
     github: {repository: owner/name, branch | environment, provider: create | existing}
@@ -33,6 +34,7 @@ from contracts.github import GitHub
 from contracts.monitoring import Thresholds
 from contracts.network import Network
 from contracts.privacy import Privacy
+from contracts.stream import Stream
 
 # 24 and 8 characters leave room for the suffixes that the stacks add within AWS's 63.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=24)]
@@ -236,6 +238,7 @@ class Config(_Section):
     approval: Approval = Approval()
     serving: Serving = Serving()
     api: Api = Api()
+    stream: Stream = Stream()
     network: Network = Network()
     monitoring: Monitoring = Monitoring()
     retraining: Retraining = Retraining()
@@ -247,6 +250,13 @@ class Config(_Section):
         if metric is not None and metric not in METRICS[self.data.problem]:
             fitting = ", ".join(METRICS[self.data.problem])
             raise ValueError(f"training.metric {metric} does not measure a {self.data.problem} problem; choose one of {fitting}")
+        return self
+
+    @model_validator(mode="after")
+    def _streams_hold_nothing_private(self) -> Self:
+        # Records are kept as they came, in the stream and in its dead letters.
+        if self.stream.enabled and self.data.privacy.columns:
+            raise ValueError("stream.enabled: a stream keeps its records as they came, so it takes no project with data.privacy columns")
         return self
 
     @property

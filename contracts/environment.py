@@ -101,6 +101,21 @@ class PredictEnvironment(Environment):
     hash_key_secret: str = ""
 
 
+class DescribeModelEnvironment(Environment):
+    """describe_model."""
+
+    endpoint_name: str
+
+
+class PredictStreamEnvironment(Environment):
+    """predict_stream. `dead_letters`: the queue's URL."""
+
+    endpoint_name: str
+    output_stream: str
+    data_bucket: str
+    dead_letters: str
+
+
 class RecordFeedbackEnvironment(Environment):
     """record_feedback."""
 

@@ -11,6 +11,9 @@ data bucket         uploads/<dataset>/<file>                         what a pers
                     quarantine/feedback/<sha256>/<file>              rows of such a file that were refused, with reason.json beside them
                     collected/<collection>/labelled.csv              captured requests with their labels, as a part of a dataset version
                     collected/<collection>/collection.json           what was collected, and the dataset version that it became
+                    stream/<dataset>/dt=yyyy-mm-dd/<shard>/          predictions of a stream, a file a batch
+                    quarantine/stream/<shard>/<sequence number>      its records that are too long for a dead letter
+                    aws/lambda/<mapping>/<shard>/                    its batches that Lambda put aside, with their records
 artifacts bucket    capture/<endpoint>/<variant>/yyyy/mm/dd/hh/      what the endpoint captured, by the hour of the prediction
                     monitoring/yyyy/mm/dd/hh/                        verdict.json, report.html of the window that ended then
                     monitoring/by-hand/<job>/                        the same of a window that a person asked for
@@ -33,6 +36,8 @@ FEEDBACK = "feedback/"
 GROUND_TRUTH = "ground-truth/"
 COLLECTED = "collected/"
 MONITORING = "monitoring/"
+STREAM = "stream/"
+PUT_ASIDE = "aws/lambda/"  # Lambda's own: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 
 VARIANT = "AllTraffic"  # the endpoint's one production variant
 
@@ -144,6 +149,16 @@ def ground_truth_key(collected: datetime, part: int, sha256: str) -> str:
 def parse_ground_truth_hour(key: str) -> datetime:
     """The hour in which a file of labels was collected. Raises ValueError for another key."""
     return datetime.strptime(key[: len(GROUND_TRUTH) + len("yyyy/mm/dd/hh/")], f"{GROUND_TRUTH}%Y/%m/%d/%H/").replace(tzinfo=UTC)
+
+
+def stream_key(dataset: str, arrived: datetime, shard: str, first: str, last: str) -> str:
+    """The predictions of a shard's records from one sequence number to another; the day is that on which the first one arrived."""
+    return f"{STREAM}{dataset}/dt={arrived.astimezone(UTC):%Y-%m-%d}/{shard}/{first}-{last}.jsonl"
+
+
+def unreadable_key(shard: str, sequence_number: str) -> str:
+    """A record of a stream that cannot be answered, as it came."""
+    return f"{QUARANTINE}{STREAM}{shard}/{sequence_number}"
 
 
 def monitoring_prefix(end: datetime) -> str:
