@@ -10,11 +10,12 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 import msgspec
 
-from contracts.columns import ColumnKind, parse
+from contracts.columns import ColumnKind, Value, parse
 from contracts.signature import Signature
 from training.serving.encoder import Values
 from training.serving.media import JSON, JSON_LINES
@@ -70,10 +71,19 @@ class Reader:
         if not lines:
             raise ValueError("there is no row")
         cells = dict(zip(names, zip(*lines, strict=True), strict=True))
-        return [[parse(kind, cell) for cell in cells[name]] for name, kind in self._features.items()]
+        return [[*map(_number, cells[name])] if kind is ColumnKind.NUMERIC else cells[name] for name, kind in self._features.items()]
 
 
 def _columns(records: list[Any]) -> Sequence[Values]:
     if not records:
         raise ValueError("there is no row")
     return list(zip(*map(msgspec.structs.astuple, records), strict=True))
+
+
+def _number(text: str) -> Value:
+    """What contracts.columns.parse gives, for most texts sooner."""
+    try:
+        number = float(text)
+    except ValueError:
+        return parse(ColumnKind.NUMERIC, text)
+    return number if isfinite(number) and "_" not in text else parse(ColumnKind.NUMERIC, text)
