@@ -1,14 +1,10 @@
 """One Lambda execution environment: a process that runs one handler, one request at a time.
 
 Started by twin.functions.pool as `python -I -S worker.py HANDLER FOLDER...`: no site-packages and no variable of the laptop reach it,
-only the
-asset, the layer and the runtime (the folders, in this order) and the standard library. It speaks over the socket that is its standard
-input,
-in frames of a 4-byte length and JSON: {"ready"} when the handler's module is imported, then {"id", "event", "deadline", "arn", "trace"}
-in and
-{"ok", "payload", "last"} out. What the handler prints
-goes to
-standard output, as on Lambda; after each request a MARK line there tells the parent that the request's log is complete.
+only the asset, the layer and the runtime (the folders, in this order) and the standard library. It speaks over the socket that is its
+standard input, in frames of a 4-byte length and JSON: {"ready"} when the handler's module is imported, then {"id", "event", "deadline",
+"arn", "trace"} in and {"ok", "payload", "last"} out. What the handler prints goes to standard output, as on Lambda; after each request a
+MARK line there tells the parent that the request's log is complete.
 
 The standard library alone is imported here: this file is not part of the package when it runs.
 Error replies have the shape of AWS's Python runtime (https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html).
