@@ -112,7 +112,7 @@ class Store:
             self.s3.put_object(
                 Bucket=self.bucket,
                 Key=key,
-                Body=tree.to_json().encode(),
+                Body=tree.to_json(),
                 ContentType="application/json",
                 IfNoneMatch="*",
                 Metadata={FILES: str(len(tree.files)), BYTES: str(tree.size)},
