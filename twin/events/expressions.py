@@ -1,8 +1,7 @@
 """Schedule expressions: rate(...), cron(...) and at(...), and the moments at which they fire. Pure.
 
-docs: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html. In AWS's cron, Sunday is 1, the sixth field is the
-year, and one
-of the two day fields is "?". The W of "nearest weekday" is refused.
+docs: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html. In AWS's cron, Sunday is 1, the sixth field is the year,
+and one of the two day fields is "?". The W of "nearest weekday" is refused.
 """
 
 import re

@@ -1,8 +1,7 @@
 """Faults of the bus, for tests: drop, duplicate, delay or reorder the events that a predicate picks.
 
 EventBridge delivers at least once and in no order, so everything that listens must live with the last three; and a consumer that
-reconciles must
-live with the first.
+reconciles must live with the first.
 """
 
 import threading

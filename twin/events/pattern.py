@@ -1,8 +1,7 @@
 """EventBridge event patterns: does an event match? Pure.
 
 docs: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html. moto's matcher is wrong for arrays of
-objects;
-here, as on EventBridge, the fields of one nested pattern must be found in one and the same element.
+objects; here, as on EventBridge, the fields of one nested pattern must be found in one and the same element.
 """
 
 import ipaddress

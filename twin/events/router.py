@@ -1,10 +1,8 @@
 """The bus: an event, the rules it matches, and delivery to each target with retries and dead letters.
 
 docs: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html (24 hours and 185 attempts by default, growing
-pauses;
-a target that is missing or denied is not retried), https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html (dead
-letters).
-The pauses double from 1 s to 5 min of twin time; AWS adds jitter and does not document them: modelled.
+pauses; a target that is missing or denied is not retried), https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html (dead
+letters). The pauses double from 1 s to 5 min of twin time; AWS adds jitter and does not document them: modelled.
 """
 
 import json

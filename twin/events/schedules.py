@@ -1,10 +1,9 @@
 """What fires by time: rules with a ScheduleExpression, and EventBridge Scheduler's schedules, on the twin's clock.
 
-Every tick fires, in order, also when the clock was moved far on. A rate begins when the ticker first sees the schedule, a moment after
-its creation.
-A schedule acts under its own role (https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html), so IAM decides as for any
-caller.
-Its retries are 185 within 24 hours by default; the twin tries once for what IAM refuses, and as long as RetryPolicy says for the rest.
+Every tick fires, in order, also when the clock was moved far on. A rate begins when the ticker first sees the schedule, a moment after its
+creation. A schedule acts under its own role (https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html), so IAM decides as
+for any caller. Its retries are 185 within 24 hours by default; the twin tries once for what IAM refuses, and as long as RetryPolicy says
+for the rest.
 """
 
 import json

@@ -1,9 +1,8 @@
 """Delivery to one target, by the service in its ARN. A target that the twin does not know is refused by name.
 
-docs: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html (Lambda, SQS and SNS trust the rule through
-their own
-policies), https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-identity-based.html (a pipeline is started under the target's
-role).
+docs: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html (Lambda, SQS and SNS trust the rule through their
+own policies), https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-identity-based.html (a pipeline is started under the
+target's role).
 """
 
 from collections.abc import Callable, Mapping

@@ -1,8 +1,7 @@
 """What a target gets of an event: the event, a part of it, a constant, or a template filled in. Pure.
 
-docs: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html. A variable whose path is not in the event
-is left
-out of a text, and is null where JSON needs a value (the second is modelled).
+docs: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html. A variable whose path is not in the event is
+left out of a text, and is null where JSON needs a value (the second is modelled).
 """
 
 import json

@@ -1,8 +1,7 @@
 """The workers of one function: as many as run at once, up to a limit; idle ones are kept; a new version of the function retires them all.
 
 A laptop has few cores, so a request beyond LIMIT waits for a worker, where AWS would start another environment. Reserved concurrency
-throttles, as on AWS.
-The credentials in a worker are those of a session that outlives every twin, so nothing refreshes them.
+throttles, as on AWS. The credentials in a worker are those of a session that outlives every twin, so nothing refreshes them.
 """
 
 import hashlib

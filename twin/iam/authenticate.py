@@ -1,8 +1,7 @@
 """Who signed this request? The access key, in the header or (presigned) in the query, and whether the signature is its own.
 
-docs: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. The signature covers the hash of the
-body that the
-client states (S3 and presigned requests); that the body has this hash is not verified, nor is the request's age.
+docs: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. The signature covers the hash of the body
+that the client states (S3 and presigned requests); that the body has this hash is not verified, nor is the request's age.
 """
 
 import hmac

@@ -1,8 +1,8 @@
 """Role sessions: who may assume a role is what its trust policy says.
 
 `assume` is the door for the services of the twin (Lambda, SageMaker, EventBridge, CloudFormation, ...); AssumeRole through the API is
-checked in
-twin.iam.special. A service's sessions do not expire: AWS renews them behind the workload's back, and outliving the twin is the same to it.
+checked in twin.iam.special. A service's sessions do not expire: AWS renews them behind the workload's back, and outliving the twin is the
+same to it.
 """
 
 import threading

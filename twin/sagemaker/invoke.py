@@ -1,10 +1,9 @@
 """InvokeEndpoint: one request to one model server, its answer or a ModelError, and the metrics of both.
 
-Sources: API_runtime_InvokeEndpoint (errors; twin.constraints checks the size of the body), developer guide,
-your-algorithms-inference-code (60 seconds),
-monitoring-cloudwatch (each request puts 0 or 1 into the error metrics; latencies are microseconds).
-Modelled: a container that cannot be reached gives a ModelError with OriginalStatusCode 503, one that is too slow 0; metrics are those of
-requests that reached a variant. The container sees Content-Type, Accept and the custom attributes, not the InferenceId, which is captured
+Sources: API_runtime_InvokeEndpoint (errors; twin.constraints checks the size of the body), developer guide, your-algorithms-inference-code
+(60 seconds), monitoring-cloudwatch (each request puts 0 or 1 into the error metrics; latencies are microseconds). Modelled: a container
+that cannot be reached gives a ModelError with OriginalStatusCode 503, one that is too slow 0; metrics are those of requests that reached a
+variant. The container sees Content-Type, Accept and the custom attributes, not the InferenceId, which is captured
 (twin.sagemaker.capture).
 """
 
