@@ -1,0 +1,1 @@
+"""Kinesis record -> endpoint -> prediction on another stream and in S3."""
