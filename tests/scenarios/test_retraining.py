@@ -6,12 +6,16 @@ The tests of this module build on each other, as the hours of an app do. The ala
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from cli.api import PredictionApi
+from cli.reproduce.recipe import recipe_of
+from cli.reproduce.workshop import Workshop
 from contracts.ledger import Decision, Outcome, Retraining
 from contracts.monitoring import DRIFT_ALARM, NAMESPACE
+from contracts.reproduction import Grade
 from lambdas.ledger import Ledger
 from tests.scenarios.conftest import SPEED
 from tests.scenarios.loop import AT_ONCE, CONFIG, Loop, synthesised, table, write_project
@@ -145,6 +149,11 @@ def test_an_alarm_retrains_on_labelled_traffic(loop: Retrained) -> None:
     loop.found("training_started", "the last 440 of them labelled traffic")
     loop.live(2)
     assert loop.app.versions()[0].dataset_version == manifest.version
+
+
+def test_a_model_that_was_trained_on_traffic_is_made_again_bit_for_bit(loop: Retrained, tmp_path: Path) -> None:
+    made = Workshop(loop.app, tmp_path, tmp_path / "environments").make(recipe_of(loop.app, 2), lambda _: None)
+    assert (made.grade, made.archive_is_the_same) == (Grade.A, True), made
 
 
 def test_the_alarm_that_still_rings_starts_no_second_retraining(loop: Retrained) -> None:
