@@ -8,7 +8,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
-from contracts.layout import CAPTURE
+from contracts.layout import CAPTURE, STREAM
 from stacks.constructs.bucket import AccessLogBucket, ProjectBucket
 from stacks.constructs.hash_key import add_hash_key
 from stacks.constructs.key import ProjectKey
@@ -23,10 +23,10 @@ class DataStack(cdk.Stack):
         super().__init__(scope, stack_name(project, "data"), description=f"Tidewheel {project.prefix}: key, buckets, ledger")
         self.key = ProjectKey(self, project)
         logs = AccessLogBucket(self, "AccessLogs")
-        self.data_bucket = ProjectBucket(self, "Data", key=self.key, logs=logs, events=True)
-        self.artifacts_bucket = ProjectBucket(
-            self, "Artifacts", key=self.key, logs=logs, days={CAPTURE: project.config.monitoring.capture_days}
-        )
+        days = project.config.monitoring.capture_days
+        predictions = {STREAM: days} if project.config.stream.enabled else {}
+        self.data_bucket = ProjectBucket(self, "Data", key=self.key, logs=logs, events=True, days=predictions)
+        self.artifacts_bucket = ProjectBucket(self, "Artifacts", key=self.key, logs=logs, days={CAPTURE: days})
         # Exported by hand, so that the other stacks' statements are known before synth, and cdk-nag's findings can be answered one by one.
         self.data_bucket_arn = self.export_value(self.data_bucket.bucket_arn)
         self.artifacts_bucket_arn = self.export_value(self.artifacts_bucket.bucket_arn)

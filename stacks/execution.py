@@ -77,6 +77,8 @@ def _statements(config: Config, place: Place) -> Iterator[Statement]:
     yield from _observation(prefix, place)
     yield from _training(prefix, place)
     yield from _endpoint(config, place)
+    if config.stream.enabled:
+        yield from _stream(prefix, place)
     if config.network.mode is Mode.VPC:
         yield from _network(place)
 
@@ -238,6 +240,20 @@ def _endpoint(config: Config, place: Place) -> Iterator[Statement]:
         own = [f"{kind}-job-definition/{prefix}-{kind}-*" for kind in kinds] + [f"monitoring-schedule/{prefix}-{kind}" for kind in kinds]
         resources = [place.arn("sagemaker", name) for name in own]
         yield _allow("ModelMonitor", "sagemaker", [*verbs, "AddTags", "DeleteTags", "ListTags"], resources)
+
+
+def _stream(prefix: str, place: Place) -> Iterator[Statement]:
+    verbs = ["CreateStream", "DescribeStreamSummary", "DeleteStream", "UpdateShardCount"]
+    verbs += ["IncreaseStreamRetentionPeriod", "DecreaseStreamRetentionPeriod"]
+    verbs += ["AddTagsToStream", "RemoveTagsFromStream", "ListTagsForStream", *_TAGS]
+    own = place.arn("kinesis", f"stream/{prefix}-*")
+    yield _allow("Streams", "kinesis", verbs, [own])
+    yield _allow("StreamEncryption", "kinesis", ["StartStreamEncryption", "StopStreamEncryption"], [own, place.arn("kms", "key/*")])
+    # Mappings have ids that nobody knows before; what they wake is known.
+    verbs = [f"{verb}EventSourceMapping" for verb in ("Create", "Get", "Update", "Delete")]
+    only = {"ArnLike": {"lambda:FunctionArn": place.arn("lambda", f"function:{prefix}-*")}}
+    yield _allow("Mappings", "lambda", verbs, ["*"], only)
+    yield _allow("MappingTags", "lambda", ["ListTags", "TagResource", "UntagResource"], [place.arn("lambda", "event-source-mapping:*")])
 
 
 def _network(place: Place) -> Iterator[Statement]:

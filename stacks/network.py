@@ -67,6 +67,8 @@ class NetworkStack(cdk.Stack):
         }
         if project.config.data.privacy.hash:
             services["SecretsManager"] = interface.SECRETS_MANAGER
+        if project.config.stream.enabled:
+            services |= {"Kinesis": interface.KINESIS_STREAMS, "Sqs": interface.SQS}
         for name, service in services.items():
             self._vpc.add_interface_endpoint(name, service=service, security_groups=[doors], open=False, private_dns_enabled=True)
 

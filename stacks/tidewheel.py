@@ -15,6 +15,7 @@ from stacks.github import GitHubStack
 from stacks.network import NetworkStack
 from stacks.project import Project
 from stacks.serving import ServingStack
+from stacks.stream import StreamStack
 from stacks.training import TrainingStack
 
 
@@ -31,7 +32,7 @@ def new_app(flags: Mapping[str, Any], outdir: Path | None = None) -> cdk.App:
 
 
 def add_stacks(app: cdk.App, project: Project) -> None:
-    """Adds `<prefix>-data`, -training, -endpoint, -serving and -control, and -network and -github if they are configured.
+    """Adds `<prefix>-data`, -training, -endpoint, -serving and -control, and -network, -stream and -github if they are configured.
 
     Raises ConfigError for what AWS would refuse.
     """
@@ -44,6 +45,8 @@ def add_stacks(app: cdk.App, project: Project) -> None:
     # By name only, so CDK cannot know: serving calls the endpoint, control updates its stack and watches predict.
     serving.add_stack_dependency(endpoint)
     control.add_stack_dependency(serving)
+    if project.config.stream.enabled:
+        StreamStack(app, project, data).add_stack_dependency(control)
     if network is not None:
         for stack in (training, endpoint, serving):
             stack.add_stack_dependency(network)

@@ -72,7 +72,9 @@ def _of_the_account(stack: cdk.Stack, project: Project) -> list[iam.PolicyStatem
     roles = stack.format_arn(service="iam", region="", resource="role", resource_name=f"{role_path(project.prefix).strip('/')}/*")
     own, others = {"ArnLike": {"aws:PrincipalArn": roles}}, {"ArnNotLike": {"aws:PrincipalArn": roles}}
     account = iam.AccountRootPrincipal()
-    stores = [*_STORES, "secretsmanager"] if project.config.data.privacy.hash else _STORES  # whoever deploys the secret makes it
+    # Whoever deploys the secret makes it; whoever sends records to the stream, or reads its predictions, is the account's matter.
+    config = project.config
+    stores = [*_STORES, *(["secretsmanager"] if config.data.privacy.hash else []), *(["kinesis"] if config.stream.enabled else [])]
     # Whoever deploys the secret that hashes columns must be able to make it.
     return [
         _key("Administration", account, _ADMINISTRATION),
