@@ -1,4 +1,5 @@
-"""The serving stack: an HTTP API. POST /predict asks the endpoint; POST /feedback takes labels of earlier predictions.
+"""The serving stack: an HTTP API. POST /predict asks the endpoint; POST /feedback takes labels of earlier predictions; GET /model tells what
+is live, and GET /openapi.json what the API takes and gives.
 
 Labels come as files too: S3 Object Created, feedback/ -> record_feedback. That, and what it could not handle, is in this stack and not in
 the control stack, because the function is: the API's stack is deployed first.
@@ -7,7 +8,7 @@ the control stack, because the function is: the API's stack is deployed first.
 import aws_cdk as cdk
 from constructs import Construct
 
-from contracts.environment import PredictEnvironment, RecordFeedbackEnvironment
+from contracts.environment import DescribeModelEnvironment, PredictEnvironment, RecordFeedbackEnvironment
 from contracts.events import DetailType
 from contracts.layout import FEEDBACK
 from contracts.privacy import secret_name
@@ -22,12 +23,12 @@ from stacks.data import DataStack
 from stacks.names import Arns, stack_name
 from stacks.project import Project
 
-FUNCTIONS = ("predict", "record_feedback")
+FUNCTIONS = ("predict", "describe_model", "record_feedback")
 _TIMEOUT_SECONDS = 29  # an HTTP API gives up after 30
 
 
 class ServingStack(cdk.Stack):
-    """The API, predict and record_feedback. Without an endpoint it can be deployed too: predict then says that there is no model yet."""
+    """The API and its functions. Without an endpoint it can be deployed too: it then says that there is no model yet."""
 
     def __init__(self, scope: Construct, project: Project, data: DataStack) -> None:
         super().__init__(scope, stack_name(project, "serving"), description=f"Tidewheel {project.prefix}: the API in front of the model")
@@ -45,9 +46,26 @@ class ServingStack(cdk.Stack):
             memory_megabytes=1024,
         )
         feedback = self._record_feedback(project, data)
-        routes = {"POST /predict": predict.function, "POST /feedback": feedback.function}
+        describe = self._describe_model(project, data).function
+        routes = {
+            "POST /predict": predict.function,
+            "POST /feedback": feedback.function,
+            "GET /model": describe,
+            "GET /openapi.json": describe,
+        }
         api = ProjectApi(self, project.prefix, project.config.api, routes, data.key)
         cdk.CfnOutput(self, "ApiUrl", value=api.url)
+
+    def _describe_model(self, project: Project, data: DataStack) -> ProjectFunction:
+        return ProjectFunction(
+            self,
+            project,
+            "describe_model",
+            environment=DescribeModelEnvironment(endpoint_name=project.prefix),
+            statements=FunctionPolicies(self, project, data).describe_model(),
+            key=data.key,
+            timeout_seconds=_TIMEOUT_SECONDS,
+        )
 
     def _record_feedback(self, project: Project, data: DataStack) -> ProjectFunction:
         bucket = data.data_bucket.bucket_name

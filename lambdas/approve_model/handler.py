@@ -23,8 +23,9 @@ from contracts.events import Anything, DetailType, Event, ModelPackageStateChang
 from contracts.ledger import Decision, Evidence, What
 from lambdas import runtime
 from lambdas.approve_model.adapters import Registry, Reports
-from lambdas.approve_model.logic import evaluation_uri, judge, waits
+from lambdas.approve_model.logic import judge, waits
 from lambdas.ledger import Ledger
+from lambdas.packages import evaluation_uri
 
 SERVICE = "approve_model"
 LOOK_BACK = timedelta(days=1)

@@ -30,13 +30,6 @@ def waits(package: Mapping[str, Any], group: str) -> bool:
     )
 
 
-def evaluation_uri(package: Mapping[str, Any]) -> str | None:
-    """Where the package's evaluation.json is, if it names one."""
-    statistics = package.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {})
-    uri = statistics.get("S3Uri")
-    return str(uri) if uri else None
-
-
 def judge(policy: ApprovalPolicy, package: Mapping[str, Any], evaluation: bytes | None) -> Judgement:
     """What the policy says. `evaluation` is the content of evaluation.json, None when there is none."""
     if policy is ApprovalPolicy.MANUAL:

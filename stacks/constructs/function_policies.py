@@ -3,7 +3,8 @@
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
-from contracts.layout import COLLECTED, DATASETS, FEEDBACK, GROUND_TRUTH, QUARANTINE, RUNS, UPLOADS
+from contracts.layout import COLLECTED, DATASETS, EVALUATION, EVALUATION_CHANNEL, FEEDBACK, GROUND_TRUTH, QUARANTINE, RUNS, UPLOADS
+from contracts.signature import SIGNATURE
 from stacks.constructs.policy import allow, pass_role
 from stacks.data import DataStack
 from stacks.names import Arns, collect_jobs, monitor_jobs, rollback_alarm_names, window_alarm_names
@@ -11,7 +12,7 @@ from stacks.project import Project
 
 
 class FunctionPolicies:
-    """Statements of ingest_dataset, start_training, start_monitoring, approve_model, reconcile_endpoint and record_feedback."""
+    """Statements of ingest_dataset, start_training, start_monitoring, approve_model, reconcile_endpoint, describe_model, record_feedback."""
 
     def __init__(self, stack: cdk.Stack, project: Project, data: DataStack) -> None:
         self._arns = Arns(stack, project)
@@ -97,6 +98,16 @@ class FunctionPolicies:
             pass_role(deployment_role_arn, "cloudformation.amazonaws.com"),
             self._key(),
             self._ledger("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"),
+        ]
+
+    def describe_model(self) -> list[iam.PolicyStatement]:
+        """Follows the live endpoint to its package, and reads of the run that made it what it measured and its model's signature."""
+        reports = f"{self._data.artifacts_bucket_arn}/{RUNS}*/{EVALUATION_CHANNEL}/"
+        return [
+            *self._live(),
+            allow(["sagemaker:DescribeModelPackage"], [self._arns.packages]),
+            allow(["s3:GetObject"], [f"{reports}{name}" for name in (EVALUATION, SIGNATURE)]),
+            allow(["kms:Decrypt"], [self._data.key.key_arn]),
         ]
 
     def record_feedback(self) -> list[iam.PolicyStatement]:

@@ -57,7 +57,7 @@ class ProjectApi(Construct):
 
     def _route(self, route: str, function: lambda_.IFunction) -> None:
         method, path = route.split(" ")
-        part = path.strip("/").capitalize()
+        part = path.strip("/").replace(".", "").capitalize()
         integration = api.CfnIntegration(
             self,
             f"{part}Integration",
@@ -76,7 +76,7 @@ class ProjectApi(Construct):
             authorizer_id=self._authorizer,
         )
         function.add_permission(
-            "Invoke",
+            f"Invoke{part}",
             principal=iam.ServicePrincipal("apigateway.amazonaws.com"),
             source_arn=cdk.Stack.of(self).format_arn(service="execute-api", resource=self._api.ref, resource_name=f"*/{method}{path}"),
         )

@@ -15,6 +15,7 @@ from aws_cdk import aws_s3 as s3
 from contracts.config import Config
 from contracts.environment import (
     ApproveModelEnvironment,
+    DescribeModelEnvironment,
     Environment,
     IngestDatasetEnvironment,
     PredictEnvironment,
@@ -111,6 +112,7 @@ FUNCTIONS: dict[str, type[Environment]] = {
     "approve_model": ApproveModelEnvironment,
     "reconcile_endpoint": ReconcileEndpointEnvironment,
     "predict": PredictEnvironment,
+    "describe_model": DescribeModelEnvironment,
     "record_feedback": RecordFeedbackEnvironment,
 }
 

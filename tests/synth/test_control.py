@@ -189,6 +189,7 @@ def test_operators_hear_of_dead_letters_and_of_failing_functions(templates: Mapp
         "approve-model-errors",
         "reconcile-endpoint-errors",
         "predict-errors",
+        "describe-model-errors",
         "record-feedback-errors",
         "feedback-dead-letters",
         "start-monitoring-errors",

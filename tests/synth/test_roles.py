@@ -62,6 +62,7 @@ EXACTLY = {
     | {f"cloudwatch:{verb}" for verb in ("PutMetricAlarm", "DescribeAlarms", "DeleteAlarms")}
     | {"kms:CreateGrant", "iam:PassRole", "iam:CreateServiceLinkedRole"},
     ("serving", "PredictRole"): FUNCTION | {"sagemaker:InvokeEndpoint"},
+    ("serving", "DescribeModelRole"): FUNCTION | LIVE | {"sagemaker:DescribeModelPackage", "s3:GetObject", "kms:Decrypt"},
     ("serving", "RecordFeedbackRole"): FUNCTION | FAILURES | {"s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket"},
     ("training", "RolesPipeline"): {
         f"sagemaker:{verb}{kind}Job" for verb in ("Create", "Describe", "Stop") for kind in ("Processing", "Training")
@@ -151,6 +152,13 @@ def test_predict_reaches_one_endpoint(templates: Mapping[str, Template]) -> None
     assert text(invoke["Resource"]).endswith(':endpoint/breast-cancer-dev"]]}')
 
 
+def test_describe_model_reads_nothing_of_the_runs_but_reports_and_signatures(templates: Mapping[str, Template]) -> None:
+    (read,) = (s for s in templates["serving"].statements("DescribeModelRole") if s["Action"] == "s3:GetObject")
+    places = [text(place) for place in as_list(read["Resource"])]
+    assert len(places) == 2
+    assert all(any(f'"/runs/*/evaluation/{name}.json"' in place for place in places) for name in ("evaluation", "signature"))
+
+
 def test_feedback_is_written_only_as_ground_truth_and_quarantine(templates: Mapping[str, Template]) -> None:
     (put,) = (s for s in templates["serving"].statements("RecordFeedbackRole") if s["Action"] == "s3:PutObject")
     written = text(put["Resource"])
@@ -202,7 +210,7 @@ def test_nothing_adds_to_a_role_from_outside(templates: Mapping[str, Template]) 
 
 def test_a_function_has_a_role_and_a_log_group_of_its_own(templates: Mapping[str, Template]) -> None:
     functions = [function["Properties"] for part in ("serving", "control") for function in templates[part].of("Lambda::Function").values()]
-    assert len({text(function["Role"]) for function in functions}) == len(functions) == 7
+    assert len({text(function["Role"]) for function in functions}) == len(functions) == 8
     for part in ("serving", "control"):
         for group in templates[part].of("Logs::LogGroup").values():
             assert group["Properties"]["RetentionInDays"] == 90

@@ -1,4 +1,4 @@
-"""The API: signed, logged, limited, and two routes."""
+"""The API: signed, logged, limited, and four routes."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -16,11 +16,19 @@ def _function(template: Template, name: str) -> tuple[str, Any]:
     return found[0], found[1]["Properties"]
 
 
-@pytest.mark.parametrize(("route", "function"), [("POST /predict", "predict"), ("POST /feedback", "record_feedback")])
+ROUTES = [
+    ("POST /predict", "predict"),
+    ("POST /feedback", "record_feedback"),
+    ("GET /model", "describe_model"),
+    ("GET /openapi.json", "describe_model"),
+]
+
+
+@pytest.mark.parametrize(("route", "function"), ROUTES)
 def test_a_route_is_signed_and_leads_to_its_function(templates: Mapping[str, Template], route: str, function: str) -> None:
     template = templates["serving"]
     routes = {each["Properties"]["RouteKey"]: each["Properties"] for each in template.of("ApiGatewayV2::Route").values()}
-    assert len(routes) == 2
+    assert len(routes) == len(ROUTES)
     assert routes[route]["AuthorizationType"] == "AWS_IAM"
     target = next(part["Ref"] for part in routes[route]["Target"]["Fn::Join"][1] if isinstance(part, dict))
     integration = template.resources[target]["Properties"]
@@ -28,12 +36,14 @@ def test_a_route_is_signed_and_leads_to_its_function(templates: Mapping[str, Tem
     assert integration["IntegrationUri"] == {"Fn::GetAtt": [name, "Arn"]}
     assert integration["PayloadFormatVersion"] == "2.0"
     permissions = [each["Properties"] for each in template.of("Lambda::Permission").values()]
-    (permission,) = (
-        each
+    sources = [
+        text(each["SourceArn"])
         for each in permissions
         if each["Principal"] == "apigateway.amazonaws.com" and each["FunctionName"] == {"Fn::GetAtt": [name, "Arn"]}
-    )
-    assert f"/*/{route.replace(' ', '')}" in text(permission["SourceArn"])
+    ]
+    own = [each for each, owner in ROUTES if owner == function]
+    assert len(sources) == len(own)
+    assert sum(f"/*/{route.replace(' ', '')}" in source for source in sources) == 1
 
 
 def test_requests_are_logged_as_json_and_limited(templates: Mapping[str, Template]) -> None:

@@ -1,0 +1,1 @@
+"""API request -> what is live, and the API's OpenAPI document."""
