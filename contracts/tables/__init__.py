@@ -5,6 +5,7 @@
     delimited.py    CSV
     json_lines.py   JSON Lines
     columnar.py     Parquet; the only one that needs pyarrow, which is imported when a Parquet file is opened
+    apart.py        the same in a process of its own, which a broken file may end
     texts.py        what a typed cell is as text
     reading.py      all of them by one name
 

@@ -1,8 +1,8 @@
 """Parquet as rows of texts: batch by batch, page by page, so that memory does not grow with the file.
 
 A file says of itself how large it is, and may lie. So a batch holds few cells, texts come as numbers of a dictionary until their lengths
-are known, and pages are read one by one instead of whole row groups. What a single page unpacks to nobody can know before: who reads files
-of strangers gives the process a limit (lambdas/ingest_dataset/memory.py), and running into it is an error like any other here.
+are known, and pages are read one by one instead of whole row groups. What a single page unpacks to nobody can know before: that is why
+apart.py reads in a process with a limit, and running into it is an error like any other here.
 
 Only the codecs that the function's layer was built with are read, wherever the file is read: snappy, gzip, and none. So that a table that
 is good on a laptop is good on AWS. https://github.com/aws/aws-sdk-pandas/blob/3.17.0/building/lambda/build-lambda-layer.sh
@@ -26,30 +26,34 @@ _LONGEST_NAME_TABLE = 16 * 1024 * 1024  # of the file's own description, in byte
 Texts = Callable[[Any], list[str]]
 
 
-def rows(path: Path, most_cells: int) -> Iterator[tuple[int, list[str]]]:
-    """(0, columns), then (row number, cells) of every row, counted from 1. Raises FormatError."""
-    import pyarrow as pa  # noqa: PLC0415 - only Parquet pays for it: half a second, 100 MB
-    from pyarrow import parquet  # noqa: PLC0415
+def load() -> tuple[Any, Any]:
+    """pyarrow and its Parquet module. Only who reads Parquet pays for them: half a second, 100 MB."""
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import compute, parquet  # noqa: F401, PLC0415 - with compute loaded arrays can do what is asked of them below
 
-    # Its own allocators reserve address space far beyond what they use, which a limit of the process would count.
-    pa.set_memory_pool(pa.system_memory_pool())
+    return pa, parquet
+
+
+def batches(path: Path, most_cells: int) -> Iterator[list[list[str]]]:
+    """The columns as the only row of the first batch, then the rows. Raises FormatError."""
+    pa, parquet = load()
     try:
         with _open(parquet, path) as file:
             _check(file.metadata, most_cells)
             columns = [_column(pa, field) for field in file.schema_arrow]
-            yield 0, list(file.schema_arrow.names)
-            number = 0
+            yield [list(file.schema_arrow.names)]
             size = max(1, min(BATCH_ROWS, BATCH_CELLS // max(1, len(columns))))
             for batch in file.iter_batches(batch_size=size, use_threads=False):
                 texts = [_texts_of(to_texts, name, array) for (name, to_texts), array in zip(columns, batch.columns, strict=True)]
-                for cells in zip(*texts, strict=True):
-                    number += 1
-                    yield number, list(cells)
+                _check_size(sum(len(text) for column in texts for text in column), len(batch))
+                yield [list(cells) for cells in zip(*texts, strict=True)]
     except MemoryError:
         raise FormatError(
             "reading the file takes more memory than there is: its pages are too large. Next: write it with smaller pages"
         ) from None
-    except (pa.ArrowException, OSError) as error:
+    except FormatError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, OverflowError, IndexError) as error:
         raise FormatError(f"the file is not valid Parquet: {_first_line(error)}") from None
 
 
@@ -188,6 +192,11 @@ def _check_lengths(compute: Any, lengths: Any) -> None:
         raise FormatError(f"holds a text of {longest} bytes, and at most {formats.LONGEST_LINE} can be read")
     if total > MOST_BATCH_BYTES:
         raise FormatError(f"holds {total} bytes of texts within {BATCH_ROWS} rows, and at most {MOST_BATCH_BYTES} can be read")
+
+
+def _check_size(characters: int, rows: int) -> None:
+    if characters > MOST_BATCH_BYTES:
+        raise FormatError(f"{rows} rows have {characters} characters, and at most {MOST_BATCH_BYTES} can be read at once")
 
 
 def _first_line(error: Exception) -> str:

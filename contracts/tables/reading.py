@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from contracts.tables import columnar, delimited, json_lines
+from contracts.tables import apart, delimited, json_lines
 from contracts.tables.formats import Format, FormatError
 from contracts.tables.sources import Unpacked
 
@@ -27,7 +27,7 @@ def stream_rows(format: Format, file: io.RawIOBase, most_bytes: int) -> Iterator
 def file_rows(format: Format, path: Path, most_bytes: int) -> Iterator[Row]:  # noqa: A002
     """The same of a file on disk, in any format. `most_bytes` is also how many cells a Parquet file may have."""
     if format is Format.PARQUET:
-        yield from columnar.rows(path, most_bytes)
+        yield from apart.rows(path, most_bytes)
         return
     with io.FileIO(path) as file:
         yield from stream_rows(format, file, most_bytes)

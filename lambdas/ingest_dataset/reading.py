@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.layout import LARGEST_UPLOAD_BYTES
-from contracts.tables.columnar import rows as parquet_rows
 from contracts.tables.formats import Format
-from contracts.tables.reading import Row, stream_rows
+from contracts.tables.reading import Row, file_rows, stream_rows
 from contracts.tables.sources import Digested
-from lambdas.ingest_dataset.memory import limited_memory
 
 _MEGABYTE = 1 << 20
 
@@ -43,5 +41,4 @@ def open_rows(format: Format, file: Digested) -> Iterator[Row]:  # noqa: A002 - 
     with tempfile.NamedTemporaryFile(suffix=".parquet") as disk:
         shutil.copyfileobj(file, disk, _MEGABYTE)
         disk.flush()
-        with limited_memory():
-            yield from parquet_rows(Path(disk.name), LARGEST_UPLOAD_BYTES)
+        yield from file_rows(format, Path(disk.name), LARGEST_UPLOAD_BYTES)
