@@ -1,4 +1,4 @@
-"""Requests to the prediction API, signed as AWS_IAM asks (Signature Version 4, service execute-api).
+"""Requests to the project's API, signed as AWS_IAM asks (Signature Version 4, service execute-api).
 
 docs: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-access-control-iam.html. Nothing is retried here: a caller that
 counts failed requests must see every one.
@@ -32,7 +32,7 @@ class Answer:
 
 
 class PredictionApi:
-    """One project's prediction API, or, with its other URL, the one for labels; threads may share it."""
+    """One route of a project's API, by its URL; threads may share it."""
 
     def __init__(self, account: Account, url: str) -> None:
         self._url = url
@@ -48,7 +48,14 @@ class PredictionApi:
         Raises urllib3.exceptions.HTTPError when there is no answer.
         """
         own = {} if inference_id is None else {"x-inference-id": inference_id}
-        request = AWSRequest("POST", self._url, data=body, headers={"Content-Type": content_type, "Accept": JSON} | own)
+        return self._send("POST", body, {"Content-Type": content_type, "Accept": JSON} | own)
+
+    def get(self) -> Answer:
+        """Ask. Raises urllib3.exceptions.HTTPError when there is no answer."""
+        return self._send("GET", b"", {"Accept": JSON})
+
+    def _send(self, method: str, body: bytes, headers: dict[str, str]) -> Answer:
+        request = AWSRequest(method, self._url, data=body, headers=headers)
         SigV4Auth(self._credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(request)
-        reply = self._pool.request("POST", self._url, body=body, headers=dict(request.headers.items()))
+        reply = self._pool.request(method, self._url, body=body, headers=dict(request.headers.items()))
         return Answer(reply.status, reply.data)

@@ -26,6 +26,8 @@ from contracts.refusal import Refusal
 
 PREDICT_PATH = "/predict"
 FEEDBACK_PATH = "/feedback"
+MODEL_PATH = "/model"
+OPENAPI_PATH = "/openapi.json"
 STACKS = ("data", "training", "endpoint", "serving", "control")
 
 
@@ -112,7 +114,12 @@ class App:
     @cached_property
     def feedback_url(self) -> str:
         """Where labels of predictions are sent, as it is reached from here."""
-        return self.api_url.removesuffix(PREDICT_PATH) + FEEDBACK_PATH
+        return self.base_url + FEEDBACK_PATH
+
+    @cached_property
+    def base_url(self) -> str:
+        """The API's URL, as it is reached from here, without a slash at the end."""
+        return self.api_url.removesuffix(PREDICT_PATH)
 
     def output(self, part: str, key: str) -> str:
         """An output of one of the stacks. Raises StateError when the stack or the output is not there."""

@@ -1,5 +1,7 @@
-"""The serving stack: an HTTP API. POST /predict asks the endpoint; POST /feedback takes labels of earlier predictions; GET /model tells what
-is live, and GET /openapi.json what the API takes and gives.
+"""The serving stack: an HTTP API.
+
+POST /predict asks the endpoint; POST /feedback takes labels of earlier predictions; GET /model tells what is live; GET /openapi.json tells
+what the API takes and gives.
 
 Labels come as files too: S3 Object Created, feedback/ -> record_feedback. That, and what it could not handle, is in this stack and not in
 the control stack, because the function is: the API's stack is deployed first.

@@ -163,7 +163,7 @@ def _steps(prefix: str, what: str, act: Callable[[str, Session], None], names: t
 
 FUNCTION_STEPS = tuple(
     Step(f"function {name}", f"{name} is asked something it cannot read: that is in its log, and in a trace", partial(_ask, name))
-    for name in (*FUNCTIONS, "predict")
+    for name in (*FUNCTIONS, "predict", "describe-model")
 )
 TICK_STEPS = tuple(
     Step(f"tick {name}", f"the schedule {name} wakes {function}", partial(_tick, name, function)) for name, function in SCHEDULES.items()

@@ -31,9 +31,7 @@ _LATER = frozenset({429, 503, 504})  # try again
 def predict(signature: Signature, closed: Iterable[int], kilobytes: int, *, csv_header: bool) -> Operation:
     """POST /predict. `closed`: what somebody is answered who may not call."""
     one_of = [ref("Instances"), {"type": "array", "items": ref("Record"), "minItems": 1}, ref("Record")]
-    header = "The first row names the features" + (
-        "." if csv_header else ", or the cells are in this order: " + ", ".join(signature.features)
-    )
+    order = "" if csv_header else f", or the cells are in this order: {', '.join(signature.features)}"
     answer = _content(ref("Predictions"), "a prediction a row") | {"headers": {"x-inference-id": {"schema": ref("RequestId")}}}
     return {
         "operationId": "predict",
@@ -45,7 +43,7 @@ def predict(signature: Signature, closed: Iterable[int], kilobytes: int, *, csv_
             "content": {
                 JSON: {"schema": {"anyOf": one_of}},
                 "application/jsonlines": {"schema": {"type": "string", "description": "a record a line"}},
-                "text/csv": {"schema": {"type": "string", "description": header}},
+                "text/csv": {"schema": {"type": "string", "description": f"The first row names the features{order}."}},
             },
         },
         "responses": {"200": answer} | _refusals(400, *closed, 413, 415, 429, 500, 503, 504),

@@ -21,7 +21,7 @@ _CELLS: Mapping[ColumnKind, Schema] = {
     ColumnKind.BOOLEAN: {"type": ["boolean", "null"]},
     ColumnKind.DATETIME: {
         "type": ["string", "null"],
-        "description": "ISO 8601 date or time; UTC without a zone",
+        "description": "ISO 8601; UTC without a zone",
         "examples": ["2026-01-31"],
     },
 }

@@ -25,7 +25,7 @@ def signature_uri(evaluation_uri: str) -> str:
 def describe(
     name: str, endpoint: Endpoint, package: Mapping[str, Any] | None, evaluation: Report | None, signature: Report | None
 ) -> LiveModel:
-    """The live model; what cannot be read of it is a note. `package`: DescribeModelPackage; a report of None is one that it does not name."""
+    """The live model; what cannot be read of it is a note. `package`: DescribeModelPackage; a report is None where it names none."""
     notes: list[str] = [] if package else [FOREIGN]
     known = package or {}
     metadata = _metadata(known, notes) if package else None
