@@ -36,13 +36,12 @@ class Signature(BaseModel):
     def parse_records(self, records: list[Any]) -> list[dict[str, Value]]:
         """JSON records as rows of values, the features in order. Raises RequestError naming row and feature of every problem."""
         rows: list[dict[str, Value]] = []
-        problems: list[str] = []
+        problems = Problems()
         for number, record in enumerate(records, 1):
             row, wrong = self._row(record)
             rows.append(row)
-            problems += [f"row {number}: {problem}" for problem in wrong]
-        if problems:
-            raise RequestError(shorten(problems))
+            problems.add(number, wrong)
+        problems.check()
         return rows
 
     def _row(self, record: Any) -> tuple[dict[str, Value], list[str]]:
@@ -59,10 +58,23 @@ class Signature(BaseModel):
         return row, problems
 
 
-def shorten(problems: list[str]) -> list[str]:
-    """The first problems, and how many more there are: an answer, not a dump."""
-    hidden = len(problems) - SHOWN_PROBLEMS
-    return problems[:SHOWN_PROBLEMS] + ([f"and {hidden} more"] if hidden > 0 else [])
+class Problems:
+    """What is wrong with a request: the first problems, and how many more there are. An answer, not a dump."""
+
+    def __init__(self) -> None:
+        self._shown: list[str] = []
+        self._hidden = 0
+
+    def add(self, row: int, problems: list[str]) -> None:
+        """More of a row; counted from 1."""
+        room = SHOWN_PROBLEMS - len(self._shown)
+        self._shown += [f"row {row}: {problem}" for problem in problems[:room]]
+        self._hidden += max(0, len(problems) - room)
+
+    def check(self) -> None:
+        """Raise RequestError when there are any."""
+        if self._shown:
+            raise RequestError(self._shown + ([f"and {self._hidden} more"] if self._hidden else []))
 
 
 def from_json(kind: ColumnKind, value: Any) -> Value:

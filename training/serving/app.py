@@ -6,8 +6,8 @@ GET /metrics         Prometheus
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 
-A small request is answered at once, on the loop: handing it to a thread and back takes longer than most predictions. A large one goes to
-the one thread that there is, so that /ping, which must answer within 2 s, and small requests are answered meanwhile; scikit-learn is asked
+A small request is answered at once, on the loop: handing it to a thread and back takes longer than most predictions. A large one, or a
+table that another process reads, goes to the one thread that there is, so that /ping, which must answer within 2 s, and small requests are answered meanwhile; scikit-learn is asked
 by one thread at a time, and there small ones wait. A request that does not fit the model is a 4xx with {"error": {"type", "message",
 "problems"}}, never a 5xx.
 """
@@ -21,14 +21,15 @@ import orjson
 
 from contracts.environment import ServerEnvironment
 from contracts.errors import RequestError
-from training.serving.media import accepted, media_type
+from training.serving.media import TABLES, accepted, media_type
 from training.serving.messages import JSON, Answer, Request, refusal
 from training.serving.metrics import Metrics
 from training.serving.model import Model
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 METHODS = {"/ping": ("GET", "HEAD"), "/invocations": ("POST",), "/metrics": ("GET", "HEAD")}
-TAKEN = "application/json, application/jsonlines or text/csv"
+GIVEN = "application/json, application/jsonlines or text/csv"
+TAKEN = f"{GIVEN}, or a table in Parquet or an Arrow stream"
 
 log = logging.getLogger(__name__)
 
@@ -66,12 +67,12 @@ class App:
         headers = request.headers
         kind, answer = _kind(headers.get(b"content-type", b"")), _accepted(headers.get(b"accept", b"*/*"))
         if kind is None:
-            return refusal(415, "UnsupportedMediaType", f"Content-Type must be {TAKEN}, in UTF-8")
+            return refusal(415, "UnsupportedMediaType", f"Content-Type must be {TAKEN}; text in UTF-8")
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             return refusal(415, "UnsupportedMediaType", "the body must be sent as it is, without a Content-Encoding")
         if answer is None:
-            return refusal(406, "NotAcceptable", f"Accept must allow {TAKEN}")
-        if len(request.body) <= self._limits.tidewheel_inline_bytes and not (self._alone and self._under_way):
+            return refusal(406, "NotAcceptable", f"Accept must allow {GIVEN}")
+        if kind not in TABLES and len(request.body) <= self._limits.tidewheel_inline_bytes and not (self._alone and self._under_way):
             return self._predict(kind, answer, request.body)
         if self._under_way >= self._limits.tidewheel_waiting_requests:
             return refusal(503, "Overloaded", "as many requests wait as may", headers=b"retry-after: 1\r\n")

@@ -6,7 +6,8 @@ CSV = "text/csv"
 PARQUET = "application/vnd.apache.parquet"
 ARROW = "application/vnd.apache.arrow.stream"
 
-TAKEN = frozenset({JSON, JSON_LINES, CSV})
+TABLES = frozenset({PARQUET, ARROW})  # as files: they come from data frames, and are read by a process of their own (tables.py)
+TAKEN = frozenset({JSON, JSON_LINES, CSV}) | TABLES
 GIVEN = frozenset({JSON, JSON_LINES, CSV})
 
 _SAME = {

@@ -9,7 +9,7 @@ Values come as they stand in the request, a column a feature (see encoder.py, wh
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from math import isfinite
 from typing import Any
 
@@ -17,8 +17,9 @@ import msgspec
 
 from contracts.columns import ColumnKind, Value, parse
 from contracts.signature import Signature
+from training.payload import csv_lines, most_rows, table_lines
 from training.serving.encoder import Values
-from training.serving.media import JSON, JSON_LINES
+from training.serving.media import CSV, JSON, JSON_LINES
 
 UNFIT = (msgspec.MsgspecError, ValueError, RecursionError, csv.Error)
 """What reading and encoding raise for a body that does not fit; UnicodeDecodeError is a ValueError."""
@@ -36,7 +37,8 @@ class Reader:
     """The decoders of one signature."""
 
     def __init__(self, signature: Signature) -> None:
-        self._features = signature.features
+        self._signature = signature
+        self._most = most_rows(signature)
         fields = [(f"f{number}", _TYPES[kind]) for number, kind in enumerate(signature.features.values())]
         names = {field: name for (field, _), name in zip(fields, signature.features, strict=True)}
         record = msgspec.defstruct("Record", fields, rename=names, forbid_unknown_fields=True, gc=False)
@@ -51,33 +53,30 @@ class Reader:
         if kind == JSON:
             return self._document(body)
         if kind == JSON_LINES:
-            return _columns([self._record.decode(line) for line in body.splitlines() if line.strip()])
-        return self._cells(body)
+            return self._columns([self._record.decode(line) for line in io.BytesIO(body) if line.strip()])
+        names, lines = csv_lines(self._signature, body) if kind == CSV else table_lines(self._signature, kind, body)
+        return self._texts(names, lines)
 
     def _document(self, body: bytes) -> Sequence[Values]:
         if body.lstrip()[:1] == b"[":
-            return _columns(self._list.decode(body))
+            return self._columns(self._list.decode(body))
         if self._may_be_wrapped and _INSTANCES.match(body):
-            return _columns(msgspec.structs.astuple(self._wrapped.decode(body))[0])
+            return self._columns(msgspec.structs.astuple(self._wrapped.decode(body))[0])
         return [(value,) for value in msgspec.structs.astuple(self._record.decode(body))]
 
-    def _cells(self, body: bytes) -> Sequence[Values]:
-        text = body.decode("utf-8-sig")
-        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
-        names = list(self._features)
-        first = [cell.strip() for cell in lines[0]] if lines else []
-        if sorted(first) == sorted(names):
-            names, lines = first, lines[1:]
-        if not lines:
-            raise ValueError("there is no row")
+    def _texts(self, names: list[str], lines: list[list[str]]) -> Sequence[Values]:
+        self._check(lines)
         cells = dict(zip(names, zip(*lines, strict=True), strict=True))
-        return [[*map(_number, cells[name])] if kind is ColumnKind.NUMERIC else cells[name] for name, kind in self._features.items()]
+        features = self._signature.features.items()
+        return [[*map(_number, cells[name])] if kind is ColumnKind.NUMERIC else cells[name] for name, kind in features]
 
+    def _columns(self, records: list[Any]) -> Sequence[Values]:
+        self._check(records)
+        return list(zip(*map(msgspec.structs.astuple, records), strict=True))
 
-def _columns(records: list[Any]) -> Sequence[Values]:
-    if not records:
-        raise ValueError("there is no row")
-    return list(zip(*map(msgspec.structs.astuple, records), strict=True))
+    def _check(self, rows: Sized) -> None:
+        if not 0 < len(rows) <= self._most:
+            raise ValueError(len(rows))
 
 
 def _number(text: str) -> Value:
