@@ -1,5 +1,6 @@
 """`tide lineage`: what led to a dataset version, run or model, and what followed from it."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from cli.lineage.draw import draw
 from cli.lineage.gather import gather
 from cli.lineage.graph import Graph, Node
+from cli.lineage.studio import tell
 from cli.opening import open_app
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption
 from cli.output import Output
@@ -18,6 +20,9 @@ def lineage(
         str, typer.Argument(metavar="ID", help="A model version, a dataset version or its beginning, a run; or all.", show_default=False)
     ] = "all",
     picture: Annotated[Path | None, typer.Option("--picture", help="Draw the graph into this SVG file.", show_default=False)] = None,
+    sagemaker: Annotated[
+        bool, typer.Option("--sagemaker", help="Tell SageMaker Lineage which dataset versions came of which, so that Studio shows it.")
+    ] = False,
     config: ConfigOption = None,
     environment: EnvironmentOption = None,
     directory: DirectoryOption = None,
@@ -26,7 +31,8 @@ def lineage(
 ) -> None:
     """Show which data made a model, where it served, and what was trained on its traffic."""
     output = Output(machine)
-    graph = gather(open_app(config, environment, directory, aws))
+    app = open_app(config, environment, directory, aws)
+    graph = gather(app)
     node = None if name == "all" else graph.find(name)
     shown = graph.around(node.id) if node else graph
     if not shown.nodes:
@@ -36,12 +42,18 @@ def lineage(
         order = {each: place for place, each in enumerate(reversed(list(graph.nodes)))}  # each kind is read newest first
         picture.write_text(draw(shown, order, node.id if node else None), encoding="utf-8")
         output.say(f"drawn into {picture}")
+    told = tell(app.sagemaker, app.data_bucket, [manifest for manifest, _ in app.manifests()]) if sagemaker else None
+    if told:
+        output.say(f"SageMaker Lineage: {len(told.added)} parents of versions added, {len(told.there)} were there")
+        if told.unread:
+            output.say(f"no run has read {', '.join(told.unread)}: of these SageMaker knows nothing")
     output.document(
         {
             "ok": True,
             "id": node.id if node else None,
             "nodes": [{"id": each.id, "kind": each.kind, "name": each.name, **each.facts} for each in shown.nodes.values()],
             "edges": sorted(shown.edges),
+            "sagemaker": asdict(told) if told else None,
         }
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli.api import PredictionApi
+from cli.lineage import studio
 from cli.reproduce.recipe import recipe_of
 from cli.reproduce.workshop import Workshop
 from contracts.ledger import Decision, Outcome, Retraining
@@ -154,6 +155,14 @@ def test_an_alarm_retrains_on_labelled_traffic(loop: Retrained) -> None:
 def test_a_model_that_was_trained_on_traffic_is_made_again_bit_for_bit(loop: Retrained, tmp_path: Path) -> None:
     made = Workshop(loop.app, tmp_path, tmp_path / "environments").make(recipe_of(loop.app, 2), lambda _: None)
     assert (made.grade, made.archive_is_the_same) == (Grade.A, True), made
+
+
+def test_sagemaker_is_told_which_dataset_version_came_of_which(loop: Retrained) -> None:
+    manifests = [manifest for manifest, _ in loop.app.manifests()]
+    (child,) = [manifest for manifest in manifests if manifest.parents]
+    pair = (child.parents[0], child.version)
+    told = [studio.tell(loop.app.sagemaker, loop.app.data_bucket, manifests) for _ in range(2)]
+    assert [(each.added, each.there, each.unread) for each in told] == [((pair,), (), ()), ((), (pair,), ())]
 
 
 def test_the_alarm_that_still_rings_starts_no_second_retraining(loop: Retrained) -> None:

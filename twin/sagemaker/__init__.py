@@ -8,7 +8,7 @@
     job_definitions.py,             Model Monitor: schedules and their executions
     monitoring.py, merge.py,
     monitoring_runs.py
-    registry.py                     model packages and their events
+    registry.py, lineage.py         model packages and their events; artifacts of S3 URIs and their associations
     models.py, endpoints.py,        models; endpoints as fleets of model servers
     fleet.py, endpoint_views.py
     rollout.py, alarmwatch.py       blue/green deployments and their alarms
@@ -31,6 +31,7 @@ from twin.sagemaker.context import Context, Tags
 from twin.sagemaker.endpoints import Endpoints
 from twin.sagemaker.job_definitions import JobDefinitions
 from twin.sagemaker.jobs import Jobs
+from twin.sagemaker.lineage import Lineage
 from twin.sagemaker.models import Models
 from twin.sagemaker.monitoring import Schedules
 from twin.sagemaker.monitoring_runs import MonitoringRuns
@@ -66,6 +67,7 @@ class SageMaker:
         self.definitions = JobDefinitions(context, self.endpoints)
         runs = MonitoringRuns(context, self.endpoints, self.models, self.processing)
         self.schedules = Schedules(context, self.definitions, runs, self.processing)
+        self.lineage = Lineage(context, self.processing)
         self.tags = Tags(context)
 
     def patch(self) -> None:
@@ -75,7 +77,7 @@ class SageMaker:
         added: dict[str, api.Operation] = {}
         for part in (self.training, self.processing, self.registry, self.endpoints, self.pipelines, self.definitions):
             replaced |= part.replaced()
-        for adding in (self.training, self.registry, self.endpoints, self.pipelines, self.schedules):
+        for adding in (self.training, self.registry, self.endpoints, self.pipelines, self.schedules, self.lineage):
             added |= adding.added()
         replaced |= dict.fromkeys(NOT_RUN, _refuse)
         patches.apply(*api.patches(SageMakerResponse, why, replaced=replaced, added=added), *scaling.patches(self.cloud))

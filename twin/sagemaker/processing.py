@@ -91,9 +91,13 @@ class ProcessingJobs:
         """DescribeProcessingJob."""
         return dict(self._find(request).record)
 
+    def records(self) -> list[dict[str, Any]]:
+        """Every job, in the order of creation."""
+        return [job.record for job in list(self._jobs.values())]
+
     def list_all(self, request: api.Request) -> api.Reply:
         """ListProcessingJobs, by name and status."""
-        records = [job.record for job in list(self._jobs.values())]
+        records = self.records()
         status, wanted = request.get("StatusEquals"), request.get("NameContains") or ""
         found = [
             api.pick(record, _SUMMARY)
