@@ -166,6 +166,7 @@ def test_the_lineage_leads_from_data_to_endpoint_and_back(loop: Loop, tmp_path: 
     assert [dataset, run] in whole["edges"] and [run, "model:1"] in whole["edges"] and ["model:1", "live:1.1"] in whole["edges"]
     assert told(loop, "lineage", by_kind["dataset"][0]["name"][:6])["id"] == dataset
     assert picture.read_text().startswith("<svg")
+    assert told(loop, "lineage", "--sagemaker")["sagemaker"] == {"added": [], "there": [], "unread": []}
     assert "nothing is called nowhere" in refused(loop, "lineage", "nowhere")
 
 
