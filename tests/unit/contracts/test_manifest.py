@@ -2,6 +2,8 @@
 
 from contracts.config import Data
 from contracts.manifest import ColumnSummary, DataFile, Manifest
+from contracts.statistics import Statistics
+from contracts.tables.formats import Format
 
 
 def manifest(**changes: object) -> Manifest:
@@ -48,3 +50,22 @@ def test_a_manifest_survives_json() -> None:
     assert Manifest.from_json(here.to_json()) == here
     assert Manifest.from_json(here.to_json()).version == here.version
     assert here.rows == 60
+
+
+def test_what_was_counted_and_how_it_is_read_are_no_part_of_the_version() -> None:
+    here = manifest()
+    told = here.columns[0].model_copy(update={"statistics": Statistics(present=60, distinct=3, mean=1.5)})
+    there = manifest(columns=(told,), files=(moved(here.files[0], format=Format.PARQUET),))
+    assert there.version == here.version
+    assert Manifest.from_json(there.to_json()) == there
+
+
+def test_a_manifest_of_before_has_its_version_still() -> None:
+    old = (
+        '{"dataset":"d","files":[{"bucket":"b","key":"uploads/d/t.csv","version_id":"v1","size":10,"sha256":"' + "a" * 64 + '","rows":60}],'
+        '"columns":[{"name":"x","role":"feature","kind":null,"missing":0}],"contract":{"dataset":"d","target":"y","problem":"regression",'
+        '"features":{"x":"numeric"}},"parents":[]}'
+    )
+    found = Manifest.from_json(old)
+    assert found == manifest()
+    assert found.version == "b204d4e49915573f"
