@@ -1,4 +1,4 @@
-"""`tide predict`: predictions through the API, as any signed client gets them."""
+"""`tide predict`: predictions through the API, as any signed client gets them; with --batch of a whole table, through a transform job."""
 
 import json
 import sys
@@ -9,6 +9,8 @@ import typer
 import urllib3
 
 from cli.api import JSON, PredictionApi
+from cli.batch.command import predict_batch
+from cli.observe import App
 from cli.opening import open_app
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption
 from cli.output import Output
@@ -20,7 +22,17 @@ MOST_ROWS = 1000  # of a table, in one request
 
 
 def predict(
-    source: Annotated[str, typer.Argument(help="A .csv or .json file, - for JSON on stdin, or JSON.", show_default=False)],
+    source: Annotated[str | None, typer.Argument(help="A .csv or .json file, - for JSON on stdin, or JSON.", show_default=False)] = None,
+    batch: Annotated[
+        str | None, typer.Option("--batch", help="A table of any size: FILE, or s3://bucket/key. Needs no endpoint.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where a batch's predictions go. Default: NAME-predictions.csv here.", show_default=False)
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option("--version", help="Who predicts a batch. Default: the live one.", show_default=False)
+    ] = None,
+    no_id: Annotated[bool, typer.Option("--no-id", help="A batch's rows have no id: they go by their numbers alone.")] = False,
     config: ConfigOption = None,
     environment: EnvironmentOption = None,
     directory: DirectoryOption = None,
@@ -29,13 +41,33 @@ def predict(
 ) -> None:
     """Predict rows: of a CSV file (its other columns are left out), or JSON: one record, a list of records, or {"instances": [...]}."""
     output = Output(machine)
+    if (source is None) == (batch is None):
+        raise typer.BadParameter("give rows, or a table with --batch, and not both")
+    if batch is None and (out is not None or version is not None or no_id):
+        raise typer.BadParameter("--out, --version and --no-id belong to --batch")
     app = open_app(config, environment, directory, aws)
+    if batch is not None:
+        _batch(app, output, batch, out, version, no_id)
+        return
+    assert source is not None  # noqa: S101 - one of the two was given
     document, more = read_instances(source, app.project.config.data)
     reply = ask(PredictionApi(app.account, app.api_url), document)
     _show(output, reply)
     if more:
         output.say(f"these are the first {MOST_ROWS:,} rows of {source}, which has more. Next: split it for the others", "yellow")
     output.document({"ok": True, **reply})
+
+
+def _batch(app: App, output: Output, table: str, out: Path | None, version: int | None, no_id: bool) -> None:
+    summary = predict_batch(app, output, table, out, version, by_id=not no_id)
+    if summary["predictions"]:
+        output.say(f"{summary['predicted']:,} of {summary['rows']:,} rows are in {summary['predictions']}")
+    if summary["missing"]:
+        counts = f"{summary['rejected']:,} rejected, {summary['failed']:,} failed"
+        output.say(f"{counts}: {summary['missing']} says why. Next: mend these rows and predict them alone", "yellow")
+    output.document(summary)
+    if not summary["ok"]:
+        raise typer.Exit(1)
 
 
 def read_instances(source: str, data: Data) -> tuple[Any, bool]:

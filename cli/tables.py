@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contracts.columns import ColumnKind, parse
+from contracts.batch.rows import json_value
+from contracts.columns import ColumnKind
 from contracts.errors import DataError
 from contracts.layout import LARGEST_UPLOAD_BYTES
 from contracts.tables.formats import SUFFIXES, Format, FormatError, format_of
@@ -46,10 +47,11 @@ def open_table(path: Path) -> Iterator[Table]:
         _check_header(path, header)
         yield Table(path, header, _rows(path, rows, len(header)))
     except FormatError as error:
-        raise DataError([_told(path, error)]) from None
+        raise DataError([told(path, error)]) from None
 
 
-def _told(path: Path, error: FormatError) -> str:
+def told(path: Path, error: FormatError) -> str:
+    """What is wrong with a file, where, and what to do about it."""
     place = f", row {error.row}" if error.row else ""
     place += f", column {error.column!r}" if error.column else ""
     step = {
@@ -96,14 +98,6 @@ def read_records(path: Path, features: dict[str, ColumnKind], limit: int) -> lis
             if len(records) == limit:
                 break
     return records
-
-
-def json_value(kind: ColumnKind, text: str) -> Any:
-    """A cell as a JSON request carries it. Raises ValueError for a cell that is not of its kind."""
-    value = parse(kind, text)
-    if value is None or kind in {ColumnKind.NUMERIC, ColumnKind.BOOLEAN}:
-        return value
-    return text.strip()
 
 
 def _check_header(path: Path, header: list[str]) -> None:

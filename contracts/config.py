@@ -10,6 +10,7 @@
     api: {authorization: iam | jwt, jwt: {issuer, audience}, requests_per_second, burst, maximum_body_kilobytes}
     stream: {enabled, shards, retention_hours, batch_size, batching_seconds, retries, late_seconds}
     network: {mode: public | vpc, zones, cidr}
+    batch: {instance_type}
     retraining: {mode, trigger, minimum_labels, cooldown_windows, monthly_cap, failures_to_stop}
     github: {repository: owner/name, branch | environment, provider: create | existing}
     environments: {prod: {approval: {policy: manual}}}
@@ -203,6 +204,12 @@ class Monitoring(_Section):
     max_runtime_seconds: int = Field(default=3600, ge=60, le=432_000)
 
 
+class Batch(_Section):
+    """Batch predictions: what a transform job runs on."""
+
+    instance_type: InstanceType = "ml.m5.large"
+
+
 class RetrainingTrigger(StrEnum):
     """What makes the loop train by itself. `labels`: labels of `cooldown_windows` windows have come; `alarms`: drift or fallen quality."""
 
@@ -241,6 +248,7 @@ class Config(_Section):
     stream: Stream = Stream()
     network: Network = Network()
     monitoring: Monitoring = Monitoring()
+    batch: Batch = Batch()
     retraining: Retraining = Retraining()
     github: GitHub | None = Field(default=None, description="the repository that deploys from GitHub Actions")
 

@@ -17,6 +17,7 @@ data bucket         uploads/<dataset>/<file>                         what a pers
 artifacts bucket    capture/<endpoint>/<variant>/yyyy/mm/dd/hh/      what the endpoint captured, by the hour of the prediction
                     monitoring/yyyy/mm/dd/hh/                        verdict.json, report.html of the window that ended then
                     monitoring/by-hand/<job>/                        the same of a window that a person asked for
+                    batch/<batch>/{in,out}/                          tables on their way through a transform job (contracts/batch)
                     runs/<run>/champion/                             who is to be beaten: champion.json, model.tar.gz
                     runs/<run>/champion/former-<n>/                  model.tar.gz of a model that was live before
                     runs/<run>/{train,holdout,model,evaluation}/     what the pipeline's steps wrote
@@ -36,6 +37,7 @@ FEEDBACK = "feedback/"
 GROUND_TRUTH = "ground-truth/"
 COLLECTED = "collected/"
 MONITORING = "monitoring/"
+BATCH = "batch/"
 STREAM = "stream/"
 PUT_ASIDE = "aws/lambda/"  # Lambda's own: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 

@@ -8,12 +8,15 @@ import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
-from contracts.layout import CAPTURE, STREAM
+from contracts.layout import BATCH, CAPTURE, STREAM
 from stacks.constructs.bucket import AccessLogBucket, ProjectBucket
 from stacks.constructs.hash_key import add_hash_key
 from stacks.constructs.key import ProjectKey
 from stacks.names import stack_name
 from stacks.project import Project
+
+BATCH_DAYS = 7
+"""How long tables on their way through a transform job are kept, should nobody clean up after it."""
 
 
 class DataStack(cdk.Stack):
@@ -26,12 +29,13 @@ class DataStack(cdk.Stack):
         days = project.config.monitoring.capture_days
         predictions = {STREAM: days} if project.config.stream.enabled else {}
         self.data_bucket = ProjectBucket(self, "Data", key=self.key, logs=logs, events=True, days=predictions)
-        self.artifacts_bucket = ProjectBucket(self, "Artifacts", key=self.key, logs=logs, days={CAPTURE: days})
+        self.artifacts_bucket = ProjectBucket(self, "Artifacts", key=self.key, logs=logs, days={CAPTURE: days, BATCH: BATCH_DAYS})
         # Exported by hand, so that the other stacks' statements are known before synth, and cdk-nag's findings can be answered one by one.
         self.data_bucket_arn = self.export_value(self.data_bucket.bucket_arn)
         self.artifacts_bucket_arn = self.export_value(self.artifacts_bucket.bucket_arn)
         self.ledger = self._ledger()
         add_hash_key(self, project, self.key)
+        cdk.CfnOutput(self, "KeyArn", value=self.key.key_arn)
         cdk.CfnOutput(self, "DataBucketName", value=self.data_bucket.bucket_name)
         cdk.CfnOutput(self, "ArtifactsBucketName", value=self.artifacts_bucket.bucket_name)
         cdk.CfnOutput(self, "LedgerTableName", value=self.ledger.table_name)

@@ -12,6 +12,7 @@ LOGS_OF_FUNCTIONS = "/aws/lambda/"
 LOGS_OF_APIS = "/aws/vendedlogs/apis/"
 LOGS_OF_NETWORKS = "/aws/vpc/"
 SERVING_LOGS = "/aws/sagemaker/Endpoints/"
+BATCH_LOGS = "/aws/sagemaker/TransformJobs"
 JOB_LOGS = ("/aws/sagemaker/ProcessingJobs", "/aws/sagemaker/TrainingJobs")
 
 DATA_QUALITY, MODEL_QUALITY = "DataQuality", "ModelQuality"  # Model Monitor's names

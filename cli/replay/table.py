@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.tables import json_value, open_table
+from cli.tables import open_table
+from contracts.batch.rows import json_value
 from contracts.columns import MISSING, ColumnKind, infer, parse
 from contracts.config import Data
 from contracts.errors import DataError

@@ -1,5 +1,5 @@
-"""The roles of a model's life: the pipeline that starts jobs, the jobs themselves, the model that is served, the job that watches it,
-and the job that collects what it is trained on next.
+"""The roles of a model's life: the pipeline that starts jobs, the jobs themselves, the model that is served or predicts tables, the job
+that watches it, and the job that collects what it is trained on next.
 
 Sources: https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html (per API), build-and-manage-access.html (pipelines). Whoever
 starts a job needs no right to its volume's key, because the job's role has it (api-permissions-reference.html).
@@ -12,6 +12,7 @@ from constructs import Construct
 from contracts.config import MonitoringBackend
 from contracts.instances import has_local_storage
 from contracts.layout import (
+    BATCH,
     CAPTURE,
     COLLECTED,
     DATASETS,
@@ -28,7 +29,7 @@ from stacks.constructs.hash_key import read_hash_key
 from stacks.constructs.placement import placement
 from stacks.constructs.policy import allow, grant, pass_role, service_role
 from stacks.data import DataStack
-from stacks.names import JOB_LOGS, SERVING_LOGS, Arns, rollback_alarm_names
+from stacks.names import BATCH_LOGS, JOB_LOGS, SERVING_LOGS, Arns, rollback_alarm_names
 from stacks.project import Project
 
 SAGEMAKER = "sagemaker.amazonaws.com"
@@ -49,6 +50,7 @@ class ModelRoles(Construct):
         )
         self.model = service_role(self, "Model", SAGEMAKER, "The model that is served", self._model_statements())
         self.monitor = service_role(self, "Monitor", SAGEMAKER, "Looks at a window of traffic", self._monitor_statements())
+        self.batch = service_role(self, "Batch", SAGEMAKER, "The model that predicts tables", self._batch_statements())
         self.collect = service_role(self, "Collect", SAGEMAKER, "Collects labelled traffic", self._collect_statements())
 
     def _pipeline_statements(self) -> list[iam.PolicyStatement]:
@@ -97,6 +99,19 @@ class ModelRoles(Construct):
             allow(["cloudwatch:DescribeAlarms"], [self._arns.alarm(name) for name in rollback_alarm_names(self._project)]),
             *self._logs(f"{SERVING_LOGS}{self._project.prefix}"),
             *self._metrics("/aws/sagemaker/Endpoints"),
+        ]
+
+    def _batch_statements(self) -> list[iam.PolicyStatement]:
+        """The model once more, in transform jobs: it takes tables and writes predictions, and nobody reaches it."""
+        artifacts, placed = self._data.artifacts_bucket_arn, f"{BATCH}{self._project.prefix}-batch-*"
+        return [
+            allow(["s3:GetObject"], [f"{artifacts}/{RUNS}*/{MODEL_ARCHIVE}", f"{artifacts}/{placed}/in/*"]),
+            allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": f"{placed}/in/*"}}),
+            allow(["s3:PutObject"], [f"{artifacts}/{placed}/out/*"]),
+            *self._container(),
+            *self._encryption(self._project.config.batch.instance_type, outputs=True),
+            *self._logs(BATCH_LOGS),
+            *self._metrics(BATCH_LOGS),
         ]
 
     def _monitor_statements(self) -> list[iam.PolicyStatement]:

@@ -39,15 +39,19 @@ def test_data_and_artifacts_are_under_the_project_key_and_logged(templates: Mapp
         assert rule["BucketKeyEnabled"] is True
         assert properties["LoggingConfiguration"]["DestinationBucketName"]["Ref"].startswith("AccessLogs")
         # A manifest names object versions: none may ever expire.
-        assert {rule.get("Prefix") for rule in properties["LifecycleConfiguration"]["Rules"] if "Expiration" in text(rule)} <= {"capture/"}
+        assert {rule.get("Prefix") for rule in properties["LifecycleConfiguration"]["Rules"] if "Expiration" in text(rule)} <= {
+            "capture/",
+            "batch/",
+        }
     (data,) = (properties for name, properties in own.items() if name.startswith("Data"))
     assert data["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
 
 
-def test_what_is_captured_expires(templates: Mapping[str, Template]) -> None:
+def test_what_is_captured_or_on_its_way_expires(templates: Mapping[str, Template]) -> None:
     (artifacts,) = (bucket for name, bucket in templates["data"].of("S3::Bucket").items() if name.startswith("Artifacts"))
-    (rule,) = (rule for rule in artifacts["Properties"]["LifecycleConfiguration"]["Rules"] if "ExpirationInDays" in rule)
-    assert (rule["Prefix"], rule["ExpirationInDays"], rule["NoncurrentVersionExpiration"]) == ("capture/", 365, {"NoncurrentDays": 30})
+    rules = [rule for rule in artifacts["Properties"]["LifecycleConfiguration"]["Rules"] if "ExpirationInDays" in rule]
+    assert {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules} == {"capture/": 365, "batch/": 7}
+    assert all(rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30} for rule in rules)
 
 
 def test_only_s3_of_this_account_writes_access_logs(templates: Mapping[str, Template]) -> None:

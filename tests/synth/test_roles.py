@@ -70,6 +70,7 @@ EXACTLY = {
     | {"sagemaker:AddTags", "sagemaker:CreateModelPackage", "iam:PassRole", "s3:GetObject", "kms:Decrypt"},
     ("training", "RolesJob"): CONTAINER | VOLUMES | OUTPUTS | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket"},
     ("training", "RolesMonitor"): CONTAINER | VOLUMES | OUTPUTS | {"s3:GetObject", "s3:PutObject", "s3:ListBucket"},
+    ("training", "RolesBatch"): CONTAINER | VOLUMES | OUTPUTS | {"s3:GetObject", "s3:PutObject", "s3:ListBucket"},
     ("training", "RolesCollect"): CONTAINER | VOLUMES | {"s3:GetObject", "s3:PutObject", "s3:ListBucket"},
     ("training", "RolesModel"): CONTAINER
     | {"s3:GetObject", "s3:PutObject", "kms:Decrypt", "kms:GenerateDataKey", "cloudwatch:DescribeAlarms"},

@@ -5,6 +5,9 @@
     execution.py, pipelines.py
     jobs.py, training.py,           containers as processes, with SageMaker's folders and S3 transfers
     processing.py, storage.py
+    transform.py,                   batch transform: a model server, and what is in S3 sent to it
+    transform_run.py,
+    transform_records.py
     job_definitions.py,             Model Monitor: schedules and their executions
     monitoring.py, merge.py,
     monitoring_runs.py
@@ -39,6 +42,7 @@ from twin.sagemaker.pipelines import Pipelines
 from twin.sagemaker.processing import ProcessingJobs
 from twin.sagemaker.registry import Registry
 from twin.sagemaker.training import TrainingJobs
+from twin.sagemaker.transform import TransformJobs
 
 NOT_RUN = (
     "create_auto_ml_job_v2",
@@ -46,7 +50,6 @@ NOT_RUN = (
     "create_compilation_job",
     "create_hyper_parameter_tuning_job",
     "create_notebook_instance",
-    "create_transform_job",
 )
 """What moto would call done at once, without doing it."""
 
@@ -62,6 +65,7 @@ class SageMaker:
         self.processing = ProcessingJobs(context, self.jobs)
         self.registry = Registry(context)
         self.models = Models(context, self.registry)
+        self.transform = TransformJobs(context, self.models)
         self.endpoints = Endpoints(context, self.models)
         self.pipelines = Pipelines(context)
         self.definitions = JobDefinitions(context, self.endpoints)
@@ -75,9 +79,9 @@ class SageMaker:
         why = "moto's SageMaker completes jobs, executions and endpoints at once, runs nothing and sends no events"
         replaced: dict[str, api.Operation] = self.tags.operations() | self.models.replaced()
         added: dict[str, api.Operation] = {}
-        for part in (self.training, self.processing, self.registry, self.endpoints, self.pipelines, self.definitions):
+        for part in (self.training, self.processing, self.transform, self.registry, self.endpoints, self.pipelines, self.definitions):
             replaced |= part.replaced()
-        for adding in (self.training, self.registry, self.endpoints, self.pipelines, self.schedules, self.lineage):
+        for adding in (self.training, self.transform, self.registry, self.endpoints, self.pipelines, self.schedules, self.lineage):
             added |= adding.added()
         replaced |= dict.fromkeys(NOT_RUN, _refuse)
         patches.apply(*api.patches(SageMakerResponse, why, replaced=replaced, added=added), *scaling.patches(self.cloud))
@@ -87,6 +91,7 @@ class SageMaker:
         self.schedules.close()
         self.pipelines.close()
         self.jobs.close()
+        self.transform.close()
         self.endpoints.close()
 
 

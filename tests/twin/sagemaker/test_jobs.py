@@ -105,13 +105,12 @@ def test_what_cannot_run_is_refused_by_name(account: Account) -> None:
 
 
 def test_what_the_twin_would_have_to_run_and_does_not_is_refused(account: Account) -> None:
-    with pytest.raises(ClientError, match="CreateTransformJob") as caught:
-        account.sagemaker.create_transform_job(
-            TransformJobName="t",
-            ModelName="m",
-            TransformInput={"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://data/in"}}},
-            TransformOutput={"S3OutputPath": "s3://data/out"},
-            TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    with pytest.raises(ClientError, match="CreateCompilationJob") as caught:
+        account.sagemaker.create_compilation_job(
+            CompilationJobName="c",
+            RoleArn=account.role,
+            OutputConfig={"S3OutputLocation": "s3://data/out", "TargetDevice": "ml_m5"},
+            StoppingCondition={"MaxRuntimeInSeconds": 60},
         )
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
     with pytest.raises(ClientError, match="asynchronous endpoints"):
