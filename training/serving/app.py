@@ -7,9 +7,9 @@ GET /metrics         Prometheus
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 
 A small request is answered at once, on the loop: handing it to a thread and back takes longer than most predictions. A large one, or a
-table that another process reads, goes to the one thread that there is, so that /ping, which must answer within 2 s, and small requests are answered meanwhile; scikit-learn is asked
-by one thread at a time, and there small ones wait. A request that does not fit the model is a 4xx with {"error": {"type", "message",
-"problems"}}, never a 5xx.
+table that another process reads, goes to the one thread that there is, so that /ping, which must answer within 2 s, and small requests are
+answered meanwhile; scikit-learn is asked by one thread at a time, and there small ones wait. A request that does not fit the model is a 4xx
+with {"error": {"type", "message", "problems"}}, never a 5xx.
 """
 
 import asyncio
