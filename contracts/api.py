@@ -1,6 +1,6 @@
 """The HTTP API: who gets in, how often, and with how much.
 
-    api: {authorization: iam | jwt, jwt: {issuer, audience: [...]}, requests_per_second, burst, maximum_body_kilobytes}
+    api: {authorization: iam | jwt, jwt: {issuer, audience: [...]}, requests_per_second, burst, maximum_body_kilobytes, cache_seconds}
 
 Limits: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html (rate and burst of an account and region),
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (an event holds 6 MB, the body as JSON text in it).
@@ -44,6 +44,7 @@ class Api(BaseModel):
     requests_per_second: int = Field(default=500, ge=1, le=10_000, description="of all callers together; more are answered with 429")
     burst: int = Field(default=1000, ge=1, le=5000, description="requests that may come at once")
     maximum_body_kilobytes: int = Field(default=LARGEST_BODY_KILOBYTES, ge=1, le=LARGEST_BODY_KILOBYTES)
+    cache_seconds: int = Field(default=0, ge=0, le=3600, description="how long predict may repeat an answer to the same request; 0: never")
 
     @model_validator(mode="after")
     def _tokens_have_an_issuer(self) -> Self:

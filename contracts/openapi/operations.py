@@ -6,6 +6,7 @@ from typing import Any
 from contracts.inference import LONGEST_REQUEST_ID
 from contracts.openapi.schemas import ref
 from contracts.signature import Signature
+from contracts.sticky import LONGEST_USER
 
 Operation = dict[str, Any]
 JSON = "application/json"
@@ -32,11 +33,13 @@ def predict(signature: Signature, closed: Iterable[int], kilobytes: int, *, csv_
     """POST /predict. `closed`: what somebody is answered who may not call."""
     one_of = [ref("Instances"), {"type": "array", "items": ref("Record"), "minItems": 1}, ref("Record")]
     order = "" if csv_header else f", or the cells are in this order: {', '.join(signature.features)}"
-    answer = _content(ref("Predictions"), "a prediction a row") | {"headers": {"x-inference-id": {"schema": ref("RequestId")}}}
+    bucket = {"description": "where the named user stands, from 0 to below 1", "schema": {"type": "string", "pattern": r"^0\.[0-9]{6}$"}}
+    headers = {"x-inference-id": {"schema": ref("RequestId")}, "x-tidewheel-bucket": bucket}
+    answer = _content(ref("Predictions"), "a prediction a row") | {"headers": headers}
     return {
         "operationId": "predict",
         "summary": "Predict rows",
-        "parameters": [_id_header()],
+        "parameters": [_id_header(), _user_header()],
         "requestBody": {
             "required": True,
             "description": f"At most {kilobytes} KB.",
@@ -82,6 +85,14 @@ def _id_header() -> dict[str, Any]:
     said = "The request's inference id, made by the API when there is none; labels are sent under it later."
     identity = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]*$", "maxLength": LONGEST_REQUEST_ID}
     return {"name": "x-inference-id", "in": "header", "required": False, "description": said, "schema": identity}
+
+
+def _user_header() -> dict[str, Any]:
+    said = (
+        "Whoever the prediction is for: names a stable place between 0 and 1, by which traffic may be split one day. Nothing of it is kept."
+    )
+    user = {"type": "string", "minLength": 1, "maxLength": LONGEST_USER}
+    return {"name": "x-tidewheel-user", "in": "header", "required": False, "description": said, "schema": user}
 
 
 def _refusals(*statuses: int) -> dict[str, Any]:

@@ -1,18 +1,12 @@
-"""The endpoint, as one attempt that ends in an outcome; and the key for hashed columns.
-
-Errors of InvokeEndpoint: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html. ModelError (424) is
-whatever the container answered beside 2xx; OriginalStatusCode tells whose fault it was.
-"""
+"""The endpoint, as one attempt that ends in an outcome; and the key for hashed columns."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's name
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, ReadTimeoutError  # noqa: A004 - botocore's name
 
-from lambdas.predict.logic import Answered, NotDeployed, Outcome, Refused, Request, Unavailable
-
-TOO_MANY_REQUESTS = 429
-THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "ModelNotReadyException"})
+from lambdas.predict.outcomes import TOO_SLOW, Answered, Outcome, Unavailable, of_error
+from lambdas.predict.request import Request
 
 
 class Endpoint:
@@ -38,6 +32,8 @@ class Endpoint:
             if outcome is None:
                 raise
             return outcome
+        except ReadTimeoutError as error:
+            return Unavailable(type(error).__name__, TOO_SLOW)
         except (ConnectionError, HTTPClientError) as error:
             return Unavailable(type(error).__name__)
 
@@ -50,13 +46,5 @@ def read_key(secrets: Any, name: str) -> bytes:
 
 def _outcome(error: ClientError) -> Outcome | None:
     reply: Mapping[str, Any] = error.response
-    code = reply["Error"]["Code"]
-    if code == "ModelError":
-        original = int(reply.get("OriginalStatusCode", 500))
-        if 400 <= original < 500:
-            return Refused(original, str(reply.get("OriginalMessage", "")))
-        return Unavailable(f"the model server answered {original}")
-    if code == "ValidationError":
-        return NotDeployed()  # the request's own limits were checked before, so this can only be the endpoint's name
     status = reply.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return Unavailable(code) if code in THROTTLED or status >= 500 or status == TOO_MANY_REQUESTS else None
+    return of_error(reply["Error"]["Code"], status, int(reply.get("OriginalStatusCode", 500)), str(reply.get("OriginalMessage", "")))

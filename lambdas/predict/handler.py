@@ -10,6 +10,8 @@ import json
 import os
 import random
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -22,15 +24,20 @@ from botocore.config import Config
 
 from contracts.environment import PROJECT_FILE, PredictEnvironment
 from contracts.privacy import Privacy, hashed
+from contracts.sticky import bucket
 from lambdas.api import Reply
 from lambdas.predict.adapters import Endpoint, read_key
-from lambdas.predict.logic import CONNECT_SECONDS, READ_SECONDS, parse, predict
+from lambdas.predict.cache import Cache
+from lambdas.predict.logic import CONNECT_SECONDS, READ_SECONDS, predict
+from lambdas.predict.outcomes import Outcome
 from lambdas.predict.privacy import Concealer
+from lambdas.predict.request import Request, parse
 
 SERVICE = "predict"
 ROOT = Path(__file__).parents[2]  # of the asset
 # An HTTP API waits 30 s (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html), so one attempt gets less.
-CLIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
+CLIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, tcp_keepalive=True)
+BUCKET_HEADER = "x-tidewheel-bucket"
 logger = Logger(service=SERVICE)
 metrics = Metrics(namespace="Tidewheel", service=SERVICE)
 
@@ -38,7 +45,21 @@ metrics = Metrics(namespace="Tidewheel", service=SERVICE)
 @cache
 def endpoint() -> Endpoint:
     """The endpoint, with its connections kept between invocations."""
-    return Endpoint(boto3.client("sagemaker-runtime", config=CLIENT), PredictEnvironment.read(os.environ).endpoint_name)
+    return Endpoint(boto3.client("sagemaker-runtime", config=CLIENT), variables().endpoint_name)
+
+
+@cache
+def variables() -> PredictEnvironment:
+    """The function's own variables."""
+    return PredictEnvironment.read(os.environ)
+
+
+@cache
+def ask() -> Callable[[Request], Outcome]:
+    """The endpoint, behind a cache where the project has one."""
+    seconds = project()["api"]["cache_seconds"]
+    invoke = endpoint().invoke
+    return Cache(seconds, time.monotonic).through(invoke) if seconds else invoke
 
 
 @cache
@@ -55,8 +76,7 @@ def concealer() -> Concealer | None:
     privacy = Privacy.model_validate(data["privacy"])
     if not privacy.columns:
         return None
-    secret = PredictEnvironment.read(os.environ).hash_key_secret
-    key = read_key(boto3.client("secretsmanager"), secret) if privacy.hash else b""
+    key = read_key(boto3.client("secretsmanager"), variables().hash_key_secret) if privacy.hash else b""
     return Concealer(privacy, data["features"], partial(hashed, key))
 
 
@@ -70,8 +90,17 @@ def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if isinstance(request, Reply):
         reply = request
     else:
-        reply = predict(request, endpoint().invoke, time.sleep, random.uniform, lambda: context.get_remaining_time_in_millis() / 1000)
+        reply = predict(request, ask(), time.sleep, random.uniform, lambda: context.get_remaining_time_in_millis() / 1000)
+        reply = with_bucket(reply, request.user)
     metrics.add_metric(f"status_{reply.status // 100}xx", MetricUnit.Count, 1)
     if reply.status != 200:
         logger.warning("not answered", status=reply.status, error=None if private else reply.body[:1000])
     return reply.render()
+
+
+def with_bucket(reply: Reply, user: str) -> Reply:
+    """The reply, with where its user stands in this project's split, cut to six digits; as it is when no user is named."""
+    if not user:
+        return reply
+    place = f"{int(bucket(user, variables().endpoint_name) * 10**6) / 10**6:.6f}"
+    return replace(reply, headers={**reply.headers, BUCKET_HEADER: place})

@@ -1,4 +1,4 @@
-"""What a prediction request must look like, and how the endpoint's answer becomes the API's.
+"""How the endpoint is asked, and how its answer becomes the API's.
 
 A prediction has no side effect, so an attempt that failed for the endpoint's sake is simply made again, up to six times, as long as even
 the slowest attempt would still end before the function must, with full jitter
@@ -6,23 +6,19 @@ the slowest attempt would still end before the function must, with full jitter
 canary from being seen by a client. What the client did wrong is answered at once, in the model server's own words.
 
 Every answer names its rows: in the header x-inference-id and as `inference_id` the request's id, and in each prediction the row's, under
-which its label is sent to /feedback later. A caller may choose the request's id, in the same header; else it is made of the API's request
-id.
+which its label is sent to /feedback later.
 """
 
 import json
-import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
-from contracts.inference import LONGEST_REQUEST_ID, is_inference_id, row_ids
-from lambdas.api import JSON, Reply, headers_of, read_body, refuse
+from contracts.inference import row_ids
+from lambdas.api import JSON, Reply, refuse
+from lambdas.predict.outcomes import TOO_MANY, TOO_SLOW, UNAVAILABLE, Answered, NotDeployed, Outcome, Refused, Unavailable
+from lambdas.predict.request import INFERENCE_HEADER, Request
 
-CONTENT_TYPES = (JSON, "application/jsonlines", "text/csv")
 # What Lambda gives back holds 6 MB, as JSON text in which every quote of the answer takes two characters.
 LONGEST_ANSWER = 6 * 1024 * 1024 - 64 * 1024
-LONGEST_CONTENT_TYPE = 1024  # as InvokeEndpoint takes it
 ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 0.8
@@ -30,66 +26,7 @@ CONNECT_SECONDS = 2  # of one attempt; an HTTP API waits 30 s for all of them
 READ_SECONDS = 20
 RESERVE_SECONDS = 1.0  # for the answer itself
 RETRY_AFTER_SECONDS = "5"
-INFERENCE_HEADER = "x-inference-id"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is sent to the endpoint. `inference_id` joins a prediction with what is captured of it, and with its label later."""
-
-    body: bytes
-    content_type: str
-    inference_id: str
-
-
-@dataclass(frozen=True)
-class Answered:
-    """The model answered."""
-
-    body: bytes
-
-
-@dataclass(frozen=True)
-class Refused:
-    """The model server found the request wrong; `message` is what it said."""
-
-    status: int
-    message: str
-
-
-@dataclass(frozen=True)
-class Unavailable:
-    """This attempt failed, not for the request's sake."""
-
-    why: str
-
-
-@dataclass(frozen=True)
-class NotDeployed:
-    """There is no endpoint."""
-
-
-Outcome = Answered | Refused | Unavailable | NotDeployed
-
-
-def parse(event: Mapping[str, Any], maximum_kilobytes: int) -> Request | Reply:
-    """The request in an HTTP API event (payload format 2.0), or the reply that says what is wrong with it."""
-    headers = headers_of(event)
-    content_type = headers.get("content-type", "").strip()
-    if content_type.split(";")[0].strip().lower() not in CONTENT_TYPES:
-        return refuse(415, "UnsupportedMediaType", f"content-type {content_type[:100]!r} is not one of {', '.join(CONTENT_TYPES)}")
-    if len(content_type) > LONGEST_CONTENT_TYPE or not (content_type.isascii() and content_type.isprintable()):
-        return refuse(415, "UnsupportedMediaType", f"content-type must be at most {LONGEST_CONTENT_TYPE} printable ASCII characters")
-    identity = headers.get(INFERENCE_HEADER, "").strip() or inference_id(event["requestContext"]["requestId"])
-    if not is_inference_id(identity, LONGEST_REQUEST_ID):
-        return refuse(400, "BadRequest", f"{INFERENCE_HEADER} must be at most {LONGEST_REQUEST_ID} letters, digits or ._:-")
-    body = read_body(event, 'send the features, for instance as {"instances": [{...}]}', maximum_kilobytes)
-    return body if isinstance(body, Reply) else Request(body, content_type, identity)
-
-
-def inference_id(request_id: str) -> str:
-    """A UUID from the API's request id: within InferenceId's 64 characters, and the same for the same request."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"request:{request_id}"))
+_KINDS = {TOO_MANY: "Throttled", UNAVAILABLE: "Unavailable", TOO_SLOW: "TooSlow"}
 
 
 def predict(
@@ -121,11 +58,12 @@ def _reply(outcome: Outcome, identity: str) -> Reply:
             return _as_said(status, message)
         case NotDeployed():
             return _later(
+                UNAVAILABLE,
                 "NotDeployed",
                 "no model is deployed yet. Next: upload a table (tide data push FILE), or approve a version (tide approve VERSION)",
             )
-        case Unavailable(why):
-            return _later("Unavailable", f"the endpoint did not answer: {why}. Next: try again")
+        case Unavailable(why, status):
+            return _later(status, _KINDS[status], f"the endpoint did not answer: {why}. Next: try again")
 
 
 def _answer(text: str, identity: str) -> Reply:
@@ -156,6 +94,6 @@ def _as_said(status: int, message: str) -> Reply:
     return refuse(status, "ModelError", message)
 
 
-def _later(kind: str, message: str) -> Reply:
-    reply = refuse(503, kind, message)
+def _later(status: int, kind: str, message: str) -> Reply:
+    reply = refuse(status, kind, message)
     return Reply(reply.status, reply.body, {**reply.headers, "retry-after": RETRY_AFTER_SECONDS})

@@ -15,7 +15,7 @@ from typing import Any
 
 from contracts.privacy import Privacy, fold
 from lambdas.api import JSON, Reply, refuse
-from lambdas.predict.logic import Request
+from lambdas.predict.request import Request
 
 JSON_LINES = "application/jsonlines"
 Hasher = Callable[[str, str], str]

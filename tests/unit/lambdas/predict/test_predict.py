@@ -17,24 +17,14 @@ from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.environment import PredictEnvironment
+from contracts.sticky import bucket
 from lambdas.api import Reply
 from lambdas.predict import handler
 from lambdas.predict.adapters import Endpoint
-from lambdas.predict.logic import (
-    ATTEMPTS,
-    CONNECT_SECONDS,
-    LONGEST_ANSWER,
-    READ_SECONDS,
-    Answered,
-    NotDeployed,
-    Outcome,
-    Refused,
-    Request,
-    Unavailable,
-    inference_id,
-    parse,
-    predict,
-)
+from lambdas.predict.logic import ATTEMPTS, CONNECT_SECONDS, LONGEST_ANSWER, READ_SECONDS, predict
+from lambdas.predict.outcomes import Answered, NotDeployed, Outcome, Refused, Unavailable, of_error
+from lambdas.predict.request import Request, inference_id, parse
 
 REQUEST = Request(b"{}", "application/json", "id-1")
 
@@ -73,6 +63,7 @@ def test_a_request_passes_unchanged(content_type: str) -> None:
         (_event(content_type="text/csv; x=ü"), 415, "ASCII"),
         (_event(content_type="text/csv; x=\n1"), 415, "printable"),
         (_event(content_type="text/csv; x=" + "1" * 1024), 415, "at most 1024"),
+        (_event() | {"headers": {"content-type": "text/csv", "x-tidewheel-user": "a" * 257}}, 400, "x-tidewheel-user must be at most 256"),
         (_event(body=None), 400, "the body is empty"),
         (_event(body="  "), 400, "the body is empty"),
         (_event(body="%%%", encoded=True), 400, "encoding"),
@@ -157,6 +148,21 @@ def test_an_endpoint_that_keeps_failing_is_told_as_503() -> None:
     assert "the model server answered 500" in reply.body
 
 
+@pytest.mark.parametrize(("status", "kind"), [(429, "Throttled"), (503, "Unavailable"), (504, "TooSlow")])
+def test_what_the_last_attempt_met_is_what_is_told(status: int, kind: str) -> None:
+    reply, _ = _ask([*[Unavailable("first")] * (ATTEMPTS - 1), Unavailable("last", status)])
+    assert (reply.status, reply.headers["retry-after"], json.loads(reply.body)["error"]["type"]) == (status, "5", kind)
+    assert "last" in reply.body
+
+
+@given(st.text(max_size=30), st.integers(100, 599), st.integers(0, 599), st.text(max_size=9))
+def test_no_error_of_the_endpoint_is_told_as_a_success(code: str, status: int, original: int, message: str) -> None:
+    outcome = of_error(code, status, original, message)
+    assert (
+        outcome is None or (isinstance(outcome, Refused) and 400 <= outcome.status < 500) or isinstance(outcome, Unavailable | NotDeployed)
+    )
+
+
 def test_it_stops_while_there_is_time_to_answer() -> None:
     reply, pauses = _ask([Unavailable("slow")] * ATTEMPTS, seconds=1.0)
     assert (reply.status, pauses) == (503, [])
@@ -215,8 +221,16 @@ def endpoint() -> Iterator[tuple[Endpoint, Stubber]]:
         ("ModelError", 424, {"OriginalStatusCode": 500, "OriginalMessage": "died"}, Unavailable("the model server answered 500")),
         ("ServiceUnavailable", 503, {}, Unavailable("ServiceUnavailable")),
         ("InternalFailure", 500, {}, Unavailable("InternalFailure")),
-        ("ThrottlingException", 400, {}, Unavailable("ThrottlingException")),
+        ("InternalDependencyException", 530, {}, Unavailable("InternalDependencyException")),
+        ("ThrottlingException", 400, {}, Unavailable("ThrottlingException", 429)),
+        ("RequestLimitExceeded", 503, {}, Unavailable("RequestLimitExceeded", 429)),
+        ("SomethingNew", 429, {}, Unavailable("SomethingNew", 429)),
+        ("SomethingNew", 502, {}, Unavailable("SomethingNew")),
         ("ModelNotReadyException", 429, {}, Unavailable("ModelNotReadyException")),
+        ("ModelError", 424, {"OriginalStatusCode": 429, "OriginalMessage": ""}, Unavailable("the model server answered 429", 429)),
+        ("ModelError", 424, {"OriginalStatusCode": 408, "OriginalMessage": ""}, Unavailable("the model server answered 408")),
+        ("ModelError", 424, {"OriginalStatusCode": 504, "OriginalMessage": ""}, Unavailable("the model server answered 504", 504)),
+        ("ModelError", 424, {"OriginalStatusCode": 0, "OriginalMessage": ""}, Unavailable("the model server did not answer in time", 504)),
         ("ValidationError", 400, {}, NotDeployed()),
     ],
 )
@@ -235,13 +249,13 @@ def test_a_missing_permission_is_not_hidden(endpoint: tuple[Endpoint, Stubber]) 
         asked.invoke(REQUEST)
 
 
-@pytest.mark.parametrize("error", [EndpointConnectionError(endpoint_url="x"), ReadTimeoutError(endpoint_url="x")])
-def test_a_broken_connection_is_a_failed_attempt(error: Exception) -> None:
+@pytest.mark.parametrize(("error", "status"), [(EndpointConnectionError(endpoint_url="x"), 503), (ReadTimeoutError(endpoint_url="x"), 504)])
+def test_a_broken_connection_is_a_failed_attempt(error: Exception, status: int) -> None:
     class Broken:
         def invoke_endpoint(self, **request: Any) -> None:
             raise error
 
-    assert Endpoint(Broken(), "flowers-dev").invoke(REQUEST) == Unavailable(type(error).__name__)
+    assert Endpoint(Broken(), "flowers-dev").invoke(REQUEST) == Unavailable(type(error).__name__, status)
 
 
 def test_the_handler_answers_a_golden_request(
@@ -260,10 +274,13 @@ def test_the_handler_answers_a_golden_request(
     stubber.add_response(
         "invoke_endpoint", {"Body": StreamingBody(io.BytesIO(body), len(body)), "ContentType": "application/json"}, expected
     )
-    monkeypatch.setattr(handler, "endpoint", lambda: asked)
+    monkeypatch.setattr(handler, "ask", lambda: asked.invoke)
     monkeypatch.setattr(handler, "concealer", lambda: None)
     monkeypatch.setattr(handler, "project", lambda: {"api": {"maximum_body_kilobytes": 5120}})
+    monkeypatch.setattr(handler, "variables", lambda: PredictEnvironment(endpoint_name="flowers-dev"))
+    event["headers"]["x-tidewheel-user"] = "anna"
     reply = handler.handle(event, context)
+    assert reply["headers"]["x-tidewheel-bucket"] == f"{int(bucket('anna', 'flowers-dev') * 10**6) / 10**6:.6f}"
     assert (reply["statusCode"], json.loads(reply["body"])["predictions"][0]["prediction"]) == (200, "rose")
     assert reply["headers"]["x-inference-id"] == expected["InferenceId"]
 

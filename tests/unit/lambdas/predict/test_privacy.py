@@ -19,8 +19,9 @@ from contracts.privacy import Privacy, hashed, secret_name
 from contracts.signature import Signature
 from lambdas.api import Reply
 from lambdas.predict import handler
-from lambdas.predict.logic import Answered, Refused, Request
+from lambdas.predict.outcomes import Answered, Refused
 from lambdas.predict.privacy import Concealer
+from lambdas.predict.request import Request
 from tests.unit.lambdas.account import make_client
 from training.payload import decode
 from training.serving.media import CSV, JSON, JSON_LINES
@@ -188,8 +189,8 @@ def deployed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, config: Config) ->
 
 def forget() -> None:
     """Read project and key anew."""
-    handler.project.cache_clear()
-    handler.concealer.cache_clear()
+    for made_once in (handler.project, handler.variables, handler.ask, handler.concealer):
+        made_once.cache_clear()
 
 
 class Model:
