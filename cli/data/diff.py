@@ -20,7 +20,7 @@ def diff(
     aws: AwsOption = False,
     machine: JsonOption = False,
 ) -> None:
-    """Compare two versions by their manifests: files, and for tables rows and columns."""
+    """Compare two versions by their manifests alone: files, and for tables rows, columns and their statistics."""
     output = Output(machine)
     app, store = open_store(config, environment, directory, aws)
     dataset = dataset_name(app, name)
@@ -40,6 +40,7 @@ def _say(output: Output, found: Difference) -> None:
     if found.rows:
         output.say(f"rows: {found.rows[0]:,} -> {found.rows[1]:,}")
     lines = [f"  {line}" for line in found.columns]
+    lines += [f"  {each.in_words}" for each in found.statistics if each.in_words]
     lines += [f"+ {path}" for path in found.added] + [f"- {path}" for path in found.removed] + [f"~ {path}" for path in found.changed]
     lines += [f"> {old} -> {new}" for old, new in found.moved]
     for line in lines[:SHOWN]:

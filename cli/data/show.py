@@ -3,11 +3,14 @@
 from typing import Any
 
 from cli.data.options import NameOption, VersionArgument, dataset_name, open_store
+from cli.datasets.movement import shown
 from cli.datasets.store import Version
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption
 from cli.output import Output
+from contracts.statistics import Statistics
 
 SHOWN = 20
+NAMED = 4  # categories of a column
 
 
 def show(
@@ -19,7 +22,7 @@ def show(
     aws: AwsOption = False,
     machine: JsonOption = False,
 ) -> None:
-    """Show a version: its files, its columns when it is a table, and its parents."""
+    """Show a version: its files, its columns with their statistics when it is a table, and its parents."""
     output = Output(machine)
     app, store = open_store(config, environment, directory, aws)
     found = store.read(store.resolve(dataset_name(app, name), version))
@@ -29,12 +32,26 @@ def show(
         output.say(f"parents: {', '.join(tree.parents)}")
     if manifest:
         output.say(f"{manifest.rows:,} rows")
-        rows = [(each.name, each.role, each.kind, f"{each.missing:,}") for each in manifest.columns]
-        output.table(["column", "role", "kind", "missing"], rows)
+        rows = [(each.name, each.role, each.kind or "", f"{each.missing:,}", *_told(each.statistics)) for each in manifest.columns]
+        output.table(["column", "role", "kind", "missing", "distinct", "values"], rows)
     output.table(["file", "bytes", "sha256"], [(file.path, f"{file.size:,}", file.sha256[:16]) for file in tree.files[:SHOWN]])
     if len(tree.files) > SHOWN:
         output.say(f"and {len(tree.files) - SHOWN:,} more; --json lists all")
     output.document(document(found))
+
+
+def _told(statistics: Statistics | None) -> tuple[str, str]:
+    """(different values, what they are) of a column, for people."""
+    if statistics is None:
+        return "", ""
+    distinct = "many" if statistics.distinct is None else f"{statistics.distinct:,}"
+    if statistics.mean is not None:
+        spread = f" ± {shown(statistics.standard_deviation)}" if statistics.standard_deviation is not None else ""
+        return distinct, f"{shown(statistics.mean)}{spread}, {shown(statistics.minimum)} to {shown(statistics.maximum)}"
+    if statistics.earliest is not None and statistics.latest is not None:
+        return distinct, f"{statistics.earliest:%Y-%m-%d %H:%M} to {statistics.latest:%Y-%m-%d %H:%M}"
+    named = [f"{each.value} {each.rows / statistics.present:.0%}" for each in statistics.frequent[:NAMED]]
+    return distinct, ", ".join([*named, *(["..."] if len(statistics.frequent) > NAMED else [])])
 
 
 def document(found: Version) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
+from cli.datasets.movement import Movement, movements
 from cli.datasets.store import Version
 from contracts.manifest import Manifest
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What is in `b` and not in `a`, and so on. `columns` and `rows` of tables: (before, after); None without a table."""
+    """What is in `b` and not in `a`, and so on. Of tables also `rows`: (before, after), `columns` in words, and `statistics`."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -17,6 +18,7 @@ class Difference:
     bytes: tuple[int, int]
     rows: tuple[int, int] | None = None
     columns: tuple[str, ...] = ()
+    statistics: tuple[Movement, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -44,6 +46,7 @@ def compare(a: Version, b: Version) -> Difference:
         bytes=(a.tree.size, b.tree.size),
         rows=(tables[0].rows, tables[1].rows) if tables else None,
         columns=tuple(_columns(*tables)) if tables else (),
+        statistics=movements(*tables) if tables else (),
     )
 
 

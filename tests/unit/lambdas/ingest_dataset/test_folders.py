@@ -12,6 +12,7 @@ from contracts.ledger import What
 from contracts.manifest import Manifest
 from contracts.refusal import Refusal
 from lambdas.ingest_dataset import handler
+from lambdas.ingest_dataset.adapters import DataBucket
 from tests.formats import as_json_lines
 from tests.unit.lambdas.account import decisions
 from tests.unit.lambdas.ingest_dataset.test_logic import GOOD, text
@@ -98,7 +99,7 @@ def test_a_marker_that_names_files_means_exactly_those(uploads: Uploads) -> None
 def test_a_file_that_comes_after_the_marker_is_said_to_be_in_no_version(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
     uploads.all()
     late = uploads.put("part-3.csv", text(*GOOD))
-    listed = handler.DataBucket.list
+    listed = DataBucket.list
 
     def an_hour_earlier(self: Any, prefix: str) -> Any:
         found = listed(self, prefix)
@@ -107,7 +108,7 @@ def test_a_file_that_comes_after_the_marker_is_said_to_be_in_no_version(uploads:
             type(marker)(marker.name, marker.size, marker.changed.replace(year=marker.changed.year - 1))
         ]
 
-    monkeypatch.setattr(handler.DataBucket, "list", an_hour_earlier)
+    monkeypatch.setattr(DataBucket, "list", an_hour_earlier)
     assert uploads.happen(late) == What.DATASET_REFUSED
     (decision,) = [each for each in decisions() if each.what is What.DATASET_REFUSED]
     assert decision.subject == FOLDER + "part-3.csv"
