@@ -19,7 +19,7 @@ log = logging.getLogger("twin.server")
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
-SERIALISED = ("dynamodb", "ssm", "iam")
+SERIALISED = ("dynamodb", "kinesis", "ssm", "iam")
 """Services that read, decide and write without a lock of their own; DynamoDB's conditional writes are wrong without one."""
 
 

@@ -23,6 +23,7 @@ SERVICES = {
     "cloudformation": "ValidationError",
     "events": "ValidationException",
     "iam": "ValidationError",
+    "kinesis": "ValidationException",
     "kms": "ValidationException",
     "lambda": "ValidationException",
     "monitoring": "ValidationError",

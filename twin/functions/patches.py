@@ -31,7 +31,6 @@ def patches(functions: Functions) -> tuple[Patch, ...]:
         _layers(),
         _event_invoke_config(),
         _concurrency(),
-        _mapping(),
         _invoke(functions),
         _choke_point(functions),
     )
@@ -128,16 +127,6 @@ def _concurrency() -> Patch:
 
     expects = "(self) -> tuple[int, dict[str, typing.Any], str | bytes]"
     return Patch(LambdaResponse, "put_function_concurrency", put_function_concurrency, expects, "moto takes 0 for no limit")
-
-
-def _mapping() -> Patch:
-    def create_event_source_mapping(self: Any, spec: dict[str, Any]) -> Any:
-        raise NotImplementedError(f"event source mappings ({spec.get('EventSourceArn')} -> {spec.get('FunctionName')})")
-
-    expects = "(self, spec: 'dict[str, Any]') -> 'EventSourceMapping'"
-    return Patch(
-        LambdaBackend, "create_event_source_mapping", create_event_source_mapping, expects, "moto delivers inside the sender's call"
-    )
 
 
 def _invoke(functions: Functions) -> Patch:

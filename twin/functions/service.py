@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,6 +54,7 @@ class Functions:
         self._stopped = threading.Event()
         self._waiting = 0
         self._running = 0
+        self._ends: list[Callable[[], None]] = []
         self.failures: list[Failure] = []
 
     @property
@@ -132,9 +134,15 @@ class Functions:
         """The workers of a function, for fault injection."""
         return self._pool(self.find(name_or_arn))
 
+    def before_stop(self, end: Callable[[], None]) -> None:
+        """Have this done first when the part stops."""
+        self._ends.append(end)
+
     def stop(self) -> None:
         """Give up waiting events and end every worker."""
         self._stopped.set()
+        for end in self._ends:
+            end()
         with self._lock:
             pools = [pool for _, pool in self._pools.values()]
             self._pools.clear()
@@ -199,7 +207,7 @@ class Functions:
         target = (destinations.get("OnSuccess" if succeeded else "OnFailure") or {}).get("Destination")
         if target:
             record = destination_record(function.function_arn, self._cloud.clock.now(), payload, request_id, attempts, reply, condition)
-            self._send(function, target, json.dumps(record), {})
+            self.send(function, target, json.dumps(record), {})
         if succeeded:
             return
         self.failures.append(Failure(function.function_name, request_id, condition, payload))
@@ -207,11 +215,11 @@ class Functions:
         dead_letter = (function.twin_extras.get("DeadLetterConfig") or {}).get("TargetArn")
         if dead_letter:
             message = json.loads(reply.payload).get("errorMessage", "") if reply else condition
-            self._send(
+            self.send(
                 function, dead_letter, payload.decode(), {"RequestID": request_id, "ErrorCode": "200", "ErrorMessage": message[:1024]}
             )
 
-    def _send(self, function: Any, target: str, body: str, attributes: dict[str, str]) -> None:
+    def send(self, function: Any, target: str, body: str, attributes: dict[str, str]) -> None:
         """Send under the function's own role, as Lambda does."""
         credentials = self._cloud.assume(function.role, "lambda.amazonaws.com", function.function_name)
         service, name = target.split(":")[2], target.rsplit(":", 1)[1]

@@ -1,10 +1,12 @@
-"""KMS behind other calls: what S3, SQS, SNS, DynamoDB and Secrets Manager do with a customer-managed key in the name of their caller.
+"""KMS behind other calls: what services that store data do with a customer-managed key in the name of their caller.
 
 docs: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#sse-kms-permissions,
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html (a producer needs GenerateDataKey and
 Decrypt, a consumer Decrypt), https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html,
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html (the table's key is decrypted as the caller),
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html (a reader needs Decrypt, a writer GenerateDataKey too).
+https://docs.aws.amazon.com/streams/latest/dev/permissions-user-key-KMS.html (who puts records needs GenerateDataKey, who gets them Decrypt,
+who sets the key DescribeKey).
 Keys that AWS manages need no permission of the account's callers. Modelled: data keys are never cached, so every call is asked. SageMaker's
 own use of keys is in twin.sagemaker.rights, that of CloudWatch Logs in twin.logwriter.
 """
@@ -13,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from moto.dynamodb.models import dynamodb_backends
+from moto.kinesis.models import kinesis_backends
 from moto.kms.models import kms_backends
 from moto.s3.exceptions import MissingBucket
 from moto.s3.models import s3_backends
@@ -20,6 +23,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
+from twin.iam import streams
 from twin.iam.actions import Need, Place
 from twin.iam.calls import Call
 from twin.iam.identity import PARTITION
@@ -36,6 +40,12 @@ _READS = ("s3:GetObject", "s3:GetObjectVersion")
 _QUEUE = {"SendMessage": SEND, "SendMessageBatch": SEND, "ReceiveMessage": ("kms:Decrypt",)}
 _TOPIC = {"Publish": SEND, "PublishBatch": SEND}
 _SECRETS = {"GetSecretValue": ("kms:Decrypt",), "CreateSecret": SEND, "PutSecretValue": SEND, "UpdateSecret": SEND}
+_STREAMS = {
+    "PutRecord": ("kms:GenerateDataKey",),
+    "PutRecords": ("kms:GenerateDataKey",),
+    "GetRecords": ("kms:Decrypt",),
+    "StartStreamEncryption": ("kms:DescribeKey",),
+}
 _ITEMS = ("Item", "Items", "Query", "Scan")
 
 
@@ -56,6 +66,10 @@ def behind(call: Call, found: Sequence[Need], place: Place) -> Iterator[Need]:
         case "dynamodb" if call.operation.endswith(_ITEMS):
             for table in dict.fromkeys(need.resource.split("/")[1] for need in found if "/" in need.resource):
                 yield from _with(_table_key(table, place), ("kms:Decrypt",), "dynamodb", place)
+        case "kinesis":
+            given = call.parameters.get("KeyId") if call.operation == "StartStreamEncryption" else None
+            key = _customer_managed(given, place) if given else _stream_key(streams.name_of(call), place)
+            yield from _with(key, _STREAMS.get(call.operation, ()), "kinesis", place)
         case "secretsmanager":
             yield from _with(_secret_key(call, place), _SECRETS.get(call.operation, ()), "secretsmanager", place)
 
@@ -76,6 +90,11 @@ def _secret_key(call: Call, place: Place) -> str | None:
     """Of the call when it names one, else of the secret."""
     secret = secretsmanager_backends[place.account][place.region].secrets.get(str(call.parameters.get("SecretId", "")))
     return _customer_managed(call.parameters.get("KmsKeyId") or getattr(secret, "kms_key_id", None), place)
+
+
+def _stream_key(name: str | None, place: Place) -> str | None:
+    stream = kinesis_backends[place.account][place.region].streams.get(name or "")
+    return _customer_managed(getattr(stream, "key_id", None), place)
 
 
 def _table_key(name: str, place: Place) -> str | None:

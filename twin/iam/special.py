@@ -15,7 +15,7 @@ from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
-from twin.iam import scaling
+from twin.iam import scaling, streams
 from twin.iam.actions import Need, Place, needs_of
 from twin.iam.calls import Call, UnmappedCallError
 from twin.iam.identity import PARTITION
@@ -120,6 +120,8 @@ def _s3(call: Call, _place: Place) -> list[Need]:
 
 
 def _lambda(call: Call, place: Place) -> list[Need]:
+    if call.operation.endswith("EventSourceMapping"):
+        return streams.mapping_needs(call, place)
     action = {"Invoke": "InvokeFunction", "InvokeAsync": "InvokeFunction"}.get(call.operation)
     name = call.parameters.get("FunctionName")
     if action is None or not name:
@@ -321,6 +323,7 @@ _SERVICES: dict[str, Callable[[Call, Place], list[Need]]] = {
     "s3": _s3,
     "lambda": _lambda,
     "dynamodb": _dynamodb,
+    "kinesis": streams.needs,
     "logs": _logs,
     "sqs": _sqs,
     "events": _events,

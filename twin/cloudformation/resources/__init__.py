@@ -7,6 +7,7 @@ from twin.cloudformation.resources import (
     dynamodb,
     events,
     iam,
+    kinesis,
     kms,
     lambda_,
     logs,
@@ -25,7 +26,7 @@ from twin.cloudformation.resources.base import Account, Call, Created, Handler, 
 __all__ = ["Account", "Call", "Created", "Handler", "HandlerError", "handler_of", "types"]
 
 _MODULES = (
-    apigateway, autoscaling, cloudwatch, dynamodb, events, iam, kms, lambda_, logs, metadata, monitoring, s3, sagemaker, scheduler,
+    apigateway, autoscaling, cloudwatch, dynamodb, events, iam, kinesis, kms, lambda_, logs, metadata, monitoring, s3, sagemaker, scheduler,
     secretsmanager, sns, sqs, ssm,
 )  # fmt: skip
 _HANDLERS: dict[str, Handler] = {handler.type: handler for module in _MODULES for handler in module.HANDLERS}

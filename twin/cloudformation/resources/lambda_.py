@@ -1,4 +1,4 @@
-"""Lambda functions, versions, aliases, permissions and asynchronous invocation settings.
+"""Lambda functions, versions, aliases, permissions, event source mappings and asynchronous invocation settings.
 
 docs: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_Lambda.html
 """
@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
-from twin.cloudformation.resources.base import Call, Created, Handler, changed, gone, tag_map
+from twin.cloudformation.resources.base import Call, Created, Handler, HandlerError, changed, gone, tag_map
 from twin.cloudformation.shapes import request
 
 _GONE = "ResourceNotFoundException"
@@ -204,4 +204,50 @@ class Alias(Handler):
             call.client("lambda").delete_alias(FunctionName=call.properties["FunctionName"], Name=call.properties["Name"])
 
 
-HANDLERS: tuple[Handler, ...] = (Function(), Permission(), EventInvokeConfig(), Version(), Alias())
+class EventSourceMapping(Handler):
+    """docs: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-eventsourcemapping.html
+
+    Ref is the mapping's id.
+    """
+
+    type = "AWS::Lambda::EventSourceMapping"
+    properties = frozenset(
+        {
+            "BatchSize",
+            "BisectBatchOnFunctionError",
+            "DestinationConfig",
+            "Enabled",
+            "EventSourceArn",
+            "FunctionName",
+            "FunctionResponseTypes",
+            "MaximumBatchingWindowInSeconds",
+            "MaximumRecordAgeInSeconds",
+            "MaximumRetryAttempts",
+            "ParallelizationFactor",
+            "StartingPosition",
+        }
+    )
+    required = frozenset({"FunctionName"})
+    replacement = frozenset({"EventSourceArn", "StartingPosition"})
+    attributes = frozenset({"EventSourceMappingArn", "Id"})
+
+    def create(self, call: Call) -> Created:
+        made = call.client("lambda").create_event_source_mapping(**call.request("lambda", "CreateEventSourceMapping"))
+        return Created(made["UUID"], self._known(made))
+
+    def update(self, call: Call, physical_id: str, before: Mapping[str, Any]) -> Mapping[str, Any]:
+        if removed := sorted(before.keys() - call.properties.keys()):
+            raise HandlerError(f"the twin does not set {', '.join(removed)} of an event source mapping back")
+        settings = call.request("lambda", "UpdateEventSourceMapping", *self.replacement)
+        return self._known(call.client("lambda").update_event_source_mapping(UUID=physical_id, **settings))
+
+    def delete(self, call: Call, physical_id: str) -> None:
+        with gone(_GONE):
+            call.client("lambda").get_event_source_mapping(UUID=physical_id)
+            call.client("lambda").delete_event_source_mapping(UUID=physical_id)
+
+    def _known(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"Id": mapping["UUID"], "EventSourceMappingArn": mapping["EventSourceMappingArn"]}
+
+
+HANDLERS: tuple[Handler, ...] = (Function(), Permission(), EventInvokeConfig(), EventSourceMapping(), Version(), Alias())
