@@ -30,6 +30,7 @@ _TYPES: dict[ColumnKind, Any] = {
     ColumnKind.CATEGORICAL: str | None,
     ColumnKind.DATETIME: str | None,
 }
+_UNNAMED = re.compile(r'["\\\x00-\x1f]')
 _INSTANCES = re.compile(rb'\s*\{\s*"instances"')
 
 
@@ -39,6 +40,13 @@ class Reader:
     def __init__(self, signature: Signature) -> None:
         self._signature = signature
         self._most = most_rows(signature)
+        self._may_be_wrapped = "instances" not in signature.features
+        # msgspec knows no field with such a character in its name; requests of such a model are all read exactly.
+        self._typed = not any(_UNNAMED.search(name) for name in signature.features)
+        if self._typed:
+            self._compile(signature)
+
+    def _compile(self, signature: Signature) -> None:
         fields = [(f"f{number}", _TYPES[kind]) for number, kind in enumerate(signature.features.values())]
         names = {field: name for (field, _), name in zip(fields, signature.features, strict=True)}
         record = msgspec.defstruct("Record", fields, rename=names, forbid_unknown_fields=True, gc=False)
@@ -46,10 +54,11 @@ class Reader:
         self._list = msgspec.json.Decoder(list[record])  # type: ignore[valid-type]  # the type is made here
         wrapped = msgspec.defstruct("Wrapped", [("instances", list[record])], forbid_unknown_fields=True)  # type: ignore[valid-type]  # the same
         self._wrapped = msgspec.json.Decoder(wrapped)
-        self._may_be_wrapped = "instances" not in signature.features
 
     def columns(self, kind: str, body: bytes) -> Sequence[Values]:
         """A request's columns, in the signature's order. Raises one of UNFIT."""
+        if kind in {JSON, JSON_LINES} and not self._typed:
+            raise ValueError("the exact reader knows these names")
         if kind == JSON:
             return self._document(body)
         if kind == JSON_LINES:
