@@ -5,9 +5,9 @@
     data: {dataset, table, target, problem, positive, id, time, features: {name: kind}, ignore: [...], privacy: {...}, quality: {...}}
     training: {seed, holdout, folds, candidates, metric, gate: {...}, instance_type, max_runtime_seconds}
     approval: {policy: auto | manual}
-    serving: {instance_type, instance_count, max_instance_count, rollout: {...}, alarms: {...}}
+    serving: {mode: realtime | serverless, instance_type, instance_count, max_instance_count, rollout: {...}, alarms: {...}, ...}
     monitoring: {capture_percent, capture_days, backend, window_hours, label_delay_hours, alarm: {...}, thresholds: {...}}
-    api: {authorization: iam | jwt, jwt: {issuer, audience}, requests_per_second, burst, maximum_body_kilobytes}
+    api: {authorization: iam | jwt, jwt: {issuer, audience}, requests_per_second, burst, maximum_body_kilobytes, cache_seconds}
     stream: {enabled, shards, retention_hours, batch_size, batching_seconds, retries, late_seconds}
     network: {mode: public | vpc, zones, cidr}
     batch: {instance_type}
@@ -32,15 +32,16 @@ from contracts.columns import ColumnKind
 from contracts.errors import ConfigError
 from contracts.evaluation import METRICS, GateMode, GateRules, Metric, Problem, default_metric
 from contracts.github import GitHub
+from contracts.instances import InstanceType
 from contracts.monitoring import Thresholds
-from contracts.network import Network
+from contracts.network import Mode, Network
 from contracts.privacy import Privacy
+from contracts.serving import Serving, serverless_conflicts
 from contracts.stream import Stream
 
 # 24 and 8 characters leave room for the suffixes that the stacks add within AWS's 63.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=24)]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*$", max_length=8)]
-InstanceType = Annotated[str, StringConstraints(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
 ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
@@ -116,53 +117,6 @@ class Approval(_Section):
     """Who approves."""
 
     policy: ApprovalPolicy = ApprovalPolicy.AUTO
-
-
-class RolloutType(StrEnum):
-    """How traffic moves to a new fleet."""
-
-    ALL_AT_ONCE = "all_at_once"
-    CANARY = "canary"
-    LINEAR = "linear"
-
-
-class Rollout(_Section):
-    """Blue/green traffic shifting. Percentages are of the fleet's capacity; SageMaker allows steps of at most 50."""
-
-    type: RolloutType = RolloutType.CANARY
-    step_percent: int = Field(default=10, ge=5, le=50)
-    interval_seconds: int = Field(default=300, ge=60, le=3600)
-    termination_wait_seconds: int = Field(default=120, ge=0, le=3600)
-
-
-class RollbackAlarms(_Section):
-    """What throws a new fleet back."""
-
-    errors_per_minute: int = Field(default=1, ge=1, description="5xx answers in a minute")
-    latency_milliseconds: int = Field(default=1000, ge=1, description="p95 model latency")
-
-
-class Serving(_Section):
-    """The endpoint."""
-
-    instance_type: InstanceType = "ml.m5.large"
-    instance_count: int = Field(default=2, ge=1, le=100)
-    max_instance_count: int = Field(default=4, ge=1, le=100)
-    invocations_per_instance: int = Field(default=1000, ge=1, description="a minute, on average, before another instance is added")
-    rollout: Rollout = Rollout()
-    alarms: RollbackAlarms = RollbackAlarms()
-
-    @model_validator(mode="after")
-    def _capacity_allows_the_rollout(self) -> Self:
-        problems = []
-        if self.max_instance_count < self.instance_count:
-            problems.append(f"max_instance_count {self.max_instance_count} is below instance_count {self.instance_count}")
-        # https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green-canary.html: a step is at most half of the fleet.
-        if self.rollout.type is not RolloutType.ALL_AT_ONCE and self.instance_count < 2:
-            problems.append(f"a {self.rollout.type} rollout needs an instance_count of at least 2; use all_at_once for one instance")
-        if problems:
-            raise ValueError("\n".join(problems))
-        return self
 
 
 class MonitoringBackend(StrEnum):
@@ -265,6 +219,25 @@ class Config(_Section):
         # Records are kept as they came, in the stream and in its dead letters.
         if self.stream.enabled and self.data.privacy.columns:
             raise ValueError("stream.enabled: a stream keeps its records as they came, so it takes no project with data.privacy columns")
+        return self
+
+    @model_validator(mode="after")
+    def _sections_fit_together(self) -> Self:
+        problems: list[str] = []
+        if self.serving.is_serverless:
+            problems += serverless_conflicts(
+                capture_percent=self.monitoring.capture_percent,
+                model_monitor=self.monitoring.backend is MonitoringBackend.MODEL_MONITOR,
+                vpc=self.network.mode is Mode.VPC,
+                body_kilobytes=self.api.maximum_body_kilobytes,
+            )
+        if self.api.cache_seconds and self.monitoring.capture_percent:
+            problems.append(
+                "api.cache_seconds: an answer from memory never reaches the endpoint, so it is not captured, and neither monitoring nor "
+                "its label would find it. Next: monitoring: {capture_percent: 0}, or no cache"
+            )
+        if problems:
+            raise ValueError("\n".join(problems))
         return self
 
     @property

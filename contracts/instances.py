@@ -1,6 +1,11 @@
 """What SageMaker's instance types differ in, as far as the project must know."""
 
 import re
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+InstanceType = Annotated[str, StringConstraints(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
 
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html, API_ResourceConfig.html and
 # API_ProcessingClusterConfig.html: instances with local NVMe disks encrypt them in hardware, and a KMS key for their volume is refused.

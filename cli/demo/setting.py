@@ -5,7 +5,8 @@ from pathlib import Path
 import yaml
 
 from cli.project import CONFIG_NAME, Project, load_project
-from contracts.config import MonitoringBackend, RolloutType
+from contracts.config import MonitoringBackend
+from contracts.serving import RolloutType
 
 WINDOW_HOURS = 1
 _MONITORING = {

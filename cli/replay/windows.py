@@ -24,11 +24,11 @@ from cli.rest import what_moves
 from cli.score import Tally, tally
 from cli.twin_clock import TwinClock
 from cli.waiting import wait_for
-from contracts.config import Rollout, RolloutType
 from contracts.evaluation import Metric
 from contracts.events import DetailType
 from contracts.ledger import Decision
 from contracts.monitoring import DriftVerdict, MonitoringVerdict
+from contracts.serving import Rollout, RolloutType
 
 ROOM = timedelta(minutes=3)
 """What must be left of an hour to send a window's rows in it."""

@@ -12,7 +12,7 @@ from stacks.project import Project
 
 
 class FunctionPolicies:
-    """Statements of ingest_dataset, start_training, start_monitoring, approve_model, reconcile_endpoint, describe_model, record_feedback."""
+    """Statements of ingest_dataset, start_training, start_monitoring, approve_model, reconcile_endpoint and the API's."""
 
     def __init__(self, stack: cdk.Stack, project: Project, data: DataStack) -> None:
         self._arns = Arns(stack, project)

@@ -8,8 +8,8 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from contracts.config import Rollout, RolloutType
 from contracts.errors import ConfigError
+from contracts.serving import Rollout, RolloutType
 from stacks.names import VARIANT, rollback_alarm_names
 from stacks.project import Project
 

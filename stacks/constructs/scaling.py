@@ -5,7 +5,7 @@ from aws_cdk import aws_applicationautoscaling as scaling
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from contracts.config import Serving
+from contracts.serving import Serving
 from stacks.names import VARIANT
 
 

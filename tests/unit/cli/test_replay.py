@@ -24,9 +24,10 @@ from cli.replay.table import ReplayTable, read_table, write_rows
 from cli.replay.windows import baking_time
 from cli.score import tally, together
 from contracts.columns import ColumnKind
-from contracts.config import Config, Data, Rollout, RolloutType, parse_config
+from contracts.config import Config, Data, parse_config
 from contracts.errors import DataError
 from contracts.evaluation import Metric, Problem
+from contracts.serving import Rollout, RolloutType
 from tests.unit.cli.conftest import Tide, Write
 
 DATA = Data(dataset="t", target="y", problem=Problem.BINARY, positive="1", features={"x": ColumnKind.NUMERIC, "c": ColumnKind.CATEGORICAL})

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from contracts.config import ApprovalPolicy, Config, RolloutType, parse_config
+from contracts.config import ApprovalPolicy, Config, parse_config
 from contracts.errors import ConfigError
 from contracts.evaluation import Metric
+from contracts.serving import RolloutType
 
 
 def project(**changes: Any) -> dict[str, Any]:
@@ -59,6 +60,49 @@ def test_a_canary_needs_two_instances() -> None:
     (problem,) = problems_of(project(serving={"instance_count": 1}))
     assert "all_at_once" in problem
     parse_config(project(serving={"instance_count": 1, "rollout": {"type": "all_at_once"}}))
+
+
+SERVERLESS: dict[str, Any] = {
+    "serving": {"mode": "serverless", "rollout": {"type": "all_at_once"}},
+    "monitoring": {"capture_percent": 0},
+    "api": {"maximum_body_kilobytes": 4096},
+}
+
+
+def test_a_serverless_endpoint_needs_little_to_be_said() -> None:
+    config = parse_config(project(**SERVERLESS))
+    assert (config.serving.serverless.memory_megabytes, config.serving.serverless.max_concurrency) == (2048, 20)
+    assert Config.model_validate_json(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"serving": {"mode": "serverless"}}, "a canary rollout moves traffic by shares of a fleet's instances"),
+        ({"serving": SERVERLESS["serving"] | {"instance_count": 1}}, "instance_count is for mode: realtime"),
+        ({"serving": SERVERLESS["serving"] | {"instance_type": "ml.c5.large"}}, "instance_type is for mode: realtime"),
+        ({"serving": SERVERLESS["serving"] | {"serverless": {"memory_megabytes": 1500}}}, "1024, 2048"),
+        ({"serving": SERVERLESS["serving"] | {"serverless": {"max_concurrency": 201}}}, "200"),
+        ({"monitoring": {}}, "captures nothing of a serverless endpoint"),
+        ({"monitoring": {"capture_percent": 0, "backend": "model_monitor"}}, "Model Monitor"),
+        ({"network": {"mode": "vpc"}}, "no VPC and no network isolation"),
+        ({"api": {}}, "takes requests of 4096 KB, and the API lets in 5120"),
+    ],
+)
+def test_what_a_serverless_endpoint_cannot_do_is_refused_with_its_reason(changes: dict[str, Any], word: str) -> None:
+    (problem,) = problems_of(project(**SERVERLESS | changes))
+    assert word in problem
+
+
+def test_its_size_is_for_a_serverless_endpoint_only() -> None:
+    (problem,) = problems_of(project(serving={"serverless": {"memory_megabytes": 1024}}))
+    assert problem == "serving: serverless is for mode: serverless"
+
+
+def test_answers_from_memory_are_refused_where_traffic_is_watched() -> None:
+    (problem,) = problems_of(project(api={"cache_seconds": 60}))
+    assert "not captured" in problem
+    assert parse_config(project(api={"cache_seconds": 60}, monitoring={"capture_percent": 0})).api.cache_seconds == 60
 
 
 def test_a_metric_that_does_not_fit_the_problem_is_refused() -> None:

@@ -8,8 +8,9 @@ import pytest
 from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Template
 
-from contracts.config import Config, Rollout, RolloutType, Serving
+from contracts.config import Config
 from contracts.errors import ConfigError
+from contracts.serving import Rollout, RolloutType, Serving
 from stacks.constructs.rollout import deployment_config
 from stacks.data import DataStack
 from stacks.endpoint import EndpointStack
