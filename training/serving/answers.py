@@ -64,6 +64,11 @@ class Answers:
         return [form.templates[number] % row for number, row in zip(classes_of(self._problem, said).tolist(), numbers, strict=True)]
 
 
+def repeated(details: Mapping[str, str]) -> dict[str, str]:
+    """What of a model's details every answer repeats: which model it was."""
+    return {name: details[name] for name in ("artifact_sha256", "dataset_version") if name in details}
+
+
 def classes_of(problem: Problem, said: Said) -> NDArray[np.intp]:
     """The number of the likeliest class of each row; the first of several that are equally likely, as argmax has it."""
     return (said > 1 - said).ravel().astype(np.intp) if problem is Problem.BINARY else said.argmax(axis=1)

@@ -10,7 +10,7 @@ from contracts.errors import ArtifactError
 from contracts.signature import Signature
 from training.payload import decode
 from training.runtime import ENCODER, GRAPH_FILE
-from training.serving.answers import Answers, Said
+from training.serving.answers import Answers, Said, repeated
 from training.serving.encoder import Encoder, Encoding, Matrix, Values
 from training.serving.requests import UNFIT, Reader
 
@@ -29,7 +29,7 @@ class GraphModel:
         self._encoder = Encoder(_encoding(folder), signature.features)
         self._session = _session(folder / GRAPH_FILE)
         self._input = self._session.get_inputs()[0].name
-        self._answers = Answers(signature, details)
+        self._answers = Answers(signature, repeated(details))
 
     def answer(self, kind: str, accept: str, body: bytes) -> bytes:
         """See Model.answer."""

@@ -16,10 +16,10 @@ from training.serving.media import JSON
 
 
 class Model(Protocol):
-    """One model. `answer` may be called from one thread at a time.
+    """One model. `answer` may be called from any number of threads at a time where `runtime` is "onnx", from one where it is "skops".
 
-    `runtime` is "onnx" or "skops". `details` say which model it is, as /ping tells and every JSON answer repeats: artifact_sha256,
-    dataset_version, runtime, and with skops `why_skops`, where there is a reason.
+    `runtime` is "onnx" or "skops". `details` say which model it is, as /ping tells: artifact_sha256, dataset_version, runtime,
+    and with skops `why_skops`. The first two stand in every JSON answer.
     """
 
     signature: Signature

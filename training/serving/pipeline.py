@@ -13,7 +13,7 @@ from training.frame import to_column
 from training.payload import decode
 from training.predictor import PipelinePredictor
 from training.scoring import Predictions
-from training.serving.answers import Answers, Said
+from training.serving.answers import Answers, Said, repeated
 
 
 class PipelineModel:
@@ -25,7 +25,7 @@ class PipelineModel:
         self._predictor = PipelinePredictor.load(folder)
         self.signature = self._predictor.signature
         self.details = details
-        self._answers = Answers(self.signature, details)
+        self._answers = Answers(self.signature, repeated(details))
 
     def answer(self, kind: str, accept: str, body: bytes) -> bytes:
         """See Model.answer."""

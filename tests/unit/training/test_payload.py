@@ -4,16 +4,14 @@ import csv
 import io
 import json
 
-import numpy as np
 import pytest
 
 from contracts.errors import RequestError
 from contracts.evaluation import Problem
 from contracts.signature import Signature
 from tests.unit.training.tables import FEATURES
-from training.payload import decode, encode
-from training.scoring import Predictions
-from training.serving.media import CSV, JSON, JSON_LINES, accepted, media_type
+from training.payload import decode
+from training.serving.media import CSV, JSON, JSON_LINES
 
 BINARY = Signature(problem=Problem.BINARY, target="answer", positive="yes", features=FEATURES, classes=("no", "yes"))
 THREE = Signature(problem=Problem.MULTICLASS, target="answer", features=FEATURES, classes=("a", "b", "c"))
@@ -86,55 +84,3 @@ def test_a_thousand_wrong_rows_are_not_a_thousand_lines() -> None:
             decode(BINARY, kind, body)
         assert 20 <= len(caught.value.problems) <= 21
         assert "more" in caught.value.problems[-1]
-
-
-TWO_ROWS = Predictions.of_probabilities(np.array([[0.25, 0.75], [0.5, 0.5]]))
-
-
-def test_answers_of_a_binary_model() -> None:
-    rows = [
-        {"prediction": "yes", "probability": 0.75, "probabilities": {"no": 0.25, "yes": 0.75}},
-        {"prediction": "no", "probability": 0.5, "probabilities": {"no": 0.5, "yes": 0.5}},
-    ]
-    assert json.loads(encode(BINARY, JSON, TWO_ROWS, {"artifact_sha256": "x"})) == {"predictions": rows, "model": {"artifact_sha256": "x"}}
-    assert [json.loads(line) for line in encode(BINARY, JSON_LINES, TWO_ROWS, {}).splitlines()] == rows
-    assert encode(BINARY, CSV, TWO_ROWS, {}) == b"yes,0.75\nno,0.5\n"
-
-
-def test_answers_of_the_other_problems() -> None:
-    three = Predictions.of_probabilities(np.array([[0.2, 0.3, 0.5]]))
-    assert encode(THREE, CSV, three, {}) == b"c,0.2,0.3,0.5\n"
-    assert json.loads(encode(THREE, JSON_LINES, three, {})) == {"prediction": "c", "probabilities": {"a": 0.2, "b": 0.3, "c": 0.5}}
-    assert encode(NUMBER, CSV, Predictions(np.array([1.5, -2.0])), {}) == b"1.5\n-2.0\n"
-    assert json.loads(encode(NUMBER, JSON, Predictions(np.array([1.5])), {}))["predictions"] == [{"prediction": 1.5}]
-
-
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        ("application/json", JSON),
-        ("Application/JSON; charset=UTF-8", JSON),
-        ('text/csv; charset="utf-8"; header=present', CSV),
-        ("application/x-ndjson", JSON_LINES),
-        ("text/csv; charset=latin-1", None),
-        ("text/plain", None),
-        ("", None),
-    ],
-)
-def test_content_types(header: str, expected: str | None) -> None:
-    assert media_type(header) == expected
-
-
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        ("*/*", JSON),
-        ("", JSON),
-        ("text/html, text/csv;q=0.5", CSV),
-        ("application/jsonlines", JSON_LINES),
-        ("application/json;q=0, text/*", CSV),
-        ("image/png", None),
-    ],
-)
-def test_accept(header: str, expected: str | None) -> None:
-    assert accepted(header) == expected
