@@ -5,8 +5,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from cli.datasets.parallel import act_on
-from cli.datasets.receive import THREADS, GoneError, stream
+from cli.datasets.receive import THREADS
 from cli.datasets.store import Store, Version
+from cli.datasets.streams import GoneError, Streams
 from contracts.tree import TreeFile
 
 
@@ -18,19 +19,20 @@ def verify(store: Store, version: Version, show: Callable[[str], None]) -> dict[
     total = sum(files[0].size for files in by_place.values())
     wrong: dict[str, str] = {}
     read = 0
-    pool = ThreadPoolExecutor(THREADS)
+    streams, pool = Streams(store.s3, store.bucket), ThreadPoolExecutor(THREADS)
     try:
-        for files, problem in act_on(pool, by_place.values(), lambda files: _problem(store, files), 2 * THREADS):
+        for files, problem in act_on(pool, by_place.values(), lambda files: _problem(streams, files), 2 * THREADS):
             read += files[0].size
             show(f"{read:,} of {total:,} bytes")
             if problem:
                 wrong |= {file.path: problem for file in files}
     finally:
+        streams.end()
         pool.shutdown(cancel_futures=True)
     return dict(sorted(wrong.items()))
 
 
-def _problem(store: Store, files: list[TreeFile]) -> str | None:
+def _problem(streams: Streams, files: list[TreeFile]) -> str | None:
     digest, size = hashlib.sha256(), 0
 
     def take(_position: int, block: bytes) -> None:
@@ -39,7 +41,7 @@ def _problem(store: Store, files: list[TreeFile]) -> str | None:
         size += len(block)
 
     try:
-        stream(store.s3, store.bucket, files[0], 0, files[0].size, take)
+        streams.read(files[0], 0, files[0].size, take)
     except GoneError:
         return f"object version {files[0].version_id} of {files[0].key} is gone"
     if size != files[0].size:

@@ -11,6 +11,7 @@ from cli.datasets import fetch, receive
 from cli.datasets.index import Index
 from cli.datasets.scan import UNFINISHED, scan
 from cli.datasets.store import Store, Version
+from cli.datasets.streams import Streams
 from contracts.errors import StateError
 from tests.unit.cli.datasets.conftest import BUCKET, Counting, Push, out, read, write
 
@@ -96,10 +97,10 @@ def test_a_stream_that_breaks_goes_on_where_it_broke(push: Push, s3: Counting) -
     content = os.urandom(3_000)
     (file,) = push({"a": content}).tree.files
     arrived = bytearray()
-    receive.stream(Breaking(s3, 1_000), BUCKET, file, 0, file.size, lambda position, block: arrived.extend(block))
+    Streams(Breaking(s3, 1_000), BUCKET).read(file, 0, file.size, lambda position, block: arrived.extend(block))
     assert bytes(arrived) == content
     with pytest.raises(ResponseStreamingError):
-        receive.stream(Breaking(s3, 500), BUCKET, file, 0, file.size, lambda position, block: None)
+        Streams(Breaking(s3, 500), BUCKET).read(file, 0, file.size, lambda position, block: None)
 
 
 def test_a_checkout_that_ended_may_be_followed_by_another_version(push: Push, store: Store, s3: Counting, tmp_path: Path) -> None:
