@@ -6,14 +6,13 @@ The tests of this module build on each other, as the hours of an app do. The ala
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from cli.api import PredictionApi
 from cli.lineage import studio
-from cli.reproduce.recipe import recipe_of
-from cli.reproduce.workshop import Workshop
+from cli.main import application
 from contracts.ledger import Decision, Outcome, Retraining
 from contracts.monitoring import DRIFT_ALARM, NAMESPACE
 from contracts.reproduction import Grade
@@ -152,9 +151,12 @@ def test_an_alarm_retrains_on_labelled_traffic(loop: Retrained) -> None:
     assert loop.app.versions()[0].dataset_version == manifest.version
 
 
-def test_a_model_that_was_trained_on_traffic_is_made_again_bit_for_bit(loop: Retrained, tmp_path: Path) -> None:
-    made = Workshop(loop.app, tmp_path, tmp_path / "environments").make(recipe_of(loop.app, 2), lambda _: None)
-    assert (made.grade, made.archive_is_the_same) == (Grade.A, True), made
+def test_a_model_that_was_trained_on_traffic_is_made_again_bit_for_bit(loop: Retrained) -> None:
+    place = ["--config", str(loop.app.project.config_path), "--dir", str(loop.twin.cloud.folder)]
+    result = CliRunner().invoke(application, ["reproduce", "2", "--json", *place])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert (found["grade"], found["archive_is_the_same"]) == (Grade.A, True), found
 
 
 def test_sagemaker_is_told_which_dataset_version_came_of_which(loop: Retrained) -> None:
