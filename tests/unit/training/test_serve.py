@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import ArtifactError
+from contracts.environment import ServerEnvironment
+from contracts.errors import ArtifactError, ConfigError
 from tests.unit.training.serving.test_app import RECORD
 from training.artifact import artifact_digest
 from training.paths import Paths
+from training.serve import read_limits
 from training.serving.model import load
 
 Model = Callable[[str], Paths]
@@ -106,3 +109,18 @@ def test_a_model_with_a_file_added_is_never_loaded(model: Model) -> None:
     (folder / "sitecustomize.py").write_text("")
     with pytest.raises(ArtifactError, match="not the model that was registered"):
         load(folder, digest)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SAGEMAKER_MODEL_SERVER_WORKERS", "many"), ("SAGEMAKER_BIND_TO_PORT", "0"), ("TIDEWHEEL_DRAIN_SECONDS", "31")],
+)
+def test_a_wrong_limit_is_named_with_its_value(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: '{value}': Input should be"):
+        read_limits({name: value, "HOME": "/"})
+
+
+def test_the_documentation_names_every_limit_and_its_default() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", Path("docs/serving.md").read_text(), re.MULTILINE)
+    limits = ServerEnvironment().model_dump()
+    assert {name.lower(): float(value) for name, value in rows} == limits
