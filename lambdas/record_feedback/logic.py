@@ -20,7 +20,7 @@ from contracts.ground_truth import GroundTruth, label_text
 from contracts.inference import LONGEST_ID, is_inference_id
 from contracts.names import harmless
 from contracts.refusal import Finding
-from contracts.signature import shorten
+from contracts.signature import SHOWN_PROBLEMS
 from contracts.tables.delimited import rows
 from contracts.tables.formats import FormatError
 from contracts.tables.sources import Digested
@@ -70,8 +70,13 @@ def _checked(items: Sequence[Any], data: Data) -> tuple[GroundTruth, ...] | Repl
         except ValueError as error:
             problems.append(f"label {number}: {error}")
     if problems:
-        return refuse(422, "FeedbackError", f"{len(problems)} of {len(items)} labels cannot be used, so none is", shorten(problems))
+        return refuse(422, "FeedbackError", f"{len(problems)} of {len(items)} labels cannot be used, so none is", _shorten(problems))
     return tuple(labels)
+
+
+def _shorten(problems: list[str]) -> list[str]:
+    hidden = len(problems) - SHOWN_PROBLEMS
+    return problems[:SHOWN_PROBLEMS] + ([f"and {hidden} more"] if hidden > 0 else [])
 
 
 def _label(item: Any, data: Data) -> GroundTruth:
