@@ -4,7 +4,7 @@
 
 First, what this machine lets through: clients that ask again as soon as they are answered. Then the canary at a steady rate, a tenth of
 that by default. Clients, API, functions, model servers and everything that deploys share the machine. Requests are signed, authorised,
-captured, and counted as a client sees them: what is not answered with 200 has failed. Exit status 1 when one did, or when p95 is over 200 ms.
+captured, and counted as a client sees them: what is not answered with 200 has failed. Exit status 1 when one did, or p95 is over 200 ms.
 """
 
 import argparse
