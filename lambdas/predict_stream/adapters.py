@@ -109,7 +109,7 @@ class DeadLetters:
 def _read(body: bytes) -> Answered | Unavailable:
     try:
         document = json.loads(body)
-        return Answered(document["predictions"], document.get("model", {}))
+        return Answered([dict(prediction) for prediction in document["predictions"]], dict(document.get("model", {})))
     except (ValueError, KeyError, TypeError) as error:
         return Unavailable(f"the endpoint's answer has no predictions: {error!r}")
 

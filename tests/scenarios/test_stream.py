@@ -3,6 +3,7 @@
 CloudFormation makes and removes the stack under the project's own policies, and what the stack's policies allow is shown to be needed.
 """
 
+import base64
 import json
 import random
 import threading
@@ -26,7 +27,7 @@ from twin.server import ACCOUNT, TwinServer
 
 pytestmark = pytest.mark.timeout(280)
 
-SPEED = 60.0
+SPEED = 120.0
 REGION = "us-east-1"
 FUNCTION = "tides-dev-predict-stream"
 KEYS = ["north", "south", "east", "west", "isle"]
@@ -50,17 +51,37 @@ class Sea:
     loop: Loop
 
     def client(self, service: str) -> Any:
+        """A client of the account's root."""
         return self.loop.app.account.client(service)
 
     def output(self, name: str) -> str:
+        """An output of the stream stack."""
         return self.loop.app.output("stream", name)
 
-    def put(self, items: list[tuple[str, bytes]]) -> None:
-        """Send records (key, data), in order."""
+    def put(self, items: list[tuple[str, bytes]]) -> list[tuple[str, str]]:
+        """Send records (key, data), in order; gives the shard and sequence number of each."""
         kinesis, name = self.client("kinesis"), self.output("InputStreamName")
-        for first in range(0, len(items), 100):
-            records = [{"PartitionKey": key, "Data": data} for key, data in items[first : first + 100]]
-            assert kinesis.put_records(StreamName=name, Records=records)["FailedRecordCount"] == 0
+        sent = []
+        for first in range(0, len(items), 60):
+            records = [{"PartitionKey": key, "Data": data} for key, data in items[first : first + 60]]
+            reply = kinesis.put_records(StreamName=name, Records=records)
+            assert reply["FailedRecordCount"] == 0
+            sent += [(result["ShardId"], result["SequenceNumber"]) for result in reply["Records"]]
+        return sent
+
+    def alarm(self, name: str) -> str:
+        """The state of an alarm."""
+        (found,) = self.client("cloudwatch").describe_alarms(AlarmNames=[f"tides-dev-{name}"])["MetricAlarms"]
+        return str(found["StateValue"])
+
+    def put_aside(self) -> list[tuple[str, str, bytes]]:
+        """(shard, sequence number, data) of the records that Lambda put aside."""
+        found = []
+        for body in self.objects("aws/lambda/"):
+            for item in json.loads(json.loads(body)["payload"])["Records"]:
+                kinesis = item["kinesis"]
+                found.append((item["eventID"].partition(":")[0], kinesis["sequenceNumber"], base64.b64decode(kinesis["data"])))
+        return found
 
     def answers(self) -> list[dict[str, Any]]:
         """Every answer on the output stream, shard after shard, in its order."""
@@ -87,22 +108,29 @@ class Sea:
 
     def written(self) -> list[dict[str, Any]]:
         """Every answer in S3."""
+        return [json.loads(line) for body in self.objects(f"{STREAM}tides/dt=") for line in body.splitlines()]
+
+    def objects(self, prefix: str) -> list[bytes]:
+        """The objects of the data bucket below a prefix."""
         s3, bucket = self.client("s3"), self.loop.app.output("data", "DataBucketName")
-        keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=f"{STREAM}tides/dt=").get("Contents", ())]
-        bodies = (s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys)
-        return [json.loads(line) for body in bodies for line in body.splitlines()]
+        keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())]
+        return [s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys]
 
 
 @pytest.fixture(scope="module")
 def sea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sea]:
+    """A record was sent before there was a model; it waited until somebody was told of it."""
     project = write_project(tmp_path_factory.mktemp("project"), CONFIG + AT_ONCE + "stream: {enabled: true, shards: 2, batch_size: 25}\n")
     assembly = synthesised(project)
     with TwinServer(tmp_path_factory.mktemp("twin"), assembly, speed=SPEED) as twin:
         hold(twin_account(twin.cloud.url, REGION), execution_policies(project.config, Place(ACCOUNT, REGION)))
         loop = Loop.deploy(twin, project, assembly)
+        sea = Sea(loop)
+        sea.put([("early", good(0))])
+        loop.until("the alarm on records that wait", lambda: sea.alarm("stream-late") == "ALARM" or None)
         loop.accepted(table(300))
         loop.live(1)
-        yield Sea(loop)
+        yield sea
 
 
 def good(number: int) -> bytes:
@@ -111,8 +139,120 @@ def good(number: int) -> bytes:
     return json.dumps({"height": round(generator.gauss(0, 1), 6), "wind": number / 1000, "moon": "full"}).encode()
 
 
-def test_a_record_is_answered(sea: Sea) -> None:
-    sea.put([("first", good(1))])
+def killing(sea: Sea, times: int) -> threading.Thread:
+    """Kills the consumer in the middle of a batch, some times."""
+    functions = sea.loop.twin.part("functions")
+
+    def kill() -> None:
+        for _ in range(times):
+            while not functions.running:  # nothing else is awake
+                time.sleep(0.002)
+            functions.pool(FUNCTION).kill()
+            time.sleep(0.5)
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    return thread
+
+
+def origin(answer: dict[str, Any]) -> tuple[str, str]:
+    """Which record an answer or a dead letter is about."""
+    return answer["shard"], answer["sequence_number"]
+
+
+def test_a_record_waits_for_the_first_model(sea: Sea) -> None:
     (answer,) = sea.loop.until("the answer", lambda: sea.answers() or None)
     assert answer["prediction"] in {"yes", "no"}
-    assert answer["partition_key"] == "first"
+    assert answer["partition_key"] == "early"
+    assert sea.letters() == []
+
+
+def test_every_good_record_is_answered_in_order_and_every_wrong_one_is_in_the_dead_letters(sea: Sea) -> None:
+    chance = random.Random(7)
+    items = [(chance.choice(KEYS), good(number)) for number in range(1, 301)]
+    items += items[:20]  # sent twice
+    wrong = [(chance.choice(KEYS), data) for data in WRONG for _ in range(2)]
+    for item in wrong:
+        items.insert(chance.randrange(len(items)), item)
+    killer = killing(sea, 3)
+    sent = sea.put(items)
+    killer.join(60)
+    assert not killer.is_alive()
+    expected = {where for where, (_, data) in zip(sent, items, strict=True) if data not in WRONG}
+    sea.loop.until("every answer", lambda: True if expected <= {origin(answer) for answer in sea.answers()} else None)
+
+    answers = sea.answers()
+    assert len(answers) > len(expected), "a kill came too early or too late to be seen"
+    for key in KEYS:
+        first = list(dict.fromkeys(origin(answer) for answer in answers if answer["partition_key"] == key))
+        assert first == [where for where, (own, data) in zip(sent, items, strict=True) if own == key and data not in WRONG]
+    named: dict[str, set[tuple[str, str]]] = {}
+    for answer in answers:
+        named.setdefault(answer["inference_id"], set()).add(origin(answer))
+    assert all(len(records) == 1 for records in named.values()), "an inference id is of one record"
+    assert expected <= {origin(answer) for answer in sea.written()}
+
+    bad = {where: data for where, (_, data) in zip(sent, items, strict=True) if data in WRONG}
+    letters = sea.letters()
+    assert {origin(letter) for letter in letters} == set(bad)
+    for letter in letters:
+        assert letter["data"] == bad[origin(letter)]
+        assert any(words in letter["reason"] for words in WRONG[letter["data"]].split("|")), letter["reason"]
+        assert letter["stream"].endswith(":stream/tides-dev-requests")
+
+
+def test_the_stream_and_the_api_predict_alike(sea: Sea) -> None:
+    rows = [good(number) for number in range(1, 6)]
+    reply = sea.loop.api().post(b'{"instances":[' + b",".join(rows) + b"]}").document()["predictions"]
+    sent = sea.put([("same", row) for row in rows])
+    sea.loop.until("the answers", lambda: True if set(sent) <= {origin(answer) for answer in sea.answers()} else None)
+    said = {origin(answer): answer for answer in sea.answers()}
+    for where, expected in zip(sent, reply, strict=True):
+        assert {name: said[where][name] for name in ("prediction", "probability")} == {
+            name: expected[name] for name in ("prediction", "probability")
+        }
+
+
+def test_what_the_function_cannot_do_is_put_aside_with_its_records(sea: Sea) -> None:
+    functions = sea.client("lambda")
+    known = functions.get_function_configuration(FunctionName=FUNCTION)["Environment"]
+    (mapping,) = functions.list_event_source_mappings(FunctionName=FUNCTION)["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], MaximumRetryAttempts=0)
+    variables = {"Variables": known["Variables"] | {"ENDPOINT_NAME": "somebody-elses"}}
+    functions.update_function_configuration(FunctionName=FUNCTION, Environment=variables)
+    rows = [good(number) for number in range(400, 404)]
+    sent = sea.put([("aside", row) for row in rows])
+    found = sea.loop.until("what was put aside", lambda: sea.put_aside() if len(sea.put_aside()) == len(rows) else None)
+    assert sorted(found) == sorted((*where, row) for where, row in zip(sent, rows, strict=True))
+    functions.update_function_configuration(FunctionName=FUNCTION, Environment=known)
+    functions.update_event_source_mapping(UUID=mapping["UUID"], MaximumRetryAttempts=100)
+    sent = sea.put([("aside", row) for row in rows])
+    sea.loop.until("the shard to go on", lambda: True if set(sent) <= {origin(answer) for answer in sea.answers()} else None)
+
+
+def test_every_statement_of_the_function_is_needed_and_nothing_else_was_asked(sea: Sea) -> None:
+    cloud = sea.loop.twin.cloud
+    grants = grants_of(sea.loop.twin.part("cloudformation").stacks(), cloud.account, cloud.region)
+    own = [grant for grant in grants if grant.stack == "tides-dev-stream" and grant.owner.startswith("PredictStream")]
+    decisions = sea.loop.twin.part("iam").decisions.latest()
+    assert len(own) > 5
+    superfluous = [each for used in usage(own, decisions) for each in used.superfluous]
+    assert superfluous == []
+    denied = {each.action for each in decisions if not each.allowed and "PredictStream" in each.caller}
+    assert denied == {"sagemaker:InvokeEndpoint"}, "of somebody else's endpoint"
+
+
+def test_cloudformation_needs_every_statement_for_streams(sea: Sea) -> None:
+    cloudformation = sea.loop.app.account.assume(NAMES.role_arn("deploy"), "tests").client("cloudformation")
+    cloudformation.delete_stack(StackName="tides-dev-stream", RoleARN=NAMES.role_arn("cfn-exec"))
+    sea.loop.twin.part("cloudformation").wait("tides-dev-stream")
+    asked = [each for each in sea.loop.twin.part("iam").decisions.latest() if each.caller == NAMES.role_arn("cfn-exec")]
+    assert [(each.action, each.resource) for each in asked if not each.allowed] == []
+    needed = {each.statement for each in asked}
+    assert {sid for sid in ("Streams", "StreamEncryption", "Mappings") if any(sid in str(name) for name in needed)} == {
+        "Streams",
+        "StreamEncryption",
+        "Mappings",
+    }
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        sea.client("kinesis").describe_stream_summary(StreamName="tides-dev-requests")

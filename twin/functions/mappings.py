@@ -90,7 +90,7 @@ class Mappings:
 
 def patches(mappings: Mappings) -> tuple[Patch, ...]:
     """moto's operations, with pollers behind them."""
-    return _create(mappings), _update(), _delete(mappings), _configuration()
+    return _create(mappings), _list(), _update(), _delete(mappings), _configuration()
 
 
 def _create(mappings: Mappings) -> Patch:
@@ -114,6 +114,17 @@ def _create(mappings: Mappings) -> Patch:
     return Patch(
         LambdaBackend, "create_event_source_mapping", create_event_source_mapping, expects, "moto delivers inside the sender's call"
     )
+
+
+def _list() -> Patch:
+    def list_event_source_mappings(self: Any, event_source_arn: str | None, function_name: str | None) -> list[Any]:
+        arn = self.get_function(function_name).function_arn if function_name else None
+        found = self._event_source_mappings.values()
+        return [each for each in found if arn in (None, each.function_arn) and event_source_arn in (None, "", each.event_source_arn)]
+
+    expects = "(self, event_source_arn: 'str', function_name: 'str') -> 'Iterable[EventSourceMapping]'"
+    why = "moto finds no function by its name when it was mapped by its ARN"
+    return Patch(LambdaBackend, "list_event_source_mappings", list_event_source_mappings, expects, why)
 
 
 def _update() -> Patch:
