@@ -16,8 +16,6 @@ from contracts.errors import StateError
 
 LIMIT = 24 * 3600.0
 LOOK_EVERY = 1.0
-AT_ONCE = 1000
-"""Objects that one DeleteObjects takes."""
 
 Show = Callable[[str], None]
 
@@ -47,9 +45,11 @@ class Batch:
         if self.running is not None:
             self._stop(self.running)
         self.app.sagemaker.delete_model(ModelName=self.name)
-        keys = [{"Key": found["Key"]} for found in self._objects(names.folder(self.name))]
-        for start in range(0, len(keys), AT_ONCE):
-            self.app.s3.delete_objects(Bucket=self.target.bucket, Delete={"Objects": keys[start : start + AT_ONCE], "Quiet": True})
+        pages = self.app.s3.get_paginator("list_object_versions").paginate(Bucket=self.target.bucket, Prefix=names.folder(self.name))
+        for page in pages:  # of at most 1,000, which DeleteObjects takes at once
+            found = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in page.get("Versions", [])]
+            if found:
+                self.app.s3.delete_objects(Bucket=self.target.bucket, Delete={"Objects": found, "Quiet": True})
 
     def send(self, number: int, parts: Iterable[tuple[Part, bytes]]) -> list[Part]:
         """Put the parts of a round into S3."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from contracts.batch.rows import Good
 
-PART_BYTES = 4 * 1024 * 1024
+PART_BYTES = 8 * 1024 * 1024
 PIECES = 32
 ROUNDS = 4
 """The first, and three in which what failed is sent again: of a part of 32^3 rows, three divisions find the one that fails."""

@@ -3,8 +3,9 @@
 Everything happens under the model's execution role: it pulls the image, reads model and input, writes the output, logs and metrics.
 Sources: developer guide, your-algorithms-batch-code (the container and its variables), batch-transform (an object with a bad record has no
 output; the others have theirs, and the job fails); API_CreateTransformJob (ModelClientConfig, S3OutputPath).
-Modelled: objects are processed one after the other, on one instance; what fails is asked again at once, a 4xx answer is not; the output of
-an object is uploaded when the object is done, as the API's reference has it; nothing of the object at which a stop came.
+Modelled: objects are processed one after the other, on one instance; what fails is asked again at once, a 4xx answer is not; a container
+that exits fails the job; the output of an object is uploaded when the object is done, as the API's reference has it; nothing of the
+object at which a stop came.
 """
 
 import shutil
@@ -13,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ CHUNK = 1 << 18
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ModelClientConfig.html
 TIMEOUT, RETRIES = 600, 3
 SHOWN = 200
+LOOK_EVERY = 0.2
 
 
 class TransformFailedError(Exception):
@@ -75,17 +78,19 @@ class Run:
         rights.pull(self._context, job.credentials, job.image.uri)
         logs = [joblogs.Output(cloud, job.credentials, LOG_GROUP, stream, path) for stream, path in self._streams()]
         instance = Instance(self._context, self._variant(), self._root(), self._log_file)
+        pool = ThreadPoolExecutor(self._parallel, f"transform-{job.name}")
         try:
             instance.start()
             assert instance.process is not None  # noqa: S101 - start made it
             meter = utilisation.Meter(instance.process.pid)
             self._wait_for(instance)
-            failed = self._all(instance, meter)
+            failed = self._all(instance, pool, meter)
             utilisation.publish(cloud, job.credentials, LOG_GROUP, {"Host": f"{job.name}/algo-1"}, [meter])
         except _StoppedError:
             return False
         finally:
-            instance.stop(1.0 if job.stop.is_set() else STOP_GRACE)
+            instance.stop(1.0 if job.stop.is_set() else STOP_GRACE)  # which ends what is under way
+            pool.shutdown()
             for log in logs:
                 log.send(ended=True)
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -131,20 +136,17 @@ class Run:
                     "AlgorithmError: The container did not pass the ping health check. See job logs for more information"
                 )
 
-    def _all(self, instance: Instance, meter: utilisation.Meter) -> int:
+    def _all(self, instance: Instance, pool: ThreadPoolExecutor, meter: utilisation.Meter) -> int:
         """How many objects have no output."""
         failed = 0
-        with ThreadPoolExecutor(self._parallel, f"transform-{self._job.name}") as pool:
-            for bucket, key, name in self._objects():
-                if self._job.stop.is_set():
-                    raise _StoppedError
-                try:
-                    self._one(instance, pool, bucket, key, name)
-                except RecordError as error:
-                    failed += 1
-                    with self._data_log.open("a", encoding="utf-8") as log:
-                        log.write(f"s3://{bucket}/{key}: {str(error)[:SHOWN]}\n")
-                meter.look()
+        for bucket, key, name in self._objects():
+            try:
+                self._one(instance, pool, bucket, key, name)
+            except RecordError as error:
+                failed += 1
+                with self._data_log.open("a", encoding="utf-8") as log:
+                    log.write(f"s3://{bucket}/{key}: {str(error)[:SHOWN]}\n")
+            meter.look()
         return failed
 
     def _objects(self) -> Iterator[tuple[str, str, str]]:
@@ -193,23 +195,33 @@ class Run:
                 under_way.append((batch, pool.submit(self._ask, instance, batch.payload)))
                 if len(under_way) == self._parallel:
                     first, answer = under_way.popleft()
-                    yield first, answer.result()
-            for batch, answer in under_way:
-                yield batch, answer.result()
+                    yield first, self._result(answer)
+            while under_way:
+                first, answer = under_way.popleft()
+                yield first, self._result(answer)
         finally:
             for _, answer in under_way:
                 answer.cancel()
+
+    def _result(self, answer: Future[bytes]) -> bytes:
+        """Raises what _ask raises, and _StoppedError as soon as there is no need to wait."""
+        while not self._job.stop.is_set():
+            with suppress(TimeoutError):
+                return answer.result(timeout=LOOK_EVERY)
+        raise _StoppedError
 
     def _ask(self, instance: Instance, payload: bytes) -> bytes:
         """Raises RecordError when the container does not answer, however often it is asked."""
         headers = {"Content-Type": self._input.get("ContentType"), "Accept": self._output.get("Accept")}
         said = ""
         for _ in range(1 + self._retries):
-            if self._job.stop.is_set():
-                raise _StoppedError
             try:
                 answer = instance.post(payload, {name: value for name, value in headers.items() if value}, self._timeout)
             except Unreachable as error:
+                if self._job.stop.wait(LOOK_EVERY):  # a process that breaks off takes a moment to be gone
+                    raise _StoppedError from error
+                if not instance.is_running:
+                    raise TransformFailedError("AlgorithmError: The container exited. See job logs for more information") from error
                 said = str(error)
                 continue
             if 200 <= answer.status < 300:

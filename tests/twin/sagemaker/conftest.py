@@ -84,8 +84,29 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.reply(200, b"")
 
+    def batch(self, records):
+        # One line a record: what it is, how many came with it, and what the job says. Some are troublemakers.
+        words = [record.get("be") for record in records]
+        if "bad" in words:
+            return self.reply(400, b"row 1: be is wrong")
+        if "dead" in words:
+            os._exit(1)
+        if "slow" in words:
+            time.sleep(60)
+        if "flaky" in words:
+            seen = ROOT / "seen"
+            seen.write_text((seen.read_text() if seen.exists() else "") + "x")
+            if len(seen.read_text()) <= int(os.environ["FAILS"]):
+                return self.reply(500, b"broken for a moment")
+        told = records[1:] if "silent" in words else records
+        variables = {name: value for name, value in os.environ.items() if name.startswith("SAGEMAKER_") and "PORT" not in name}
+        said = {"of": len(records), "type": self.headers["Content-Type"], "accept": self.headers["Accept"], "variables": variables}
+        self.reply(200, "".join(json.dumps(said | {"record": record}) + "\\n" for record in told).encode())
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if "SAGEMAKER_BATCH" in os.environ:
+            return self.batch([json.loads(line) for line in body.splitlines()])
         if os.environ.get("ANSWER") == "500" or body == b"500":
             return self.reply(500, b"broken inside")
         if body == b"400":
