@@ -3,7 +3,8 @@
     serving: {mode: realtime, instance_type, instance_count, max_instance_count, invocations_per_instance, rollout: {...}, alarms: {...}}
     serving: {mode: serverless, serverless: {memory_megabytes, max_concurrency}, rollout: {type: all_at_once}, alarms: {...}}
 
-What a serverless endpoint cannot do is refused here, with the reason, before anything is deployed.
+The size of the mode that is not chosen is not looked at, so that environments can differ in their mode alone. What a serverless endpoint
+cannot do is refused here, with the reason, before anything is deployed.
 https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html (feature exclusions)
 """
 
@@ -91,14 +92,8 @@ class Serving(_Section):
         # https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green-canary.html: a step is at most half of the fleet.
         if self.rollout.type is not RolloutType.ALL_AT_ONCE and self.instance_count < 2:
             yield f"a {self.rollout.type} rollout needs an instance_count of at least 2; use all_at_once for one instance"
-        if self.serverless != Serverless():
-            yield "serverless is for mode: serverless"
 
     def _serverless_problems(self) -> Iterator[str]:
-        fields = type(self).model_fields
-        for name in ("instance_type", "instance_count", "max_instance_count", "invocations_per_instance"):
-            if getattr(self, name) != fields[name].default:
-                yield f"{name} is for mode: realtime; a serverless endpoint has no instances, and scales by itself. Next: remove it"
         if self.rollout.type is not RolloutType.ALL_AT_ONCE:
             step = f"a {self.rollout.type} rollout moves traffic by shares of a fleet's instances, and a serverless endpoint has none"
             yield f"{step}. Next: rollout: {{type: all_at_once}}"
@@ -108,8 +103,8 @@ def serverless_conflicts(*, capture_percent: int, model_monitor: bool, vpc: bool
     """What of the other sections a serverless endpoint cannot do, each with its reason and the next step."""
     if capture_percent:
         yield (
-            "serving.mode serverless: SageMaker captures nothing of a serverless endpoint, so its traffic is not watched, and trains nothing"
-            ". Next: monitoring: {capture_percent: 0}, or mode: realtime"
+            "serving.mode serverless: SageMaker captures nothing of a serverless endpoint, so its traffic is not watched and trains "
+            "nothing. Next: monitoring: {capture_percent: 0}, or mode: realtime"
         )
     if model_monitor:
         yield "serving.mode serverless: Model Monitor does not watch serverless endpoints. Next: remove monitoring.backend"

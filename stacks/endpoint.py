@@ -8,6 +8,8 @@ may roll back on its own and then still serves from them, while CloudFormation h
 https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-rollback.html
 """
 
+from typing import Any
+
 import aws_cdk as cdk
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -16,6 +18,7 @@ from constructs import Construct
 
 from contracts.config import Config, MonitoringBackend
 from contracts.instances import has_local_storage
+from contracts.serving import Serverless, Serving
 from stacks.constructs.capture import data_capture
 from stacks.constructs.logs import ProjectLogs
 from stacks.constructs.model_monitor import ModelMonitor
@@ -65,7 +68,8 @@ class EndpointStack(cdk.Stack):
             endpoint_name=name,
             endpoint_config_name=config.attr_endpoint_config_name,
             deployment_config=deployment_config(serving.rollout, rollback_alarm_names(project), guarded.logical_id),
-            # Keeps the capacity that scaling has reached; without scaling, instance_count is what counts.
+            # Keeps the capacity that scaling has reached, where the new configuration's initial count would reset it; without scaling,
+            # instance_count is what counts. https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateEndpoint.html
             retain_all_variant_properties=scales(serving),
         )
         for alarm in alarms:  # SageMaker refuses to roll out under an alarm that does not exist
@@ -105,6 +109,7 @@ class EndpointStack(cdk.Stack):
         self, model: sagemaker.CfnModel, config: Config, key: kms.IKey, artifacts: s3.IBucket
     ) -> sagemaker.CfnEndpointConfig:
         serving = config.serving
+        size = _serverless(serving.serverless) if serving.is_serverless else _instances(serving)
         return sagemaker.CfnEndpointConfig(
             self,
             "EndpointConfig",
@@ -114,9 +119,8 @@ class EndpointStack(cdk.Stack):
                 sagemaker.CfnEndpointConfig.ProductionVariantProperty(
                     variant_name=VARIANT,
                     model_name=model.attr_model_name,
-                    instance_type=serving.instance_type,
-                    initial_instance_count=serving.instance_count,
                     initial_variant_weight=1,
+                    **size,
                 )
             ],
         )
@@ -153,6 +157,15 @@ class EndpointStack(cdk.Stack):
             "ModelPackageArn"
         )
         cdk.CfnOutput(self, "EndpointConfigName", value=config.attr_endpoint_config_name, condition=has_model)
+
+
+def _instances(serving: Serving) -> dict[str, Any]:
+    return {"instance_type": serving.instance_type, "initial_instance_count": serving.instance_count}
+
+
+def _serverless(size: Serverless) -> dict[str, Any]:
+    config = sagemaker.CfnEndpointConfig.ServerlessConfigProperty
+    return {"serverless_config": config(memory_size_in_mb=size.memory_megabytes, max_concurrency=size.max_concurrency)}
 
 
 def _vpc_config(where: Placement) -> sagemaker.CfnModel.VpcConfigProperty:

@@ -10,8 +10,8 @@ from stacks.names import VARIANT
 
 
 def scales(serving: Serving) -> bool:
-    """Whether there is anything between the smallest and the largest fleet."""
-    return serving.max_instance_count > serving.instance_count
+    """Whether there is anything between the smallest and the largest fleet. A serverless endpoint scales by itself."""
+    return not serving.is_serverless and serving.max_instance_count > serving.instance_count
 
 
 def scale(scope: Construct, endpoint: sagemaker.CfnEndpoint, name: str, serving: Serving, condition: cdk.CfnCondition) -> None:

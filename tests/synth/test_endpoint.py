@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from stacks.names import logical_id
-from tests.synth.templates import Template, text
+from tests.synth.templates import Template, as_list, text
+from tests.synth.variants import Assembly
 
 
 def test_without_a_model_package_there_is_no_endpoint(templates: Mapping[str, Template]) -> None:
@@ -115,3 +116,40 @@ def test_its_log_group_is_there_before_the_endpoint_writes(templates: Mapping[st
     assert group["Properties"]["LogGroupName"] == "/aws/sagemaker/Endpoints/breast-cancer-dev"
     (endpoint,) = templates["endpoint"].of("SageMaker::Endpoint").values()
     assert name in endpoint["DependsOn"]
+
+
+def test_a_serverless_variant_has_a_size_and_no_instances(variant: Callable[[str], Assembly]) -> None:
+    templates = variant("serverless").templates
+    config = templates["endpoint"].only("SageMaker::EndpointConfig")
+    (only,) = config["ProductionVariants"]
+    assert only["ServerlessConfig"] == {"MemorySizeInMB": 3072, "MaxConcurrency": 5}
+    assert not {"InstanceType", "InitialInstanceCount"} & only.keys()
+    assert "DataCaptureConfig" not in config
+    endpoint = templates["endpoint"].only("SageMaker::Endpoint")
+    routing, _ = endpoint["DeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["Fn::If"][1:]
+    assert routing["Type"] == "ALL_AT_ONCE"
+    assert endpoint["RetainAllVariantProperties"] is False
+
+
+@pytest.mark.parametrize("name", ["serverless", "jwt"])
+def test_what_does_not_scale_has_no_scaling_and_no_rights_to_it(variant: Callable[[str], Assembly], name: str) -> None:
+    templates = variant(name).templates
+    kinds = {resource["Type"] for resource in templates["endpoint"].resources.values()}
+    assert not {kind for kind in kinds if kind.startswith("AWS::ApplicationAutoScaling::")}
+    allowed = {action for each in templates["control"].statements("DeploymentRole") for action in as_list(each["Action"])}
+    assert not {action for action in allowed if action.startswith("application-autoscaling:")}
+    assert "AWS::CloudWatch::Alarm" in kinds
+
+
+def test_the_smallest_endpoint_is_one_instance_that_is_replaced_at_once(variant: Callable[[str], Assembly]) -> None:
+    template = variant("jwt").templates["endpoint"]
+    (only,) = template.only("SageMaker::EndpointConfig")["ProductionVariants"]
+    assert (only["InstanceType"], only["InitialInstanceCount"]) == ("ml.t2.medium", 1)
+    policy = template.only("SageMaker::Endpoint")["DeploymentConfig"]["BlueGreenUpdatePolicy"]
+    assert policy["TrafficRoutingConfiguration"]["Fn::If"][1]["Type"] == "ALL_AT_ONCE"
+
+
+def test_a_new_version_keeps_the_capacity_that_scaling_has_reached(templates: Mapping[str, Template]) -> None:
+    """Else every deployment would begin with instance_count, whatever the traffic."""
+    assert templates["endpoint"].only("SageMaker::Endpoint")["RetainAllVariantProperties"] is True
+    assert "ExcludeRetainedVariantProperties" not in templates["endpoint"].only("SageMaker::Endpoint")

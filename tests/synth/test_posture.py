@@ -54,7 +54,8 @@ def _permission(permission: Resource) -> bool:
 
 
 def _endpoint_config(config: Resource) -> bool:
-    return _has_key(config["KmsKeyId"]) and _has_key(config["DataCaptureConfig"]["KmsKeyId"])
+    captures = "DataCaptureConfig" in config
+    return _has_key(config["KmsKeyId"]) and (not captures or _has_key(config["DataCaptureConfig"]["KmsKeyId"]))
 
 
 def _stage(stage: Resource) -> bool:

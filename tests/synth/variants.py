@@ -29,13 +29,24 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "private": private(drop=["name"], hash=["email", "number"]),
     "vpc": {"network": {"mode": "vpc", "zones": 3}, "monitoring": {"backend": "model_monitor"}},
     "stream": {"stream": {"enabled": True, "shards": 2, "retention_hours": 48}},
+    "serverless": {
+        "serving": {
+            "mode": "serverless",
+            "serverless": {"memory_megabytes": 3072, "max_concurrency": 5},
+            "rollout": {"type": "all_at_once"},
+        },
+        "monitoring": {"capture_percent": 0},
+        "api": {"maximum_body_kilobytes": 4096},
+    },
+    # The smallest endpoint that always runs, too: to synthesise one more app takes seconds.
     "jwt": {
+        "serving": {"instance_type": "ml.t2.medium", "instance_count": 1, "max_instance_count": 1, "rollout": {"type": "all_at_once"}},
         "api": {
             "authorization": "jwt",
             "jwt": {"issuer": "https://id.example.com/tenant", "audience": ["tides"]},
             "requests_per_second": 20,
             "burst": 40,
-        }
+        },
     },
 }
 

@@ -79,8 +79,6 @@ def test_a_serverless_endpoint_needs_little_to_be_said() -> None:
     ("changes", "word"),
     [
         ({"serving": {"mode": "serverless"}}, "a canary rollout moves traffic by shares of a fleet's instances"),
-        ({"serving": SERVERLESS["serving"] | {"instance_count": 1}}, "instance_count is for mode: realtime"),
-        ({"serving": SERVERLESS["serving"] | {"instance_type": "ml.c5.large"}}, "instance_type is for mode: realtime"),
         ({"serving": SERVERLESS["serving"] | {"serverless": {"memory_megabytes": 1500}}}, "1024, 2048"),
         ({"serving": SERVERLESS["serving"] | {"serverless": {"max_concurrency": 201}}}, "200"),
         ({"monitoring": {}}, "captures nothing of a serverless endpoint"),
@@ -94,9 +92,10 @@ def test_what_a_serverless_endpoint_cannot_do_is_refused_with_its_reason(changes
     assert word in problem
 
 
-def test_its_size_is_for_a_serverless_endpoint_only() -> None:
-    (problem,) = problems_of(project(serving={"serverless": {"memory_megabytes": 1024}}))
-    assert problem == "serving: serverless is for mode: serverless"
+def test_environments_can_differ_in_their_mode() -> None:
+    raw = project(serving={"instance_count": 4, "max_instance_count": 8}, environments={"dev": SERVERLESS, "prod": {}})
+    assert parse_config(raw, "dev").serving.is_serverless
+    assert not parse_config(raw, "prod").serving.is_serverless
 
 
 def test_answers_from_memory_are_refused_where_traffic_is_watched() -> None:
