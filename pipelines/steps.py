@@ -48,7 +48,8 @@ from pipelines import placeholders
 VOLUME = 30  # GB
 ISOLATED = frozenset({"Evaluate"})  # of the processing steps; Prepare reads objects by their versions itself
 FOUND = ("artifact_sha256", "libraries", "score", "runtime", "runtime_difference")  # by evaluate; for the model package
-CONTENT_TYPES = ["application/json", "application/jsonlines", "text/csv"]
+RESPONSE_TYPES = ["application/json", "application/jsonlines", "text/csv"]
+CONTENT_TYPES = [*RESPONSE_TYPES, "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"]
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class Steps:
         arguments = builder.register(
             model_package_group_name=placeholders.MODEL_PACKAGE_GROUP,
             content_types=CONTENT_TYPES,
-            response_types=CONTENT_TYPES,
+            response_types=RESPONSE_TYPES,
             inference_instances=[self.config.serving.instance_type],
             approval_status="PendingManualApproval",
             model_metrics=ModelMetrics(model_statistics=quality, model_data_statistics=statistics, model_data_constraints=constraints),

@@ -13,12 +13,14 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from contracts.columns import Value
+from contracts.columns import ColumnKind, Value
 from contracts.config import Data
 from contracts.errors import RequestError
+from contracts.evaluation import Problem
 from contracts.ground_truth import GroundTruth, label_text
 from contracts.inference import row_ids
 from contracts.signature import Signature
+from contracts.statistics import Tally
 from training.monitoring.captures import Payload, Record, decode
 from training.payload import Row, Rows
 from training.payload import decode as read_rows
@@ -61,6 +63,7 @@ class Joiner:
         self.header: Cells = [*self._leading, *contract.features, contract.target]
         self.targets: list[str] = []  # of the rows made so far, in their order
         self.missing = dict.fromkeys(contract.features, 0)
+        self.tallies = {name: Tally(kind, told=name not in contract.privacy.columns) for name, kind in _kinds(contract).items()}
         self.newest = start  # when the newest labelled row was asked for
         self.unlabelled = 0
         self.unreadable = 0
@@ -98,8 +101,8 @@ class Joiner:
         if payload is None:
             return None
         try:
-            text = payload.text()
-            return read_rows(self._signature, _kind(payload, text), text.encode())
+            content = payload.content()
+            return read_rows(self._signature, _kind(payload, content), content)
         except (RequestError, ValueError):
             return None
 
@@ -108,13 +111,24 @@ class Joiner:
             self.missing[name] += value is None
         self.targets.append(label)
         leading = {self._contract.id: identifier, self._contract.time: time.isoformat()}
-        return [*(leading[name] for name in self._leading), *(to_cell(row[name]) for name in self._contract.features), label]
+        cells = [*(leading[name] for name in self._leading), *(to_cell(row[name]) for name in self._contract.features), label]
+        for name, cell in zip(self.header, cells, strict=True):
+            if name in self.tallies:
+                self.tallies[name].count(cell)
+        return cells
 
 
-def _kind(payload: Payload, text: str) -> str:
+def _kinds(contract: Data) -> dict[str, ColumnKind]:
+    """The columns of which statistics are kept, as ingest_dataset does."""
+    target = ColumnKind.NUMERIC if contract.problem is Problem.REGRESSION else ColumnKind.CATEGORICAL
+    times = {contract.time: ColumnKind.DATETIME} if contract.time is not None else {}
+    return times | dict(contract.features) | {contract.target: target}
+
+
+def _kind(payload: Payload, content: bytes) -> str:
     """How to read a request; by its look when its content type was not captured. Raises ValueError for one that no model takes."""
     if not payload.observedContentType:
-        return JSON if text.lstrip()[:1] in {"{", "["} else CSV
+        return JSON if content.lstrip()[:1] in {b"{", b"["} else CSV
     kind = media_type(payload.observedContentType)
     if kind is None:
         raise ValueError(f"content type {payload.observedContentType!r} is none that a model takes")

@@ -27,13 +27,22 @@ class Payload(msgspec.Struct, gc=False):
     encoding: str = "BASE64"
     observedContentType: str = ""  # noqa: N815 - the format's name
 
+    def content(self) -> bytes:
+        """The payload itself. Raises ValueError when it is not in base64, as it claims."""
+        if self.encoding != "BASE64":
+            return self.data.encode()
+        try:
+            return base64.b64decode(self.data, validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"not in base64: {error}") from None
+
     def text(self) -> str:
-        """The payload itself. Raises ValueError when it is not UTF-8 in base64, as it claims."""
+        """The payload as text. Raises ValueError when it is not UTF-8 in base64, as it claims."""
         if self.encoding != "BASE64":
             return self.data
         try:
-            return base64.b64decode(self.data, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError) as error:
+            return self.content().decode()
+        except UnicodeDecodeError as error:
             raise ValueError(f"not UTF-8 in base64: {error}") from None
 
 

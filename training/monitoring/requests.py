@@ -18,9 +18,14 @@ import numpy as np
 from msgspec.structs import astuple
 
 from contracts.columns import ColumnKind, Value, parse
+from contracts.errors import RequestError
 from contracts.signature import from_json
 from training.monitoring.captures import Payload
 from training.monitoring.summary import Numbers
+from training.payload import MOST_VALUES
+from training.serving.media import TABLES, media_type
+from training.serving.requests import may_be_fields
+from training.serving.tables import read_table
 
 FLOATS = ColumnKind.NUMERIC
 TEXTS = ColumnKind.CATEGORICAL
@@ -53,17 +58,7 @@ class RequestReader:
 
     def __init__(self, kinds: Mapping[str, ColumnKind]) -> None:
         self._kinds = dict(kinds)
-        fields = {f"f{number}": name for number, name in enumerate(kinds)}
-        row = msgspec.defstruct(
-            "Row",
-            [(code, _TYPES.get(kind, Any)) for code, kind in zip(fields, kinds.values(), strict=True)],
-            rename=fields,
-            forbid_unknown_fields=True,
-            gc=False,
-        )
-        rows = Annotated[list[row], msgspec.Meta(min_length=1)]  # type: ignore[valid-type]  # a type made from the model's signature
-        request: Any = msgspec.defstruct("Request", [("instances", rows)], forbid_unknown_fields=True, gc=False)
-        self._decode = msgspec.json.Decoder(request).decode
+        self._decode = _decoder(kinds) if may_be_fields(kinds) else _no_decoder
 
     def read(self, payloads: Sequence[Payload | None], columns: Columns) -> None:
         """Add all rows of these requests."""
@@ -106,14 +101,24 @@ class RequestReader:
             columns.unreadable += 1
             return
         try:
-            text = payload.text()
             kind = payload.observedContentType.split(";")[0].strip().lower()
+            if media_type(kind) in TABLES:
+                self._add_file(kind, payload.content(), columns)
+                return
+            text = payload.text()
             if kind == "text/csv" or (not kind and text.lstrip()[:1] not in {"{", "["}):
                 self._add_table(text, columns)
             else:
                 self._add_records(_documents(text), columns)
-        except ValueError:
+        except (ValueError, RequestError):
             columns.unreadable += 1
+
+    def _add_file(self, kind: str, content: bytes, columns: Columns) -> None:
+        """Parquet or Arrow. Raises RequestError, and ValueError when its columns are not the model's features."""
+        names, *lines = read_table(str(media_type(kind)), content, MOST_VALUES)
+        if not lines or sorted(names) != sorted(self._kinds):
+            raise ValueError("no row, or other columns than the model has features")
+        self._add_lines(names, lines, columns)
 
     def _add_records(self, records: list[dict[str, Any]], columns: Columns) -> None:
         columns.rows += len(records)
@@ -164,6 +169,25 @@ class RequestReader:
             columns.add_texts(name, (None if value is None else str(value) for value in values))
         else:
             columns.add_numbers(name, np.array([_number(value) for value in values]))
+
+
+def _decoder(kinds: Mapping[str, ColumnKind]) -> Callable[[str], Any]:
+    """Of {"instances": [record, ...]}, every feature there and of its type."""
+    fields = {f"f{number}": name for number, name in enumerate(kinds)}
+    row = msgspec.defstruct(
+        "Row",
+        [(code, _TYPES.get(kind, Any)) for code, kind in zip(fields, kinds.values(), strict=True)],
+        rename=fields,
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    rows = Annotated[list[row], msgspec.Meta(min_length=1)]  # type: ignore[valid-type]  # a type made from the model's signature
+    request: Any = msgspec.defstruct("Request", [("instances", rows)], forbid_unknown_fields=True, gc=False)
+    return msgspec.json.Decoder(request).decode
+
+
+def _no_decoder(_data: str) -> Any:
+    raise msgspec.DecodeError("each request is read cell by cell, because of a feature's name")
 
 
 def _number(value: Value) -> float:

@@ -9,7 +9,7 @@ Values come as they stand in the request, a column a feature (see encoder.py, wh
 import csv
 import io
 import re
-from collections.abc import Sequence, Sized
+from collections.abc import Iterable, Sequence, Sized
 from math import isfinite
 from typing import Any
 
@@ -34,6 +34,11 @@ _UNNAMED = re.compile(r'["\\\x00-\x1f]')
 _INSTANCES = re.compile(rb'\s*\{\s*"instances"')
 
 
+def may_be_fields(names: Iterable[str]) -> bool:
+    """Whether msgspec takes all of these as names of fields."""
+    return not any(_UNNAMED.search(name) for name in names)
+
+
 class Reader:
     """The decoders of one signature."""
 
@@ -41,8 +46,7 @@ class Reader:
         self._signature = signature
         self._most = most_rows(signature)
         self._may_be_wrapped = "instances" not in signature.features
-        # msgspec knows no field with such a character in its name; requests of such a model are all read exactly.
-        self._typed = not any(_UNNAMED.search(name) for name in signature.features)
+        self._typed = may_be_fields(signature.features)  # else all is read exactly
         if self._typed:
             self._compile(signature)
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
+from pyarrow import parquet
 
 from contracts.capture import CaptureData, CaptureRecord, Encoding, EventMetadata, Payload
 from contracts.collection import Collection
@@ -25,7 +27,7 @@ from tests.unit.training.tables import BUCKET, contract, table, upload
 from training.__main__ import main
 from training.joining import Joiner, Labels, to_line
 from training.paths import Paths
-from training.serving.media import CSV, JSON
+from training.serving.media import CSV, JSON, PARQUET
 from training.text import read_table
 
 START = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -183,6 +185,12 @@ def test_a_label_that_is_no_cell_is_counted(text: str) -> None:
     assert (known.texts, known.unreadable) == ({}, 1)
 
 
+def as_parquet(records: list[dict[str, Any]]) -> bytes:
+    file = io.BytesIO()
+    parquet.write_table(pa.Table.from_pylist(records), file)
+    return file.getvalue()
+
+
 def test_requests_of_every_shape_with_many_rows_are_labelled_row_by_row(s3: Any, tmp_path: Path) -> None:
     before = parent(contract("regression"))
     one, two = features(1), features(2)
@@ -192,12 +200,14 @@ def test_requests_of_every_shape_with_many_rows_are_labelled_row_by_row(s3: Any,
         record(3, b'colour,size,used,sold at\n"blue, dark",0.125,no,\nred,,yes,\n', CSV, encoding=Encoding.CSV),
         record(4, json.dumps(one).encode(), encoding=Encoding.BASE64),
         record(5, request(*range(40))),
+        record(6, as_parquet([one, two]), PARQUET, encoding=Encoding.BASE64),
     ]
     capture(s3, lines)
     label(s3, {"request-1-1": "1", "request-1-2": "2", "request-2-2": "3.5", "request-3-1": "4", "request-3-2": "5", "request-4": "6"})
     label(s3, {f"request-5-{number}": str(number) for number in range(1, 41)} | {"request-2-1": "many"}, hour=5)
+    label(s3, {"request-6-2": "7"}, hour=6)
     found = collect(tmp_path, before)
-    assert (found.rows, found.unlabelled, found.unreadable) == (46, 1, 1)
+    assert (found.rows, found.unlabelled, found.unreadable) == (47, 2, 1)
     rows = collected()
     assert [(row["id"], row["size"], row["answer"]) for row in rows[:6]] == [
         ("request-1-1", "0.125", "1"),
@@ -207,6 +217,7 @@ def test_requests_of_every_shape_with_many_rows_are_labelled_row_by_row(s3: Any,
         ("request-3-2", "", "5"),
         ("request-4", "0.125", "6"),
     ]
+    assert (rows[-1]["id"], rows[-1]["size"], rows[-1]["answer"]) == ("request-6-2", "0.25", "7")
     after = Manifest.from_json(read(str(found.manifest_key)))
     assert after.columns[0].missing == 4
 

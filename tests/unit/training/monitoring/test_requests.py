@@ -1,11 +1,17 @@
 """The quick way of reading many requests and the exact way of reading one count the same."""
 
+import base64
+import io
 import json
 from typing import Any
 
+import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import ipc, parquet
 
+from contracts.columns import ColumnKind
 from tests.unit.training.monitoring import traffic
 from training.monitoring import scan as scanning
 from training.monitoring.captures import Payload
@@ -63,3 +69,29 @@ def test_a_number_too_large_to_be_one_is_an_invalid_cell() -> None:
     columns = Columns()
     RequestReader(traffic.KINDS).read([Payload(json.dumps({"instances": [traffic.rows(1, 1)[0] | {"age": 10**400}]}), "JSON")], columns)
     assert (columns.rows, columns.invalid) == (1, {"age": 1})
+
+
+@pytest.mark.parametrize("kind", ["application/x-parquet", "application/vnd.apache.arrow.stream"])
+def test_a_table_counts_as_its_rows(kind: str) -> None:
+    table = pa.table(
+        {"age": [40.5, None], "income": [1, 2], "city": ["Bern", None], "member": [True, None], "since": ["2026-11-20", "soon"]}
+    )
+    file = io.BytesIO()
+    if "parquet" in kind:
+        parquet.write_table(table, file)
+    else:
+        with ipc.new_stream(file, table.schema) as writer:
+            writer.write_table(table)
+    columns, expected = Columns(), Columns()
+    reader = RequestReader(traffic.KINDS)
+    broken = Payload(base64.b64encode(b"no table").decode(), "BASE64", kind)
+    reader.read([Payload(base64.b64encode(file.getvalue()).decode(), "BASE64", kind), broken], columns)
+    reader.read([Payload(json.dumps({"instances": table.to_pylist()}), "JSON"), None], expected)
+    assert (columns.rows, columns.unreadable, columns.invalid) == (2, 1, {"since": 1})
+    assert traffic.comparable(summarised(columns)) == traffic.comparable(summarised(expected))
+
+
+def test_any_text_may_be_a_features_name() -> None:
+    columns = Columns()
+    RequestReader({'size "big"': ColumnKind.NUMERIC}).read([Payload('{"instances": [{"size \\"big\\"": 1.5}]}', "JSON")], columns)
+    assert [values.tolist() for values in columns.numbers['size "big"']] == [[1.5]]
