@@ -23,6 +23,7 @@ GITHUB = {"AWS::IAM::OIDCProvider"}
 _NETWORK = ("VPC", "Subnet", "RouteTable", "SubnetRouteTableAssociation", "SecurityGroup", "SecurityGroupIngress", "VPCEndpoint", "FlowLog")
 NETWORK = {f"AWS::EC2::{kind}" for kind in _NETWORK}
 SECRET = {"AWS::SecretsManager::Secret"}
+STREAM = {"AWS::Kinesis::Stream", "AWS::Lambda::EventSourceMapping"}
 PLACE = Place("123456789012", "eu-west-1")
 
 # Actions that a type's handler makes only for what our templates do not use.
@@ -85,6 +86,11 @@ NOT_USED_THERE = {
     "ec2:modifyvpctenancy": "default tenancy",
     "ec2:describeinstances": "no instances",
     "vpc-lattice:*": "no service networks",
+    "kinesis:*enhancedmonitoring": "no metrics of single shards",
+    "kinesis:updatestreammode": "shards are provisioned",
+    "kinesis:update*size": "records of up to 1 MB",
+    "kinesis:updatestream*strategy": "records are distributed by their keys",
+    "kinesis:*warmthroughput": "shards are provisioned",
     "vpce:*": "one region",
     "secretsmanager:*region*": "one region",
     "secretsmanager:deletesecret": "the key is kept when its stack goes",
@@ -167,11 +173,12 @@ def test_no_reason_is_left_over(named: set[str], granted: set[str]) -> None:
     assert [pattern for pattern in MORE if not any(fnmatchcase(action, pattern) for action in granted - named)] == []
 
 
-def test_a_network_and_a_secret_are_covered_where_they_are_configured(config: Config, granted: set[str]) -> None:
+def test_a_network_a_secret_and_a_stream_are_covered_where_they_are_configured(config: Config, granted: set[str]) -> None:
     network = config.network.model_copy(update={"mode": Mode.VPC})
     data = config.data.model_copy(update={"privacy": Privacy(hash=("email",))})
-    more = actions(config.model_copy(update={"network": network, "data": data}))
-    named = of_types(NETWORK | SECRET)
+    stream = config.stream.model_copy(update={"enabled": True})
+    more = actions(config.model_copy(update={"network": network, "data": data, "stream": stream}))
+    named = of_types(NETWORK | SECRET | STREAM)
     assert {action for action in named - more if not any(fnmatchcase(action, pattern) for pattern in NOT_USED_THERE)} == set()
     assert more - granted - named == {"ec2:describeavailabilityzones", "ec2:describenetworkinterfaces"}
     assert [pattern for pattern in NOT_USED_THERE if not any(fnmatchcase(action, pattern) for action in named - more)] == []
