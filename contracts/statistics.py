@@ -34,7 +34,8 @@ class Frequent(_Part):
 class Statistics(_Part):
     """One column over all rows of a version. What a kind has not, and what may not be told, is None or empty.
 
-    `distinct`: different values; None when they were too many to count: more than KNOWN_TEXTS different texts, or longer ones.
+    `distinct`: different values; None when they were too many to count, more than KNOWN_TEXTS different texts, or longer ones, and when two
+    parts of a table were counted apart that are not told whole.
     `frequent`: at most SHOWN_CATEGORIES categories or truth values, the most frequent first; without `distinct` they are those of the
     KNOWN_TEXTS that came first, which have at least two rows.
     `standard_deviation` is the sample's, with n - 1.
@@ -49,6 +50,58 @@ class Statistics(_Part):
     earliest: datetime | None = None
     latest: datetime | None = None
     frequent: tuple[Frequent, ...] = ()
+
+    @property
+    def names_all(self) -> bool:
+        """Whether `frequent` has every value: one that it does not name has no rows."""
+        return self.distinct is not None and self.distinct == len(self.frequent)
+
+    def merged(self, other: Self) -> Self:
+        """Of the rows of both, which were counted apart."""
+        moments = _moments(self)
+        moments.merge(_moments(other))
+        times = [time for time in (self.earliest, other.earliest, self.latest, other.latest) if time is not None]
+        together = {"present": self.present + other.present, "frequent": _together(self, other)}
+        if self.names_all and other.names_all:
+            together["distinct"] = len({each.value for each in (*self.frequent, *other.frequent)})
+        if times:
+            together |= {"earliest": min(times), "latest": max(times)}
+        return type(self).model_validate(together | _of_moments(moments))
+
+
+def _moments(of: Statistics) -> "Moments":
+    found = Moments()
+    if of.mean is not None and of.minimum is not None and of.maximum is not None:
+        found.count, found.mean = of.present, of.mean
+        unknown = 0.0 if of.present == 1 else math.inf
+        found.squares = unknown if of.standard_deviation is None else of.standard_deviation**2 * (of.present - 1)
+        found.minimum, found.maximum = of.minimum, of.maximum
+    return found
+
+
+def _of_moments(moments: "Moments") -> dict[str, float | None]:
+    if not moments.count:
+        return {}
+    spread = math.sqrt(moments.squares / (moments.count - 1)) if moments.count > 1 else None
+    return {
+        "minimum": moments.minimum,
+        "maximum": moments.maximum,
+        "mean": _finite(moments.mean),
+        "standard_deviation": _finite(spread),
+    }
+
+
+def _together(a: Statistics, b: Statistics) -> tuple[Frequent, ...]:
+    """The categories whose rows are known in both."""
+    known = [{each.value: each.rows for each in of.frequent} for of in (a, b)]
+    values = {value for of in known for value in of}
+    rows = {
+        value: sum(of.get(value, 0) for of in known)
+        for value in values
+        if all(value in of or whole.names_all for of, whole in zip(known, (a, b), strict=True))
+    }
+    ordered = sorted(rows.items(), key=lambda pair: (-pair[1], pair[0]))
+    return tuple(Frequent(value=value, rows=count) for value, count in ordered[:SHOWN_CATEGORIES])
 
 
 class Moments:
@@ -112,6 +165,13 @@ class Tally:
             self._add(value)
         return value
 
+    def count(self, text: str) -> None:
+        """A cell, known or not. Raises CellError like `see`."""
+        if text in self.known:
+            self.known[text] += 1
+        else:
+            self.see(text)
+
     def _add(self, value: Value) -> None:
         if isinstance(value, datetime):
             self._earliest = min(self._earliest or value, value)
@@ -151,17 +211,7 @@ class Tally:
             same.count, same.mean = rows, float(value)  # type: ignore[arg-type]  # numeric cells are floats
             same.minimum = same.maximum = same.mean
             moments.merge(same)
-        if not moments.count:
-            return Statistics(present=present, distinct=distinct)
-        spread = math.sqrt(moments.squares / (moments.count - 1)) if moments.count > 1 else None
-        return Statistics(
-            present=present,
-            distinct=distinct,
-            minimum=moments.minimum,
-            maximum=moments.maximum,
-            mean=_finite(moments.mean),
-            standard_deviation=_finite(spread),
-        )
+        return Statistics(present=present, distinct=distinct, **_of_moments(moments))
 
 
 def _finite(value: float | None) -> float | None:

@@ -25,6 +25,7 @@ from contracts.collection import Collection
 from contracts.errors import StateError
 from contracts.layout import COLLECTION, LABELLED, collection_prefix, manifest_key
 from contracts.manifest import ColumnSummary, DataFile, Fresh, FreshHour, Manifest
+from contracts.statistics import Statistics
 from training.freshness import too_few
 from training.joining import Joiner, Labels, to_line
 from training.monitoring.captures import find_shards, read_blocks
@@ -45,6 +46,7 @@ class Table:
     targets: list[str]
     hours: tuple[FreshHour, ...]
     missing: dict[str, int]
+    statistics: dict[str, Statistics]
     newest: datetime  # the time of its last row
     unlabelled: int
     unreadable: int
@@ -97,7 +99,17 @@ def join(parent: Manifest, captures: Path, labels: Path, start: datetime, end: d
             digest.update(line)
             file.write(line)
     unreadable = joiner.unreadable + known.unreadable
-    return Table(target, digest.hexdigest(), joiner.targets, tuple(hours), joiner.missing, joiner.newest, joiner.unlabelled, unreadable)
+    return Table(
+        path=target,
+        sha256=digest.hexdigest(),
+        targets=joiner.targets,
+        hours=tuple(hours),
+        missing=joiner.missing,
+        statistics={name: tally.result()[1] for name, tally in joiner.tallies.items()},
+        newest=joiner.newest,
+        unlabelled=joiner.unlabelled,
+        unreadable=unreadable,
+    )
 
 
 def _lines(joiner: Joiner, captures: Path, hours: list[FreshHour]) -> Iterator[bytes]:
@@ -158,7 +170,7 @@ def store(bucket: Bucket, name: str, parent: Manifest, table: Table, start: date
     found = Collection(name=name, start=start, end=end, rows=rows, unlabelled=table.unlabelled, unreadable=table.unreadable, why=why)
     if not why:
         file = DataFile(bucket=bucket.name, key=prefix + LABELLED, version_id=version_id, size=len(body), sha256=table.sha256, rows=rows)
-        manifest = extend(parent, file, table.missing, Fresh(rows=rows, start=start, end=table.newest + _INSTANT, hours=table.hours))
+        manifest = extend(parent, file, table, Fresh(rows=rows, start=start, end=table.newest + _INSTANT, hours=table.hours))
         key = manifest_key(manifest.dataset, manifest.version)
         bucket.put(key, manifest.to_json().encode())  # a version's first manifest stays
         found = found.model_copy(update={"dataset_version": manifest.version, "manifest_key": key})
@@ -166,9 +178,9 @@ def store(bucket: Bucket, name: str, parent: Manifest, table: Table, start: date
     return found
 
 
-def extend(parent: Manifest, file: DataFile, missing: dict[str, int], fresh: Fresh) -> Manifest:
+def extend(parent: Manifest, file: DataFile, table: Table, fresh: Fresh) -> Manifest:
     """The parent's rows and the fresh ones behind them. The contract is the parent's: its model took the requests."""
-    columns = tuple(_add(column, missing) for column in parent.columns)
+    columns = tuple(_add(column, table) for column in parent.columns)
     return Manifest(
         dataset=parent.dataset,
         files=(*parent.files, file),
@@ -179,5 +191,8 @@ def extend(parent: Manifest, file: DataFile, missing: dict[str, int], fresh: Fre
     )
 
 
-def _add(column: ColumnSummary, missing: dict[str, int]) -> ColumnSummary:
-    return column.model_copy(update={"missing": column.missing + missing.get(column.name, 0)})
+def _add(column: ColumnSummary, table: Table) -> ColumnSummary:
+    """A column of both. Statistics that the parent has not, for it is of before they were kept, the version has not either."""
+    more = table.statistics.get(column.name)
+    both = column.statistics.merged(more) if column.statistics and more else None
+    return column.model_copy(update={"missing": column.missing + table.missing.get(column.name, 0), "statistics": both})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from contracts import statistics as subject
 from contracts.columns import ColumnKind
-from contracts.statistics import Moments, Statistics, Tally
+from contracts.statistics import Frequent, Moments, Statistics, Tally
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e12, max_value=1e12)
 
@@ -96,3 +96,32 @@ def test_numbers_whose_squares_are_beyond_floats_have_no_deviation_and_still_a_m
 def test_of_nothing_there_is_nothing_to_tell() -> None:
     assert tally(ColumnKind.NUMERIC, ["", "NA"]) == (2, Statistics(present=0, distinct=0))
     assert tally(ColumnKind.NUMERIC, ["4"]) == (0, Statistics(present=1, distinct=1, minimum=4, maximum=4, mean=4))
+
+
+@given(st.lists(FINITE, max_size=20), st.lists(FINITE, max_size=20))
+def test_two_parts_counted_apart_are_as_good_as_one(first: list[float], second: list[float]) -> None:
+    parts = [tally(ColumnKind.NUMERIC, list(map(repr, values)))[1] for values in (first, second)]
+    found, whole = parts[0].merged(parts[1]), tally(ColumnKind.NUMERIC, list(map(repr, first + second)))[1]
+    assert (found.present, found.minimum, found.maximum) == (whole.present, whole.minimum, whole.maximum)
+    for what, allowed in (("mean", 1e-3), ("standard_deviation", 1e-1)):
+        one, other = getattr(found, what), getattr(whole, what)
+        assert one == other or one == pytest.approx(other, rel=1e-5, abs=allowed)
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=20), st.lists(st.sampled_from("bcd"), max_size=20))
+def test_categories_of_two_parts_add_up(first: list[str], second: list[str]) -> None:
+    parts = [tally(ColumnKind.CATEGORICAL, cells)[1] for cells in (first, second)]
+    assert parts[0].merged(parts[1]) == tally(ColumnKind.CATEGORICAL, first + second)[1]
+
+
+def test_a_category_of_which_one_part_knows_nothing_is_not_told() -> None:
+    many = Statistics(present=100, distinct=None, frequent=(Frequent(value="a", rows=50), Frequent(value="b", rows=30)))
+    found = many.merged(Statistics(present=3, distinct=2, frequent=(Frequent(value="c", rows=2), Frequent(value="a", rows=1))))
+    assert (found.present, found.distinct) == (103, None)
+    assert found.frequent == (Frequent(value="a", rows=51), Frequent(value="b", rows=30))
+
+
+def test_times_of_two_parts_reach_from_the_first_to_the_last() -> None:
+    parts = [tally(ColumnKind.DATETIME, cells)[1] for cells in (["2026-03-01", "2026-01-01"], ["2026-02-01"])]
+    found = parts[1].merged(parts[0])
+    assert (str(found.earliest), str(found.latest)) == ("2026-01-01 00:00:00+00:00", "2026-03-01 00:00:00+00:00")
