@@ -21,6 +21,7 @@ pytestmark = pytest.mark.timeout(280)
 
 BY_NAME = {step.name: step for step in STEPS}
 REFUSED = "refused upload"
+FOLDER = "accepted folder"
 UNDELIVERED = "undelivered by upload-created"
 TLS = "bucket 2 without TLS"
 
@@ -41,7 +42,7 @@ def _grant(session: Session, owner: str, has: str) -> Grant:
 
 
 def test_nothing_is_denied_that_no_step_wanted(session: Session) -> None:
-    for name in (REFUSED, UNDELIVERED, TLS):
+    for name in (REFUSED, FOLDER, UNDELIVERED, TLS):
         turn(session, BY_NAME[name])
     denied = [each for each in session.twin.part("iam").decisions.latest() if not each.allowed and not each.expected]
     assert [f"{each.caller} {each.action}" for each in denied] == []
@@ -52,6 +53,7 @@ def test_nothing_is_denied_that_no_step_wanted(session: Session) -> None:
     [
         (REFUSED, "IngestDatasetRole", "quarantine/", "s3:PutObject"),
         (REFUSED, "IngestDatasetRole", "sts:AssumeRole", "sts:AssumeRole"),
+        (FOLDER, "IngestDatasetRole", "s3:GetObjectVersion", "s3:GetObject"),
         (REFUSED, "uploadcreated", "events.amazonaws.com", "lambda:InvokeFunction"),
         (UNDELIVERED, "DeadLetters", "upload-created", "sqs:SendMessage"),
         (TLS, "DataPolicy", "SecureTransport", "was allowed"),

@@ -1,6 +1,7 @@
 """Which event wakes which function, and where failures go. Patterns are run against the golden events, by the twin's matcher."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from contracts.events import Anything, DetailType, Event
+from contracts.layout import LARGEST_UPLOAD_BYTES
 from tests.synth.templates import Template, text
 from twin.events.pattern import matches
 from twin.events.transform import target_input
@@ -199,3 +201,20 @@ def test_operators_hear_of_dead_letters_and_of_failing_functions(templates: Mapp
         "too-few-labels",
     }
     assert all(alarm["AlarmActions"] == [{"Ref": topic}] for alarm in alarms)
+
+
+def test_ingest_dataset_alone_has_what_reads_parquet_and_room_for_the_largest_table(templates: Mapping[str, Template]) -> None:
+    known = {
+        name: resource["Properties"] for part in ("control", "serving") for name, resource in templates[part].of("Lambda::Function").items()
+    }
+    readers = {name: each for name, each in known.items() if len(each["Layers"]) > 1}
+    ((name, ingest),) = readers.items()
+    assert name.startswith("IngestDataset")
+    # The later layer's file counts where both have it: what pydantic needs is in Powertools.
+    pandas, powertools = ingest["Layers"]
+    mapping, region, attribute = pandas["Fn::FindInMap"]
+    assert (region, attribute) == ({"Ref": "AWS::Region"}, "Arn")
+    assert "AWSLambdaPowertoolsPythonV3" in text(powertools)
+    for region, found in templates["control"].body["Mappings"][mapping].items():
+        assert re.fullmatch(rf"arn:aws:lambda:{region}:\d{{12}}:layer:AWSSDKPandas-Python313:\d+", found["Arn"])
+    assert ingest["EphemeralStorage"]["Size"] * 1024**2 > LARGEST_UPLOAD_BYTES

@@ -11,6 +11,7 @@ import pytest
 from twin.server import TwinServer
 
 POWERTOOLS = "arn:aws:lambda:us-east-1:017000801446:layer:AWSLambdaPowertoolsPythonV3-python312-x86_64:7"
+PANDAS = "arn:aws:lambda:us-east-1:336392948345:layer:AWSSDKPandas-Python313:14"
 
 
 def asset(source: str) -> bytes:

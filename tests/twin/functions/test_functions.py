@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.twin.functions.helpers import POWERTOOLS, asset, make_role, policy
+from tests.twin.functions.helpers import PANDAS, POWERTOOLS, asset, make_role, policy
 from twin.iam import AccessDenied
 from twin.server import TwinServer
 
@@ -82,13 +82,14 @@ def test_a_broken_function_says_what_lambda_says(twin: TwinServer, function: Mak
         assert message in result["errorMessage"]
 
 
-def test_the_powertools_layer_is_there_only_when_it_is_asked_for(twin: TwinServer, function: Make) -> None:
-    source = "import pydantic, aws_lambda_powertools\n" + ECHO
-    function(source, name="bare")
-    function(source, Layers=[POWERTOOLS])
+@pytest.mark.parametrize(("packages", "layer"), [("pydantic, aws_lambda_powertools", POWERTOOLS), ("pyarrow.parquet", PANDAS)])
+def test_a_layer_is_there_only_when_it_is_asked_for(twin: TwinServer, function: Make, packages: str, layer: str) -> None:
+    source = f"import {packages}\n{ECHO}"
+    function(source, name="bare", Layers=[each for each in (POWERTOOLS, PANDAS) if each != layer])
+    function(source, Layers=[POWERTOOLS, PANDAS])
     assert invoke(twin, {"a": 1}) == ({"a": 1}, None)
     reply = twin.cloud.client("lambda").invoke(FunctionName="bare")
-    assert "pydantic" in reply["Payload"].read().decode()
+    assert f"No module named '{packages[:7]}" in reply["Payload"].read().decode()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """The contract check in every format: the same table gives the same columns and statistics, and findings say where."""
 
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -113,6 +116,11 @@ def test_where_there_are_private_columns_no_key_of_a_line_is_told(data: Data) ->
         said = found(check([source(line, format=Format.JSON_LINES)], private))
         assert said
         assert "Ada" not in "".join(said)
+
+
+def test_only_parquet_pays_for_the_library_that_reads_it() -> None:
+    code = "import sys, lambdas.ingest_dataset.handler; sys.exit('pyarrow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[4], check=False).returncode == 0
 
 
 def test_files_of_one_table_may_differ_in_format_and_order_of_columns(data: Data) -> None:
