@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from twin.sagemaker.context import millis
-from twin.sagemaker.fleet import Fleet
+from twin.sagemaker.fleet import Fleet, Variant
 from twin.sagemaker.rollout import Rollout
 
 Record = dict[str, Any]
@@ -64,11 +64,16 @@ def _variants(fleet: Fleet) -> list[Record]:
             "DeployedImages": [{"SpecifiedImage": variant.image.uri, "ResolvedImage": variant.image.uri}],
             "CurrentWeight": fleet.weights[variant.name],
             "DesiredWeight": fleet.weights[variant.name],
-            "CurrentInstanceCount": variant.instances,
-            "DesiredInstanceCount": variant.instances,
+            **_size(variant),
         }
         for variant in fleet.variants
     ]
+
+
+def _size(variant: Variant) -> Record:
+    if variant.serverless is not None:
+        return {"CurrentServerlessConfig": dict(variant.serverless), "DesiredServerlessConfig": dict(variant.serverless)}
+    return {"CurrentInstanceCount": variant.instances, "DesiredInstanceCount": variant.instances}
 
 
 def _brief(shown: Record) -> Record:

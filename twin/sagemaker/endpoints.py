@@ -11,7 +11,7 @@ import random
 import threading
 from typing import Any
 
-from twin.sagemaker import api, capture, rights, rollout
+from twin.sagemaker import api, capture, rights, rollout, serverless
 from twin.sagemaker.alarmwatch import AlarmWatch
 from twin.sagemaker.context import Context
 from twin.sagemaker.deployment import Deployments, Endpoint
@@ -171,9 +171,10 @@ class Endpoints:
                     model_data=container.get("ModelDataUrl"),
                     environment=container["Environment"],
                     credentials=self._context.assume(role, f"SageMaker-{name}"),
-                    instances=retained.get("DesiredInstanceCount", variant["InitialInstanceCount"]),
+                    instances=retained.get("DesiredInstanceCount", variant.get("InitialInstanceCount", 1)),
                     weight=retained.get("DesiredWeight", variant["InitialVariantWeight"]),
                     start_limit=float(variant.get("ContainerStartupHealthCheckTimeoutInSeconds") or START_LIMIT),
+                    serverless=variant.get("ServerlessConfig"),
                 )
             )
         chance = random.Random(f"{name}/{config['EndpointConfigName']}")  # noqa: S311 - routes traffic, keeps no secret
@@ -184,6 +185,7 @@ class Endpoints:
         return AlarmWatch(self._context.cloud, fleet.variants[0].credentials, deployment)
 
     def _begin(self, deployment: dict[str, Any], fleet: Fleet) -> rollout.Rollout:
+        serverless.check_deployment(deployment, fleet.variants[0].concurrency)
         smallest = min(variant.instances for variant in fleet.variants)
         try:
             return rollout.begin(deployment, smallest, self._context.cloud.clock.now().timestamp())

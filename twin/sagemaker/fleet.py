@@ -75,6 +75,13 @@ class Variant:
     instances: int
     weight: float
     start_limit: float = START_LIMIT
+    serverless: Mapping[str, int] | None = None
+    """ServerlessConfig; one process stands for all that AWS would start."""
+
+    @property
+    def concurrency(self) -> int | None:
+        """Requests that it takes at once; None: any number."""
+        return self.serverless["MaxConcurrency"] if self.serverless else None
 
 
 class Instance:
@@ -212,6 +219,11 @@ class Fleet:
         threading.Thread(target=self._watch, name=f"fleet-{self.config_name}", daemon=True).start()
         self.capture.start()
         return ""
+
+    def throttles(self, name: str) -> bool:
+        """Whether more requests are in flight than a serverless variant takes at once, this one among them."""
+        (limit,) = (variant.concurrency for variant in self.variants if variant.name == name)
+        return limit is not None and self.in_flight > limit
 
     def choose(self, target: str | None) -> tuple[str, Instance]:
         """(variant, instance) for a request: the variant by weight, the instance at random, as SageMaker's default routing."""

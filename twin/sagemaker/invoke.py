@@ -18,7 +18,8 @@ from twin.cloud import Cloud
 from twin.patches import Patch
 from twin.sagemaker.capture import Exchange
 from twin.sagemaker.endpoints import Endpoints
-from twin.sagemaker.fleet import Answer, Unreachable
+from twin.sagemaker.fleet import Answer, Fleet, Unreachable
+from twin.sagemaker.serverless import LONGEST_BODY
 
 TIMEOUT = 60.0
 OCTETS = "application/octet-stream"
@@ -46,6 +47,10 @@ class Invocations:
             return _error(400, "ValidationError", f"Endpoint {name} of account {self._cloud.account} not found.")
         fleet, variant, instance = taken
         answer: Answer | Unreachable
+        limit = _limit(fleet, variant, len(body))
+        if limit is not None:
+            endpoint.release(fleet)
+            return limit
         sent = time.perf_counter()
         try:
             answer = instance.post(body, {key: headers[key] for key in _FORWARDED if key in headers}, TIMEOUT)
@@ -86,6 +91,13 @@ class Invocations:
 def _problem(headers: Any) -> str:
     refused = [name for name in _REFUSED if f"X-Amzn-SageMaker-{name}" in headers]
     return f"The twin does not serve requests with {', '.join(refused)}." if refused else ""
+
+
+def _limit(fleet: Fleet, variant: str, size: int) -> Reply | None:
+    """What a serverless variant does not take: long requests, and more at once than its concurrency."""
+    if fleet.variants[0].concurrency is not None and size > LONGEST_BODY:
+        return _error(400, "ValidationError", f"The body has {size} bytes, and a serverless endpoint takes {LONGEST_BODY}.")
+    return _error(400, "ThrottlingException", "Rate exceeded") if fleet.throttles(variant) else None
 
 
 def _exchange(headers: Any, body: bytes, answer: Answer) -> Exchange:

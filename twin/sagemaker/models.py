@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from twin.sagemaker import api, capture
+from twin.sagemaker import api, capture, serverless
 from twin.sagemaker.context import Context
 from twin.sagemaker.registry import Registry
 from twin.sagemaker.storage import TransferError, split
@@ -29,6 +29,7 @@ _VARIANT = (
     "ModelDataDownloadTimeoutInSeconds",
     "ContainerStartupHealthCheckTimeoutInSeconds",
     "RoutingConfig",
+    "ServerlessConfig",
 )
 
 
@@ -105,11 +106,9 @@ class Models:
             raise api.invalid("Each production variant needs a name of its own.")
         for variant in variants:
             api.refuse_unknown(variant, _VARIANT, "ProductionVariant")
-            if not variant.get("ModelName") or not variant.get("InitialInstanceCount"):
-                raise api.invalid(
-                    f"Variant {variant['VariantName']} needs ModelName and InitialInstanceCount; the twin serves only instances."
-                )
-            self._model(variant["ModelName"])
+            if not variant.get("ModelName") or not (variant.get("InitialInstanceCount") or variant.get("ServerlessConfig")):
+                raise api.invalid(f"Variant {variant['VariantName']} needs ModelName, and InitialInstanceCount or ServerlessConfig.")
+        serverless.check(request, variants, [self._model(variant["ModelName"]) for variant in variants])
         capture.check(request)
         with self._lock:
             if name in self._configs:

@@ -249,3 +249,71 @@ def test_weights_are_changed_and_kept(account: Account) -> None:
     account.sagemaker.update_endpoint(EndpointName="e", EndpointConfigName="two", RetainAllVariantProperties=True)
     (variant,) = account.settled()["ProductionVariants"]
     assert (variant["CurrentWeight"], variant["DesiredInstanceCount"]) == (3.0, 2)
+
+
+def serverless(account: Account, name: str, says: str, concurrency: int = 2, **changes: Any) -> str:
+    """An endpoint configuration with a serverless variant of a model that says this."""
+    account.model(f"m-{name}", says)
+    size = {"MemorySizeInMB": 2048, "MaxConcurrency": concurrency}
+    variant = {"VariantName": "AllTraffic", "ModelName": f"m-{name}", "ServerlessConfig": size} | changes.pop("variant", {})
+    account.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant], **changes)
+    return name
+
+
+@pytest.mark.parametrize("speed", [60.0])
+def test_a_serverless_variant_serves_and_is_replaced_at_once(account: Account) -> None:
+    account.endpoint(serverless(account, "one", "one"))
+    serverless(account, "two", "two")
+    (shown,) = account.sagemaker.describe_endpoint(EndpointName="e")["ProductionVariants"]
+    assert shown["CurrentServerlessConfig"] == {"MemorySizeInMB": 2048, "MaxConcurrency": 2}
+    assert "CurrentInstanceCount" not in shown
+    with pytest.raises(ClientError, match="does not shift the traffic of a serverless endpoint in steps"):
+        account.sagemaker.update_endpoint(EndpointName="e", EndpointConfigName="two", DeploymentConfig=guarded())
+    account.sagemaker.update_endpoint(EndpointName="e", EndpointConfigName="two", DeploymentConfig=guarded("ALL_AT_ONCE"))
+    assert account.settled()["EndpointConfigName"] == "two"
+    assert account.ask()["says"] == "two"
+    with pytest.raises(ClientError, match=r"ValidationError.*takes 4194304"):
+        account.ask(b"x" * (4 * 1024 * 1024 + 1))
+
+
+def test_beyond_its_concurrency_a_serverless_variant_throttles(account: Account) -> None:
+    account.endpoint(serverless(account, "one", "one", concurrency=2))
+    account.runtime = account.cloud.client("sagemaker-runtime", retries=-1)  # a retry might come after the others have gone
+    answers: list[str] = []
+
+    def ask() -> None:
+        try:
+            answers.append(account.ask(b"slow")["says"])
+        except ClientError as error:
+            answers.append(error.response["Error"]["Code"])
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == ["ThrottlingException", "one", "one"]
+    assert account.ask()["says"] == "one"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"variant": {"InstanceType": "ml.m5.large"}}, "has a ServerlessConfig, so it has none of"),
+        ({"variant": {"ServerlessConfig": {"MemorySizeInMB": 1500, "MaxConcurrency": 1}}}, "1500 is not one of 1024"),
+        ({"variant": {"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 2, "ProvisionedConcurrency": 1}}}, "Provisioned"),
+        (
+            {
+                "DataCaptureConfig": {
+                    "InitialSamplingPercentage": 100,
+                    "DestinationS3Uri": "s3://data/c",
+                    "CaptureOptions": [{"CaptureMode": "Input"}],
+                }
+            },
+            "not supported for serverless",
+        ),
+    ],
+)
+def test_what_serverless_endpoints_do_not_have_is_refused(account: Account, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ClientError, match=said):
+        serverless(account, "one", "one", **changes)
