@@ -18,7 +18,7 @@ from contracts.privacy import Privacy
 
 
 def init(
-    data: Annotated[Path, typer.Option("--data", help="A table: CSV, JSON Lines or Parquet.", show_default=False)],
+    data: Annotated[Path, typer.Option("--data", help="A table: CSV, JSON Lines or Parquet, or a folder of them.", show_default=False)],
     target: Annotated[str, typer.Option("--target", help="The column to predict.", show_default=False)],
     identifier: Annotated[str | None, typer.Option("--id", help="The column that identifies a row.", show_default=False)] = None,
     time: Annotated[

@@ -10,12 +10,14 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from contracts.batch.rows import json_value
 from contracts.columns import ColumnKind
 from contracts.errors import DataError
+from contracts.folder import folder_problems, is_data
 from contracts.layout import LARGEST_UPLOAD_BYTES
 from contracts.tables.formats import SUFFIXES, Format, FormatError, format_of
 from contracts.tables.reading import Row, file_rows
@@ -35,19 +37,50 @@ class Table:
 
 @contextmanager
 def open_table(path: Path) -> Iterator[Table]:
-    """Open a table. Raises DataError for a file that is missing, empty, not in its format, or has no usable header."""
-    if not path.is_file():
-        step = f"Next: give the path of a table ({', '.join(SUFFIXES)})"
-        raise DataError([f"{path} is {'a folder' if path.is_dir() else 'not there'}. {step}"])
+    """Open a table, of a file or of a folder of files. Raises DataError for one that is missing, empty, or has no usable header."""
+    if not path.exists():
+        raise DataError([f"{path} is not there. Next: give the path of a table ({', '.join(SUFFIXES)}), or of a folder of them"])
+    files = table_files(path) if path.is_dir() else [path]
+    rows = _file(files[0])
+    header = next(rows)
+    yield Table(path, header, chain(rows, (row for file in files[1:] for row in _same(file, files[0], header))))
+
+
+def _file(path: Path) -> Iterator[list[str]]:
+    """A file's columns, then its rows. Raises DataError where it is not what its format says."""
     try:
         rows = file_rows(format_of(path.name) or Format.CSV, path, LARGEST_UPLOAD_BYTES)
         _, header = next(rows, (0, []))
         if not header:
             raise DataError([f"{path} is empty. Next: give a table with columns and rows"])
         _check_header(path, header)
-        yield Table(path, header, _rows(path, rows, len(header)))
+        yield header
+        yield from _rows(path, rows, len(header))
     except FormatError as error:
         raise DataError([told(path, error)]) from None
+
+
+def _same(path: Path, first: Path, header: list[str]) -> Iterator[list[str]]:
+    """The rows of another file of the table, in the first one's order of columns."""
+    rows = _file(path)
+    found = next(rows)
+    if set(found) != set(header):
+        other = sorted(set(found) ^ set(header))[0]
+        raise DataError([f"{path} and {first} do not both have a column {other!r}. Next: the same columns in every file"])
+    places = [found.index(name) for name in header]
+    for row in rows:
+        yield [row[place] for place in places]
+
+
+def table_files(folder: Path) -> list[Path]:
+    """A folder's files that are one table's, by name. Raises DataError for what cannot be one; what begins with `_` or `.` is no data."""
+    entries = sorted((path for path in folder.iterdir() if is_data(path.name)), key=lambda path: path.name.encode())
+    problems = [f"{path} is no file. Next: all files of the table in one folder" for path in entries if not path.is_file()]
+    files = [path for path in entries if path.is_file()]
+    problems += folder_problems((path.name, path.stat().st_size) for path in files)
+    if problems:
+        raise DataError([f"{folder}: {problem}" for problem in problems])
+    return files
 
 
 def told(path: Path, error: FormatError) -> str:

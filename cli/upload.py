@@ -13,10 +13,10 @@ from boto3.s3.transfer import TransferConfig
 
 from cli.datasets.parallel import act_on
 from cli.observe import App
-from cli.tables import sha256_of
+from cli.tables import sha256_of, table_files
 from cli.waiting import wait_for
 from contracts.errors import DataError
-from contracts.folder import FOLDER_MARKER, MarkedFile, Marker, folder_digest, folder_problems, is_data, name_problem
+from contracts.folder import FOLDER_MARKER, MarkedFile, Marker, folder_digest, name_problem
 from contracts.layout import LARGEST_UPLOAD_BYTES, upload_folder, upload_key
 from contracts.manifest import Manifest
 from contracts.names import trick_in
@@ -75,17 +75,6 @@ def upload_tables(app: App, folder: Path, show: Show = lambda _: None) -> Upload
     contents = tuple(sent[path][0] for path in files)
     digest = folder_digest((path.name, sent[path][0]) for path in files)
     return Upload(f"s3://{app.data_bucket}/{prefix}", digest, version_id, contents)
-
-
-def table_files(folder: Path) -> list[Path]:
-    """A folder's files that are one table's, by name. Raises DataError for what cannot be one; what begins with `_` or `.` is no data."""
-    entries = sorted((path for path in folder.iterdir() if is_data(path.name)), key=lambda path: path.name.encode())
-    problems = [f"{path} is no file. Next: all files of the table in one folder" for path in entries if not path.is_file()]
-    files = [path for path in entries if path.is_file()]
-    problems += folder_problems((path.name, path.stat().st_size) for path in files)
-    if problems:
-        raise DataError([f"{folder}: {problem}" for problem in problems])
-    return files
 
 
 def _send(app: App, path: Path, key: str, count: Show) -> str:

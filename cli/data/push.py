@@ -11,7 +11,8 @@ from cli.datasets.store import Store
 from cli.observe import App
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption, NoWaitOption
 from cli.output import Output
-from cli.upload import table_files, upload_table, upload_tables, wait_for_decision
+from cli.tables import table_files
+from cli.upload import upload_table, upload_tables, wait_for_decision
 
 
 def push(

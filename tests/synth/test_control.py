@@ -204,11 +204,8 @@ def test_operators_hear_of_dead_letters_and_of_failing_functions(templates: Mapp
 
 
 def test_ingest_dataset_alone_has_what_reads_parquet_and_room_for_the_largest_table(templates: Mapping[str, Template]) -> None:
-    known = {
-        name: resource["Properties"] for part in ("control", "serving") for name, resource in templates[part].of("Lambda::Function").items()
-    }
-    readers = {name: each for name, each in known.items() if len(each["Layers"]) > 1}
-    ((name, ingest),) = readers.items()
+    known = [(name, each["Properties"]) for part in ("control", "serving") for name, each in templates[part].of("Lambda::Function").items()]
+    ((name, ingest),) = [(name, properties) for name, properties in known if len(properties["Layers"]) > 1]
     assert name.startswith("IngestDataset")
     # The later layer's file counts where both have it: what pydantic needs is in Powertools.
     pandas, powertools = ingest["Layers"]

@@ -8,6 +8,7 @@ from cli.demo.samples import TABLES, snake_case, write_sample_table
 from cli.tables import open_table, read_records, sha256_of, write_sample
 from contracts.columns import ColumnKind
 from contracts.errors import DataError
+from tests.formats import as_gzip, as_json_lines, as_parquet, write_folder
 from tests.unit.cli.conftest import Write
 
 
@@ -57,3 +58,60 @@ def test_an_unknown_table_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="sklearn:wine"):
         write_sample_table("titanic", "y", tmp_path / "t.csv")
     assert snake_case("od280/od315_of_diluted_wines") == "od280_od315_of_diluted_wines"
+
+
+TEXT = "n,when,kind\n" + "".join(f"{number}.5,2026-01-{number % 28 + 1:02},{'ab'[number % 2]}\n" for number in range(30))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.jsonl", as_json_lines(TEXT)),
+        ("t.parquet", as_parquet(TEXT)),
+        ("t.csv.gz", as_gzip(TEXT.encode())),
+        ("t.data", TEXT.encode()),
+    ],
+)
+def test_a_table_reads_alike_in_every_format(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / "t.csv").write_text(TEXT)
+    (tmp_path / name).write_bytes(content)
+    with open_table(tmp_path / "t.csv") as known, open_table(tmp_path / name) as found:
+        assert (found.header, list(found.rows)) == (known.header, list(known.rows))
+    features = {"n": ColumnKind.NUMERIC, "kind": ColumnKind.CATEGORICAL}
+    assert read_records(tmp_path / name, features, 2) == [{"n": 0.5, "kind": "a"}, {"n": 1.5, "kind": "b"}]
+
+
+def test_a_folder_is_one_table(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(TEXT)
+    folder = write_folder(TEXT, tmp_path / "folder")
+    turned = [",".join(reversed(line.split(","))) for line in TEXT.splitlines()[:2]]
+    (folder / "part-4.csv").write_text("\n".join(turned) + "\n")
+    (folder / "_SUCCESS").touch()
+    with open_table(tmp_path / "t.csv") as known, open_table(folder) as found:
+        rows = list(known.rows)
+        assert (found.header, list(found.rows)) == (known.header, [*rows, rows[0]])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("part-9.csv", "n,when,more\n1,2,3\n", "do not both have a column 'kind'"),
+        ("part-9.csv", "n,when,kind\n1,2\n", "part-9.csv has 2 cells"),
+        ("part-9.jsonl", '{"n": 1}\n[]\n', "part-9.jsonl"),
+        ("notes.txt", "hello", "'notes.txt' is no table"),
+        ("inner/part.csv", "n\n", "inner is no file"),
+    ],
+)
+def test_a_folder_that_is_no_table_says_which_file(tmp_path: Path, name: str, content: str, problem: str) -> None:
+    folder = write_folder(TEXT, tmp_path / "folder")
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(content)
+    with pytest.raises(DataError, match=problem), open_table(folder) as table:
+        list(table.rows)
+
+
+@pytest.mark.parametrize(("name", "content"), [("t.parquet", b"PAR1"), ("t.jsonl", b"[]"), ("t.csv.gz", b"a,b\n")])
+def test_a_broken_file_says_where_and_what(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=name), open_table(tmp_path / name) as table:
+        list(table.rows)
