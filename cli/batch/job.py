@@ -11,7 +11,7 @@ from cli.batch.target import Target
 from cli.observe import App
 from contracts.batch import names
 from contracts.batch.answers import Answer, read_answers, read_rows
-from contracts.batch.parts import OUTPUT, ROUNDS, Part, divide
+from contracts.batch.parts import OUTPUT, Part, divide, to_divide
 from contracts.errors import StateError
 
 LIMIT = 24 * 3600.0
@@ -61,17 +61,14 @@ class Batch:
         return sent
 
     def predict(self, show: Show) -> None:
-        """Run rounds until every part has its output, a round brought nothing, or there were ROUNDS. Raises StateError."""
-        waiting = self.parts
-        for number in range(ROUNDS):
+        """Run rounds until no part is to be sent again. Raises StateError."""
+        waiting, number = self.parts, 0
+        while waiting:
             self._round(number, waiting, show)
-            failed = [part for part in waiting if part.output not in self.done]
-            if not failed or number == ROUNDS - 1 or (number and len(failed) == len(waiting)):
-                return
-            waiting = []
+            failed, waiting, number = to_divide(number, waiting, self.done), [], number + 1
             for part in failed:
                 rows = [row for row, _ in read_rows(self._lines(self._input(part)))]
-                self.pieces[part.name] = self.send(number + 1, divide(part, rows))
+                self.pieces[part.name] = self.send(number, divide(part, rows))
                 waiting += self.pieces[part.name]
 
     def answers(self, part: Part) -> Iterator[Answer | tuple[int, str]]:

@@ -260,10 +260,10 @@ class Session:
         sagemaker, app = self.app.sagemaker, self.app
         if self.twin.part("functions").running:
             return True
-        if sagemaker.list_processing_jobs(StatusEquals="InProgress")["ProcessingJobSummaries"]:
-            return True
-        if sagemaker.list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]:
-            return True
+        for kind in ("processing", "training", "transform"):
+            listed = getattr(sagemaker, f"list_{kind}_jobs")(StatusEquals="InProgress")
+            if listed[f"{kind.title()}JobSummaries"]:
+                return True
         runs = sagemaker.list_pipeline_executions(PipelineName=app.prefix, MaxResults=5)["PipelineExecutionSummaries"]
         if any(run["PipelineExecutionStatus"] in {"Executing", "Stopping"} for run in runs):
             return True

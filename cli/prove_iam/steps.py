@@ -1,6 +1,7 @@
 """The story's steps, in order."""
 
 from cli.prove_iam.attack_steps import ATTACK_STEPS
+from cli.prove_iam.batch_steps import BATCH_STEPS
 from cli.prove_iam.data_steps import DATA_STEPS
 from cli.prove_iam.endpoint_steps import ALARM_STEPS, ENDPOINT_STEPS, LAST_STEPS
 from cli.prove_iam.failure_steps import ALERT_STEPS, FAILURE_STEPS, FUNCTION_STEPS, TICK_STEPS
@@ -35,5 +36,6 @@ STEPS: tuple[Step, ...] = (
     *ENDPOINT_STEPS,
     *SERVING_STEPS,
     *TRAFFIC_STEPS,
+    *BATCH_STEPS,
     *LAST_STEPS,
 )

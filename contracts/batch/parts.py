@@ -3,7 +3,7 @@
 A name says where a part comes from: 00007 is a part of the table, 00007-03 the fourth piece of it, and so on, so names sort as rows do.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from contracts.batch.rows import Good
@@ -54,6 +54,17 @@ def divide(part: Part, rows: Sequence[Good]) -> list[tuple[Part, bytes]]:
     """A part's rows in at most PIECES pieces of about the same number of rows."""
     step = -(-len(rows) // PIECES)
     return [_part(f"{part.name}-{number:02d}", rows[start : start + step]) for number, start in enumerate(range(0, len(rows), step))]
+
+
+def to_divide(number: int, sent: Sequence[Part], outputs: Collection[str]) -> list[Part]:
+    """What of round `number` is sent again in pieces: none after the last round, or after one (not the first) that brought nothing.
+
+    A row alone is sent twice at most.
+    """
+    failed = [part for part in sent if part.output not in outputs]
+    if number == ROUNDS - 1 or (number and len(failed) == len(sent)):
+        return []
+    return [part for part in failed if part.rows > 1 or not number]
 
 
 def _part(name: str, rows: Sequence[Good]) -> tuple[Part, bytes]:

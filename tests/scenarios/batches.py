@@ -1,0 +1,41 @@
+"""What the scenarios of batch predictions share: the command in this process, and what it leaves."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from click.testing import Result
+from typer.testing import CliRunner
+
+from cli.main import application
+from contracts.layout import BATCH
+from tests.scenarios.loop import Loop
+
+
+def place(loop: Loop) -> list[str]:
+    """The options that name the app."""
+    return ["--config", str(loop.app.project.folder / "tidewheel.yaml"), "--dir", str(loop.twin.cloud.folder)]
+
+
+def predict(loop: Loop, table: str | Path, out: Path, *more: str) -> Result:
+    """`tide predict --batch`."""
+    return CliRunner().invoke(application, ["predict", "--batch", str(table), "--out", str(out), "--json", *place(loop), *more])
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """What it says to machines."""
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """A table that it wrote."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def left_in_s3(loop: Loop) -> list[str]:
+    """What batches left in the artifacts bucket, old versions included."""
+    found = loop.app.s3.list_object_versions(Bucket=loop.app.artifacts_bucket, Prefix=BATCH)
+    return [each["Key"] for each in found.get("Versions", [])]
