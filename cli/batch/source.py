@@ -34,6 +34,8 @@ class Source:
 
     def header(self) -> list[str]:
         """Its columns. Raises DataError for a file that is missing, empty, or no table."""
+        if self.path.is_dir():
+            raise DataError([f"{self.shown} is a folder. Next: one batch a file"])
         with open_table(self.path) as table:
             return table.header
 
