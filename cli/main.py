@@ -21,6 +21,7 @@ from cli.feedback import feedback
 from cli.init import init
 from cli.lineage.command import lineage
 from cli.monitor import monitor
+from cli.openapi import api
 from cli.predict import predict
 from cli.prove_iam.command import prove_iam
 from cli.reject import reject
@@ -61,6 +62,7 @@ for command in (
     approve,
     reject,
     rollback,
+    api,
     predict,
     feedback,
     monitor,

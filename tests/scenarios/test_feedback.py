@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
 from typer.testing import CliRunner
 
 from cli.api import Answer, PredictionApi
 from cli.main import application
+from cli.openapi import described
 from contracts.capture import CaptureRecord
 from contracts.errors import TidewheelError
 from contracts.ground_truth import GroundTruth
@@ -20,6 +22,7 @@ from contracts.inference import row_ids
 from contracts.refusal import Refusal
 from tests.formats import as_parquet
 from tests.scenarios import batches
+from tests.scenarios.fuzz import by_chance, by_description, memory
 from tests.scenarios.loop import ROW, Loop, table
 from tests.scenarios.tide import start_tide
 from twin.sagemaker import transform_run

@@ -1,0 +1,101 @@
+"""Requests that nobody would think of, signed: made from the API's own description by schemathesis, and raw by Hypothesis."""
+
+from typing import Any
+
+import psutil
+import requests
+import schemathesis
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from requests.auth import AuthBase
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+
+from tests.scenarios.loop import Loop
+
+LONGEST_SECONDS = 10.0
+NAMES = st.sampled_from(["instances", "height", "moon", "x"])
+BODIES = st.one_of(
+    st.binary(max_size=200),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["instances", "height", "moon", "x"]), inner, max_size=4)
+        ),
+        max_leaves=12,
+    ).map(lambda value: repr(value).replace("'", '"').replace("None", "null").replace("True", "true").encode(errors="replace")),
+    st.sampled_from([b"[" * 5000, b'{"a":' * 5000, b"1" * 400, b"1e999", b'{"height": 1e400}', b"\xff\xfe", b"a,b\n" * 999]),
+)
+KINDS = st.sampled_from(["application/json", "application/jsonlines", "text/csv", "text/csv; charset=utf-8", "text/plain", ""])
+
+
+class Signed(AuthBase):
+    """Signature Version 4 for execute-api."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._credentials = loop.app.account.session.get_credentials().get_frozen_credentials()
+        self._region = loop.app.account.region
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        content_type = {"Content-Type": value} if (value := request.headers.get("Content-Type")) else {}
+        body = request.body.encode() if isinstance(request.body, str) else request.body
+        signed = AWSRequest(request.method, request.url, data=body, headers=content_type)
+        SigV4Auth(self._credentials, "execute-api", self._region).add_auth(signed)
+        request.headers.update(dict(signed.headers.items()))
+        return request
+
+
+def bounded(examples: int) -> settings:
+    """The same examples in every run, and no limit for one of them: the request has its own."""
+    checks = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
+    return settings(max_examples=examples, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=checks)
+
+
+def by_description(document: dict[str, Any], loop: Loop, examples: int) -> int:
+    """Ask every operation of a document; raises with what did not conform. Gives the number of requests."""
+    schema, session, count = schemathesis.openapi.from_dict(document), requests.Session(), 0
+    session.auth = Signed(loop)
+    for found in schema.get_all_operations():
+        operation = found.ok()
+
+        @bounded(examples)
+        @given(case=operation.as_strategy())
+        def conforms(case: schemathesis.Case) -> None:
+            nonlocal count
+            count += 1
+            response = case.call(session=session, timeout=LONGEST_SECONDS)
+            assert response.status_code < 500, (response.status_code, response.text, case.as_curl_command())
+            case.validate_response(response, excluded_checks=EXCLUDED)
+
+        conforms()
+    return count
+
+
+EXCLUDED = [
+    # The description names what a caller should send; a text that is a boolean, for instance, is taken too (contracts/openapi).
+    negative_data_rejection,
+    # A text column takes any text, a datetime's only ISO 8601, which no schema can say.
+    positive_data_acceptance,
+]
+
+
+def by_chance(loop: Loop, url: str, examples: int) -> None:
+    """Bodies of any kind. Raises when one is answered with 5xx, or not at all."""
+    session = requests.Session()
+    session.auth = Signed(loop)
+
+    @bounded(examples)
+    @given(BODIES, KINDS)
+    def answered(body: bytes, kind: str) -> None:
+        response = session.post(url, data=body, headers={"Content-Type": kind} if kind else {}, timeout=LONGEST_SECONDS)
+        assert response.status_code in {200, 400, 413, 415, 422}, (response.status_code, response.text, body, kind)
+
+    answered()
+
+
+def memory(loop: Loop) -> int:
+    """Megabytes of the model servers."""
+    endpoint = loop.twin.part("sagemaker").endpoints.find(loop.app.prefix)
+    instances = [each for listed in endpoint.current.instances.values() for each in listed]
+    return int(sum(psutil.Process(each.process.pid).memory_info().rss for each in instances) / 2**20)
