@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
+from sklearn.pipeline import Pipeline
 
 from contracts.columns import ColumnKind
 from contracts.evaluation import Problem
@@ -32,6 +33,7 @@ class Both:
 
     graph: GraphModel
     pipeline: PipelineModel
+    fitted: Pipeline
 
     @property
     def signature(self) -> Signature:
@@ -79,7 +81,7 @@ def fitted(folder: Path, problem: Problem, family: Family, kinds: list[ColumnKin
     (folder / SIGNATURE).write_text(signature.model_dump_json())
     write_model(pipeline, signature, folder)
     details = {"artifact_sha256": "0" * 64, "dataset_version": "1"}
-    return Both(GraphModel(folder, signature, details), PipelineModel(folder, details))
+    return Both(GraphModel(folder, signature, details), PipelineModel(folder, details), pipeline)
 
 
 _first, _last = datetime(1, 1, 3), datetime(9999, 12, 29, 23, 59, 59, 999_999)  # noqa: DTZ001 - the zone is drawn

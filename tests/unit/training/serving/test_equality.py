@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import ipc, parquet
 
-from contracts.columns import ColumnKind
+from contracts.columns import ColumnKind, parse
 from contracts.errors import RequestError
 from contracts.evaluation import Problem
 from contracts.runtime import TOLERANCE
 from contracts.signature import Signature
 from tests.unit.training.serving.models import Both, fitted, rows_of, table_of
 from training.candidates import Family
+from training.frame import to_column, to_frame
 from training.joining import to_cell
 from training.payload import decode
 from training.serving.answers import classes_of
@@ -67,6 +68,33 @@ def test_the_graph_answers_as_scikit_learn_does(models: Models, problem: Problem
     records = data.draw(rows_of(both.signature))
     for body in (json.dumps(records), json.dumps({"instances": records}), json.dumps(records[0])):
         same(problem, both.graph.answer(JSON, JSON, body.encode()), both.pipeline.answer(JSON, JSON, body.encode()))
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_the_encoder_makes_the_numbers_that_the_fitted_features_make(models: Models, data: st.DataObject) -> None:
+    """To the last bit, whatever the estimator makes of them."""
+    both = models(Problem.REGRESSION, Family.BOOSTING, seed=data.draw(st.integers(0, 2)))
+    features = both.signature.features
+    records = data.draw(rows_of(both.signature))
+    rows = both.signature.parse_records(records)
+    frame = to_frame(features, {name: to_column(kind, [row[name] for row in rows]) for name, kind in features.items()})
+    expected = both.fitted["encode"].transform(frame)
+    raw = both.graph._encoder.encode([[record[name] for record in records] for name in features])
+    parsed = both.graph._encoder.encode([[row[name] for row in rows] for name in features])
+    assert raw.tobytes() == parsed.tobytes() == np.ascontiguousarray(expected).tobytes()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1969-12-31T23:59:59.5", "9999-12-30T23:59:59.999999", "0001-01-02", "2024-02-29T23:30-01:00", " 2024-01-02 ", "2024-01-02T03Z"],
+)
+def test_moments_far_away_and_near_an_hours_end(models: Models, text: str) -> None:
+    both = models(Problem.REGRESSION, Family.BOOSTING, (K.DATETIME,))
+    moment = parse(K.DATETIME, text)
+    expected = both.fitted["encode"].transform(to_frame(both.signature.features, {"f0": to_column(K.DATETIME, [moment])}))
+    for value in (text, moment):
+        assert both.graph._encoder.encode([[value]]).tolist() == expected.tolist()
 
 
 def in_every_format(signature: Signature, records: list[dict[str, Any]]) -> dict[str, bytes]:
