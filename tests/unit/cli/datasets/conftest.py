@@ -1,5 +1,6 @@
 """A versioned bucket in this process, and what a test does with it."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ class Counting:
     """An S3 client that counts its calls, and dies at one of them when it is told to."""
 
     def __init__(self, client: Any) -> None:
-        self._client = client
+        self._client, self._lock = client, threading.Lock()
         self.calls: list[str] = []
         self.die_at: int | None = None
 
@@ -30,8 +31,10 @@ class Counting:
             return found
 
         def call(*arguments: Any, **named: Any) -> Any:
-            self.calls.append(name)
-            if self.die_at is not None and len(self.calls) > self.die_at:
+            with self._lock:  # as many calls succeed as were allowed, whichever threads make them
+                self.calls.append(name)
+                dead = self.die_at is not None and len(self.calls) > self.die_at
+            if dead:
                 raise KeyboardInterrupt
             return found(*arguments, **named)
 

@@ -19,7 +19,7 @@ from contracts.layout import tree_manifest_key
 from tests.unit.cli.datasets.conftest import out, read, write
 from tests.unit.cli.datasets.service import BUCKET, Person, client, service
 
-KILLS = 4
+KILLS = 3
 SMALL = {f"{number % 7}/{number}.bin": random.Random(number).randbytes(2_000) for number in range(150)}
 LARGE = {"large.bin": random.Random(0).randbytes(33 << 20)}  # three parts
 

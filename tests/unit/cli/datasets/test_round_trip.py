@@ -34,7 +34,7 @@ def _is_a_tree(files: Mapping[str, bytes]) -> bool:
 TREES = st.dictionaries(_PATH, st.binary(max_size=200), min_size=1, max_size=6).filter(_is_a_tree)
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(TREES, min_size=1, max_size=4), data=st.data())
 def test_every_version_comes_out_as_it_went_in(store: Store, history: list[dict[str, bytes]], data: st.DataObject) -> None:
     """Into a folder of its own, and over any other version in one folder."""
@@ -51,7 +51,7 @@ def test_every_version_comes_out_as_it_went_in(store: Store, history: list[dict[
             assert check.verify(store, found, lambda _: None) == {}
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=TREES, after=TREES)
 def test_a_checkout_over_another_leaves_exactly_the_new_one(store: Store, before: dict[str, bytes], after: dict[str, bytes]) -> None:
     with TemporaryDirectory() as name, Index(Path(name) / "index") as index:
