@@ -83,6 +83,7 @@ CHECKS: Mapping[str, Check] = {
     "ApplicationAutoScaling::ScalableTarget": _nothing,
     "ApplicationAutoScaling::ScalingPolicy": _nothing,
     "CloudWatch::Alarm": _nothing,
+    "CloudWatch::Dashboard": _nothing,
     "DynamoDB::Table": lambda table: (
         table["SSESpecification"]["SSEType"] == "KMS" and _has_key(table["SSESpecification"]["KMSMasterKeyId"])
     ),
@@ -98,7 +99,9 @@ CHECKS: Mapping[str, Check] = {
     "IAM::Role": lambda role: "ManagedPolicyArns" not in role,
     "KMS::Alias": _nothing,
     "KMS::Key": lambda key: key["EnableKeyRotation"] is True,
+    "Kinesis::Stream": lambda stream: _has_key(stream["StreamEncryption"]["KeyId"]),
     "Lambda::EventInvokeConfig": lambda config: "OnFailure" in config["DestinationConfig"],
+    "Lambda::EventSourceMapping": lambda mapping: "OnFailure" in mapping["DestinationConfig"],
     "Lambda::Function": _environment,
     "Lambda::Permission": _permission,
     "Logs::LogGroup": _log_group,

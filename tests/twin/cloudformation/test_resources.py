@@ -43,6 +43,11 @@ def _authorizer(api: Any, name: str) -> dict[str, Any]:
     return found
 
 
+def _stream(api: Any, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = api.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
+    return {key: found.get(key) for key in ("RetentionPeriodHours", "EncryptionType")}
+
+
 Look = Callable[[Any], Any]
 
 # logical id, service, what to look at (given the client and the physical id), and what the template asks for
@@ -123,6 +128,9 @@ MADE: list[tuple[str, str, Callable[[Any, str], Any], Any]] = [
         lambda api, name: json.loads(api.describe_pipeline(PipelineName=name)["PipelineDefinition"])["Version"],
         "2020-12-01",
     ),
+    ("Stream", "kinesis", _stream, {"RetentionPeriodHours": 48, "EncryptionType": "KMS"}),
+    ("Stream", "kinesis", lambda api, name: len(api.list_tags_for_stream(StreamName=name)["Tags"]), 2),
+    ("Mapping", "lambda", lambda api, name: api.get_event_source_mapping(UUID=name)["MaximumBatchingWindowInSeconds"], 5),
     ("Param", "ssm", lambda api, name: api.get_parameter(Name=name)["Parameter"]["Value"], "v"),
     (
         "Scaling",
@@ -149,6 +157,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "Stage": {"DefaultRouteSettings": {"ThrottlingBurstLimit": 20, "ThrottlingRateLimit": 20}},
     "LG": {"RetentionInDays": 60},
     "Param": {"Value": "w"},
+    "Stream": {"RetentionPeriodHours": 24, "StreamEncryption": None, "Tags": [{"Key": "a", "Value": "b"}]},
+    "Mapping": {"BatchSize": 20, "Enabled": False},
     "Target": {"MaxCapacity": 6},
     "Api": {"Description": "changed"},
     "Authorizer": {"JwtConfiguration": {"Audience": ["tides", "moons"], "Issuer": "https://id.example.com"}},
@@ -181,6 +191,10 @@ CHANGED: list[tuple[str, str, Callable[[Any, str], Any], Any]] = [
     ("Api", "apigatewayv2", lambda api, name: api.get_stage(ApiId=name, StageName="$default")["AutoDeploy"], True),
     ("Authorizer", "apigatewayv2", lambda api, name: len(_authorizer(api, name)["JwtConfiguration"]["Audience"]), 2),
     ("LG", "logs", lambda api, name: api.describe_log_groups(logGroupNamePrefix=name)["logGroups"][0]["retentionInDays"], 60),
+    ("Stream", "kinesis", _stream, {"RetentionPeriodHours": 24, "EncryptionType": "NONE"}),
+    ("Stream", "kinesis", lambda api, name: len(api.list_tags_for_stream(StreamName=name)["Tags"]), 1),
+    ("Mapping", "lambda", lambda api, name: api.get_event_source_mapping(UUID=name)["BatchSize"], 20),
+    ("Mapping", "lambda", lambda api, name: api.get_event_source_mapping(UUID=name)["State"], "Disabled"),
     ("Param", "ssm", lambda api, name: api.get_parameter(Name=name)["Parameter"]["Value"], "w"),
     ("Api", "apigatewayv2", lambda api, name: api.get_api(ApiId=name)["Description"], "changed"),
     (
@@ -222,6 +236,8 @@ def test_every_type_is_made_changed_and_removed(stacks: Stacks, twin: TwinServer
         ("dynamodb", "list_tables", "TableNames"),
         ("sagemaker", "list_pipelines", "PipelineSummaries"),
         ("kms", "list_aliases", "Aliases"),
+        ("kinesis", "list_streams", "StreamNames"),
+        ("lambda", "list_event_source_mappings", "EventSourceMappings"),
         ("secretsmanager", "list_secrets", "SecretList"),
     ):
         # Of the account, not of the stack.
