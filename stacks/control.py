@@ -29,6 +29,7 @@ from contracts.environment import (
 from contracts.events import DetailType
 from contracts.layout import DATASETS, MANIFEST, UPLOADS
 from stacks.constructs.alerts import Alerts, DeadLetters
+from stacks.constructs.dashboard import dashboard
 from stacks.constructs.deployment_role import deployment_role
 from stacks.constructs.function import ProjectFunction
 from stacks.constructs.function_policies import FunctionPolicies
@@ -68,6 +69,7 @@ class ControlStack(cdk.Stack):
         alerts = Alerts(self, project, data.key, dead_letters, names)
         window_alarms(self, project, alerts.topic)
         tell_of_failed_windows(self, project, alerts.topic, self._dead_letters, training.monitor_role.role_arn)
+        dashboard(self, project, names)
         cdk.CfnOutput(self, "AlertsTopicArn", value=alerts.topic.topic_arn)
         cdk.CfnOutput(self, "DeadLettersUrl", value=self._dead_letters.queue_url)
 

@@ -205,6 +205,8 @@ def _observation(prefix: str, place: Place) -> Iterator[Statement]:
     yield _allow("LogDelivery", "logs", [*deliveries, *account], ["*"])
     alarms = ["PutMetricAlarm", "DescribeAlarms", "DeleteAlarms", *_TAGS]
     yield _allow("Alarms", "cloudwatch", alarms, [place.arn("cloudwatch", f"alarm:{prefix}-*")])
+    dashboards = ["PutDashboard", "GetDashboard", "DeleteDashboards"]
+    yield _allow("Dashboard", "cloudwatch", dashboards, [f"arn:aws:cloudwatch::{place.account}:dashboard/{prefix}"])
 
 
 def _training(prefix: str, place: Place) -> Iterator[Statement]:

@@ -195,6 +195,19 @@ def test_windows_from_steady_to_drifted(watched: Watched) -> None:
     assert watched.measured(DRIFT_ALARM, scarce + HOUR) == []
 
 
+def test_everything_on_the_dashboard_is_measured(watched: Watched) -> None:
+    cloudwatch = watched.app.account.client("cloudwatch")
+    body = json.loads(cloudwatch.get_dashboard(DashboardName=watched.app.prefix)["DashboardBody"])
+    lines = [line for widget in body["widgets"] for line in widget["properties"].get("metrics", [])]
+    measured = set()
+    for namespace, metric, *rest in lines:
+        texts = [each for each in rest if isinstance(each, str)]
+        dimensions = [{"Name": name, "Value": value} for name, value in zip(texts[::2], texts[1::2], strict=True)]
+        if cloudwatch.list_metrics(Namespace=namespace, MetricName=metric, Dimensions=dimensions)["Metrics"]:
+            measured.add((namespace, metric))
+    assert {(namespace, metric) for namespace, metric, *_ in lines} == measured
+
+
 def test_a_person_sees_the_last_verdict_and_has_any_window_looked_at(watched: Watched) -> None:
     (last,) = watched.tide("monitor")["verdicts"]
     assert last["verdict"]["counts"]["rows"] == 20

@@ -281,10 +281,13 @@ def _sagemaker(call: Call, place: Place) -> list[Need]:
 
 
 def _cloudwatch(call: Call, place: Place) -> list[Need]:
-    """Alarms that are asked for by name are checked one by one; without names the permission must be on all of them.
+    """Alarms and dashboards that are asked for by name are checked one by one; without names the permission must be on all of them.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
     """
+    if call.operation == "DeleteDashboards":
+        base = f"arn:aws:cloudwatch::{place.account}:dashboard"
+        return [Need("cloudwatch:DeleteDashboards", f"{base}/{name}") for name in call.parameters.get("DashboardNames", [])]
     names = call.parameters.get("AlarmNames")
     if call.operation not in {"DescribeAlarms", "DeleteAlarms"} or not names:
         return needs_of(call, place)
