@@ -3,7 +3,7 @@
 main.py          the commands together, and what happens to their errors
 output.py        what people and machines see          options.py     the options that commands share
 project.py       tidewheel.yaml and its folder         account.py     the account that a command acts on
-tables.py        CSV files                             inspection.py  a project's data contract, read off a table
+tables.py        tables in any format                  inspection.py  a project's data contract, read off a table
 assembly.py      app.py -> cdk.out                     assets.py, deploy.py   cdk.out -> stacks, by plain AWS calls
 twin_process.py  the twin in the background            observe.py     the deployed app, read
 opening.py       how a command on a deployed app begins

@@ -39,7 +39,7 @@ def predict(
     aws: AwsOption = False,
     machine: JsonOption = False,
 ) -> None:
-    """Predict rows: of a CSV file (its other columns are left out), or JSON: one record, a list of records, or {"instances": [...]}."""
+    """Predict rows: of a table (its other columns are left out), or JSON: one record, a list of records, or {"instances": [...]}."""
     output = Output(machine)
     if (source is None) == (batch is None):
         raise typer.BadParameter("give rows, or a table with --batch, and not both")

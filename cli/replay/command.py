@@ -48,7 +48,7 @@ REST_LIMIT = 300.0
 
 
 def replay(
-    data: Annotated[Path, typer.Option("--data", help="A CSV file.", show_default=False)],
+    data: Annotated[Path, typer.Option("--data", help="A table: a file, or a folder of files.", show_default=False)],
     order_by: Annotated[
         str | None,
         typer.Option("--order-by", help="The column whose order is the time. Default: data.time, else as in the file.", show_default=False),
