@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 
 from contracts.errors import RequestError
+from contracts.tables import apart
 
 SECONDS = 50  # SageMaker gives an answer 60
 _KEPT = ("LD_LIBRARY_PATH", "LANG", "PATH")
@@ -33,14 +34,19 @@ Row = list[str]
 class TableReader:
     """Reads tables by one other process. Any number of threads may ask."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget: int = apart.BUDGET) -> None:
+        """`budget`: bytes of memory for a table."""
+        self._budget = budget
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
     def read(self, kind: str, body: bytes, most_cells: int) -> list[Row]:
         """The columns' names, then the rows. Raises RequestError."""
         with self._lock:
-            process, self._process = self._process or _start(), None
+            if self._process is None or self._process.poll() is not None:
+                self.stop()
+                self._process = _start(self._budget)
+            process, self._process = self._process, None
             timer = threading.Timer(SECONDS, process.kill)
             timer.start()
             try:
@@ -55,17 +61,16 @@ class TableReader:
         return rows
 
     def stop(self) -> None:
-        """End the process."""
-        with self._lock:
-            if self._process is not None:
-                _end(self._process)
-                self._process = None
+        """End the process; not while a table is read."""
+        if self._process is not None:
+            _end(self._process)
+            self._process = None
 
 
-def _start() -> subprocess.Popen[bytes]:
+def _start(budget: int) -> subprocess.Popen[bytes]:
     places = os.pathsep.join([str(Path(__file__).parents[2]), *(place for place in sys.path if place)])
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | _OWN | {"PYTHONPATH": places}
-    command = [sys.executable, "-SP", "-m", _MODULE]
+    command = [sys.executable, "-SP", "-m", _MODULE, str(budget)]
     return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 

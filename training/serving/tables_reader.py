@@ -64,7 +64,7 @@ def _check(cells: int, most_cells: int) -> None:
 if __name__ == "__main__":
     columnar.load()
     if sys.platform == "linux":
-        apart.limit_memory(apart.BUDGET)
+        apart.limit_memory(int(sys.argv[1]))
     # What a library prints must not come between the lines.
     lines = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
