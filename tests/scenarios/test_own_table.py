@@ -21,8 +21,8 @@ pytestmark = pytest.mark.timeout(290)
 
 
 def diabetes(path: Path) -> None:
-    """Regression on numbers."""
-    load_diabetes(as_frame=True).frame.to_csv(path, index=False)
+    """Regression on numbers; as Parquet."""
+    load_diabetes(as_frame=True).frame.to_parquet(path, index=False)
 
 
 def wine(path: Path) -> None:
@@ -39,18 +39,18 @@ def wine(path: Path) -> None:
 
 
 def test_the_loop_turns_on_a_regression(tmp_path: Path) -> None:
-    diabetes(tmp_path / "table.csv")
-    done = tide(tmp_path, "init", "--data", "table.csv", "--target", "target")
+    diabetes(tmp_path / "table.parquet")
+    done = tide(tmp_path, "init", "--data", "table.parquet", "--target", "target")
     assert done.returncode == 0, done.stderr
     search_less(tmp_path)
     project = load_project(tmp_path / "tidewheel.yaml")
     assembly = synthesised(project)
     with TwinServer(tmp_path / "twin", assembly, speed=SPEED) as twin:
         loop = Loop.deploy(twin, project, assembly)
-        loop.accepted((tmp_path / "table.csv").read_bytes(), "own.csv")
+        loop.accepted((tmp_path / "table.parquet").read_bytes(), "own.parquet")
         version = loop.version(1, "Approved")
         loop.live(1)
-        rows = read_records(tmp_path / "table.csv", project.config.data.features, 3)
+        rows = read_records(tmp_path / "table.parquet", project.config.data.features, 3)
         answers = [answer["prediction"] for answer in ask(loop.api(), {"instances": rows})["predictions"]]
     assert 0.2 <= version.metrics["r2"] <= 1.0
     assert len(answers) == 3
