@@ -10,7 +10,7 @@
     api: {authorization: iam | jwt, jwt: {issuer, audience}, requests_per_second, burst, maximum_body_kilobytes, cache_seconds}
     stream: {enabled, shards, retention_hours, batch_size, batching_seconds, retries, late_seconds}
     network: {mode: public | vpc, zones, cidr}
-    batch: {instance_type}
+    batch: {instance_type, schedule: rate(1 day) | cron(0 3 * * ? *)}
     retraining: {mode, trigger, minimum_labels, cooldown_windows, monthly_cap, failures_to_stop}
     github: {repository: owner/name, branch | environment, provider: create | existing}
     environments: {prod: {approval: {policy: manual}}}
@@ -42,6 +42,8 @@ from contracts.stream import Stream
 # 24 and 8 characters leave room for the suffixes that the stacks add within AWS's 63.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=24)]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*$", max_length=8)]
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html; in UTC.
+Schedule = Annotated[str, StringConstraints(pattern=r"^(rate\([1-9][0-9]* (minute|hour|day)s?\)|cron\(\S+( \S+){5}\))$")]
 ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
@@ -60,7 +62,7 @@ class Data(_Section):
     """The data contract: what a table of this project looks like."""
 
     dataset: Name
-    table: str | None = Field(default=None, description="where `tide demo` finds a table: a CSV file, or sklearn:<name>")
+    table: str | None = Field(default=None, description="where `tide demo` finds a table: a file, a folder of files, or sklearn:<name>")
     target: ColumnName
     problem: Problem
     positive: str | None = Field(default=None, description="the target's text that counts as positive; binary problems only")
@@ -159,9 +161,10 @@ class Monitoring(_Section):
 
 
 class Batch(_Section):
-    """Batch predictions: what a transform job runs on."""
+    """Batch predictions: what a transform job runs on, and how often tables in batch/input/ are looked for. No schedule: never."""
 
     instance_type: InstanceType = "ml.m5.large"
+    schedule: Schedule | None = None
 
 
 class RetrainingTrigger(StrEnum):

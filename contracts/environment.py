@@ -71,6 +71,18 @@ class StartMonitoringEnvironment(JobsEnvironment):
     key_arn: str
 
 
+class StartBatchEnvironment(JobsEnvironment):
+    """start_batch. `batch_role_arn`: what the model of a batch runs under; `hash_key_secret`: as for predict."""
+
+    data_bucket: str
+    artifacts_bucket: str
+    ledger_table: str
+    endpoint_name: str
+    batch_role_arn: str
+    key_arn: str
+    hash_key_secret: str = ""
+
+
 class ApproveModelEnvironment(Environment):
     """approve_model."""
 

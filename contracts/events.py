@@ -42,6 +42,7 @@ class DetailType(StrEnum):
     ENDPOINT = "SageMaker Endpoint State Change"
     ENDPOINT_DEPLOYMENT = "SageMaker Endpoint Deployment State Change"
     PROCESSING_JOB = "SageMaker Processing Job State Change"
+    TRANSFORM_JOB = "SageMaker Transform Job State Change"
     ALARM = "CloudWatch Alarm State Change"
     STACK = "CloudFormation Stack Status Change"
     TICK = "Tidewheel Tick"

@@ -49,6 +49,8 @@ class What(StrEnum):
     DEPLOYMENT_FINISHED = "deployment_finished"
     MODEL_QUARANTINED = "model_quarantined"
     ENDPOINT_HELD = "endpoint_held"
+    BATCH_PREDICTED = "batch_predicted"
+    BATCH_INCOMPLETE = "batch_incomplete"
 
 
 def instant(time: datetime) -> str:

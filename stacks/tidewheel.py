@@ -8,6 +8,7 @@ import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
 from contracts.network import Mode
+from stacks.batch import BatchStack
 from stacks.control import ControlStack
 from stacks.data import DataStack
 from stacks.endpoint import EndpointStack
@@ -32,7 +33,7 @@ def new_app(flags: Mapping[str, Any], outdir: Path | None = None) -> cdk.App:
 
 
 def add_stacks(app: cdk.App, project: Project) -> None:
-    """Adds `<prefix>-data`, -training, -endpoint, -serving and -control, and -network, -stream and -github if they are configured.
+    """Adds `<prefix>-data`, -training, -endpoint, -serving and -control, and -network, -stream, -batch and -github if they are configured.
 
     Raises ConfigError for what AWS would refuse.
     """
@@ -47,6 +48,8 @@ def add_stacks(app: cdk.App, project: Project) -> None:
     control.add_stack_dependency(serving)
     if project.config.stream.enabled:
         StreamStack(app, project, data).add_stack_dependency(control)
+    if project.config.batch.schedule is not None:
+        BatchStack(app, project, data, training, project.config.batch.schedule).add_stack_dependency(control)
     if network is not None:
         for stack in (training, endpoint, serving):
             stack.add_stack_dependency(network)

@@ -34,7 +34,7 @@ class TrainingStack(cdk.Stack):
                 platform=ecr_assets.Platform.LINUX_AMD64,
             )
         roles = ModelRoles(self, project, data, image.repository.repository_arn)
-        self.model_role, self.monitor_role, self.collect_role = roles.model, roles.monitor, roles.collect
+        self.model_role, self.monitor_role, self.collect_role, self.batch_role = roles.model, roles.monitor, roles.collect, roles.batch
         self.image_uri = image.image_uri
         group = sagemaker.CfnModelPackageGroup(
             self,

@@ -1,6 +1,7 @@
 """What the scenarios of batch predictions share: the command in this process, and what it leaves."""
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from cli.main import application
+from contracts.batch.schedule import INPUT, OUTPUT, SUMMARY
 from contracts.layout import BATCH
 from tests.scenarios.loop import Loop
 
@@ -39,3 +41,23 @@ def left_in_s3(loop: Loop) -> list[str]:
     """What batches left in the artifacts bucket, old versions included."""
     found = loop.app.s3.list_object_versions(Bucket=loop.app.artifacts_bucket, Prefix=BATCH)
     return [each["Key"] for each in found.get("Versions", [])]
+
+
+def wait_here(loop: Loop, name: str, content: bytes) -> str:
+    """Put a table where the schedule looks; its URI."""
+    loop.app.s3.put_object(Bucket=loop.app.data_bucket, Key=INPUT + name, Body=content)
+    return f"s3://{loop.app.data_bucket}/{INPUT}{name}"
+
+
+def summaries(loop: Loop) -> dict[str, dict[str, Any]]:
+    """What came of the tables that waited, each with the folder of its results, by URI."""
+    found = loop.app.s3.list_objects_v2(Bucket=loop.app.data_bucket, Prefix=OUTPUT).get("Contents", [])
+    keys = [each["Key"] for each in found if each["Key"].endswith(SUMMARY)]
+    read = [json.loads(loop.app.read(loop.app.data_bucket, key)) | {"folder": key.removesuffix(SUMMARY)} for key in keys]
+    return {each["source"]: each for each in read}
+
+
+def result(loop: Loop, summary_: dict[str, Any], name: str) -> list[dict[str, str]]:
+    """A table of a result."""
+    content = loop.app.read(loop.app.data_bucket, summary_["folder"] + name).decode()
+    return list(csv.DictReader(io.StringIO(content, newline="")))

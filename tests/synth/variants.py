@@ -28,7 +28,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "model_monitor": {"monitoring": {"backend": "model_monitor"}},
     "private": private(drop=["name"], hash=["email", "number"]),
     "vpc": {"network": {"mode": "vpc", "zones": 3}, "monitoring": {"backend": "model_monitor"}},
-    "stream": {"stream": {"enabled": True, "shards": 2, "retention_hours": 48}},
+    "stream": {"stream": {"enabled": True, "shards": 2, "retention_hours": 48}, "batch": {"schedule": "rate(1 day)"}},
     "serverless": {
         "serving": {
             "mode": "serverless",

@@ -1,0 +1,151 @@
+"""start_batch's view of S3 and SageMaker: tables, plans, parts and jobs."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from contracts.batch import names, schedule
+from contracts.batch.parts import OUTPUT, Part
+from contracts.batch.schedule import Plan
+from contracts.layout import EVALUATION_CHANNEL, run_prefix
+from contracts.metadata import ModelMetadata
+from contracts.signature import SIGNATURE, Signature
+
+_GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion"})
+_UNKNOWN = frozenset({"ResourceNotFound", "ValidationException"})
+_MOST_AT_ONCE = 1000
+
+
+class Store:
+    """Both buckets."""
+
+    def __init__(self, s3: Any, data: str, artifacts: str) -> None:
+        self._s3, self.data, self.artifacts = s3, data, artifacts
+
+    def tables(self) -> list[tuple[str, str]]:
+        """(key, version) of the tables that wait or waited, the oldest first."""
+        found = [each for each in self._versions(self.data, schedule.INPUT) if each["IsLatest"] and not each["Key"].endswith("/")]
+        return [(each["Key"], each["VersionId"]) for each in sorted(found, key=lambda each: (each["LastModified"], each["Key"]))]
+
+    def finished(self) -> set[str]:
+        """The batches that have their summary."""
+        keys = [each["Key"] for each in self._objects(self.data, schedule.OUTPUT)]
+        return {key.split("/")[-2] for key in keys if key.endswith(f"/{schedule.SUMMARY}")}
+
+    def download(self, key: str, version_id: str, path: Path) -> None:
+        """A table's file."""
+        self._s3.download_file(self.data, key, str(path), ExtraArgs={"VersionId": version_id})
+
+    def upload(self, bucket: str, key: str, path: Path) -> None:
+        """A file."""
+        self._s3.upload_file(str(path), bucket, key)
+
+    def put(self, key: str, content: bytes) -> None:
+        """An object of the artifacts bucket."""
+        self._s3.put_object(Bucket=self.artifacts, Key=key, Body=content)
+
+    def finish(self, batch: str, content: bytes) -> None:
+        """The summary, which says that everything else is there."""
+        self._s3.put_object(Bucket=self.data, Key=schedule.result_key(batch, schedule.SUMMARY), Body=content)
+
+    def plans(self, batch: str) -> tuple[Plan, ...]:
+        """The plans of a batch's rounds so far."""
+        keys = {each["Key"] for each in self._objects(self.artifacts, f"{names.folder(batch)}plan-")}
+        wanted = (schedule.plan_key(batch, number) for number in range(len(keys)))
+        return tuple(Plan.model_validate_json(self.read(key)) for key in wanted)
+
+    def write_plan(self, batch: str, number: int, plan: Plan) -> None:
+        """The first one counts: another invocation may be at the same table."""
+        try:
+            self._s3.put_object(
+                Bucket=self.artifacts, Key=schedule.plan_key(batch, number), Body=plan.model_dump_json().encode(), IfNoneMatch="*"
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"PreconditionFailed", "ConditionalRequestConflict"}:
+                raise
+
+    def send(self, batch: str, number: int, parts: Iterable[tuple[Part, bytes]]) -> tuple[Part, ...]:
+        """Put a round's parts where its job looks for them."""
+        sent = []
+        for part, content in parts:
+            self.put(names.input_folder(batch, number) + part.file, content)
+            sent.append(part)
+        return tuple(sent)
+
+    def outputs(self, batch: str) -> set[str]:
+        """The names of the outputs so far."""
+        keys = (each["Key"] for each in self._objects(self.artifacts, names.output_folder(batch)))
+        return {key.rpartition("/")[2] for key in keys if key.endswith(OUTPUT)}
+
+    def read(self, key: str) -> bytes:
+        """An object of the artifacts bucket."""
+        content: bytes = self._s3.get_object(Bucket=self.artifacts, Key=key)["Body"].read()
+        return content
+
+    def lines(self, key: str) -> Iterator[bytes]:
+        """The lines of an object of the artifacts bucket; none when it is not there."""
+        try:
+            body = self._s3.get_object(Bucket=self.artifacts, Key=key)["Body"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _GONE:
+                raise
+            return
+        yield from (line for line in body.iter_lines(1 << 18) if line)
+
+    def clear(self, batch: str) -> None:
+        """Delete what was on its way, with its versions."""
+        found = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in self._versions(self.artifacts, names.folder(batch))]
+        for start in range(0, len(found), _MOST_AT_ONCE):
+            self._s3.delete_objects(Bucket=self.artifacts, Delete={"Objects": found[start : start + _MOST_AT_ONCE], "Quiet": True})
+
+    def _objects(self, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            yield from page.get("Contents", [])
+
+    def _versions(self, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+        for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+            yield from page.get("Versions", [])
+
+
+class SageMaker:
+    """Packages, the batch's model, and its jobs."""
+
+    def __init__(self, sagemaker: Any, store: Store) -> None:
+        self._sagemaker, self._store = sagemaker, store
+
+    def signature(self, package: str) -> Signature:
+        """What a version takes. Raises pydantic.ValidationError for a version that this project's pipeline did not make."""
+        found = self._sagemaker.describe_model_package(ModelPackageName=package)
+        run = ModelMetadata.from_properties(found.get("CustomerMetadataProperties", {})).run
+        return Signature.model_validate_json(self._store.read(f"{run_prefix(run)}{EVALUATION_CHANNEL}/{SIGNATURE}"))
+
+    def start(self, model: dict[str, Any], job: dict[str, Any]) -> None:
+        """Start a job, and make its model before if it is not there; what another invocation did is done."""
+        if self._described(self._sagemaker.describe_model, ModelName=model["ModelName"]) is None:
+            self._sagemaker.create_model(**model)
+        try:
+            self._sagemaker.create_transform_job(**job)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceInUse":
+                raise
+
+    def job(self, name: str) -> tuple[str, str] | None:
+        """(status, why it failed) of a job; None before it was started."""
+        found = self._described(self._sagemaker.describe_transform_job, TransformJobName=name)
+        return None if found is None else (found["TransformJobStatus"], found.get("FailureReason", ""))
+
+    def forget(self, model: str) -> None:
+        """Delete a batch's model, if it is there."""
+        if self._described(self._sagemaker.describe_model, ModelName=model) is not None:
+            self._sagemaker.delete_model(ModelName=model)
+
+    def _described(self, describe: Any, **which: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = describe(**which)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _UNKNOWN:
+                raise
+            return None
+        return found

@@ -1,0 +1,204 @@
+"""The tables of a project that wait for predictions, each taken one step further at every look."""
+
+import csv
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from contracts.batch import names, schedule
+from contracts.batch.answers import ID, ROW, Answer, cells, columns, read_answers, read_rows
+from contracts.batch.parts import Part, divide, pack, to_divide
+from contracts.batch.rows import Good, Hasher, Rejected, find_columns
+from contracts.batch.schedule import Plan, Summary
+from contracts.environment import StartBatchEnvironment
+from contracts.errors import DataError
+from contracts.layout import LARGEST_UPLOAD_BYTES
+from contracts.ledger import Decision, Evidence, What
+from contracts.privacy import hashed
+from contracts.tables.formats import Format, FormatError, format_of
+from contracts.tables.reading import Row, file_rows
+from lambdas import runtime
+from lambdas.ledger import Ledger
+from lambdas.live import LiveEndpoint
+from lambdas.start_batch.adapters import SageMaker, Store
+from lambdas.start_batch.logic import Next, next_step, outcome
+
+SERVICE = "start_batch"
+
+
+class Batches:
+    """The tables of the project, and one look at them."""
+
+    def __init__(self, variables: StartBatchEnvironment, now: datetime) -> None:
+        self._variables, self._now, self._config = variables, now, runtime.project()
+        self._store = Store(runtime.client("s3"), variables.data_bucket, variables.artifacts_bucket)
+        self._sagemaker = SageMaker(runtime.client("sagemaker"), self._store)
+
+    def look(self) -> tuple[str | None, list[Summary]]:
+        """(the batch that is under way or waits for a model, what was finished): the oldest table comes first, the next one after it."""
+        done, summaries = self._store.finished(), list[Summary]()
+        for key, version_id in self._store.tables():
+            batch = schedule.scheduled_name(self._config.prefix, key, version_id)
+            if batch in done:
+                continue
+            summary = self._advance(batch, key, version_id)
+            if summary is None:
+                return batch, summaries
+            summaries.append(summary)
+        return None, summaries
+
+    def _advance(self, batch: str, key: str, version_id: str) -> Summary | None:
+        """Do what is next until there is something to wait for, or a result."""
+        while True:
+            plans = self._store.plans(batch)
+            job = self._sagemaker.job(names.job_name(batch, len(plans) - 1)) if plans else None
+            outputs = self._store.outputs(batch) if job else set[str]()
+            step = next_step(plans, job[0] if job else None, outputs)
+            if step is Next.PREPARE:
+                package = self._live()
+                if package is None:
+                    return None
+                problem = self._prepare(batch, key, version_id, package)
+                if problem:
+                    return self._finish(batch, Summary(source=self._uri(key), package=package, problem=problem))
+            elif step is Next.START:
+                self._start(batch, len(plans) - 1, plans[0].package)
+            elif step is Next.DIVIDE:
+                self._divide(batch, plans, outputs)
+            elif step is Next.COLLECT:
+                return self._collect(batch, key, plans, outputs, job[1] if job else "")
+            else:
+                return None
+
+    def _live(self) -> str | None:
+        endpoint = LiveEndpoint(runtime.client("sagemaker"), self._variables.endpoint_name).read()
+        return endpoint.package_arn if endpoint else None
+
+    def _prepare(self, batch: str, key: str, version_id: str, package: str) -> str:
+        """Send the good rows of a table; why that cannot be done, or nothing."""
+        with tempfile.TemporaryDirectory() as folder:
+            path, rejected = Path(folder) / key.rpartition("/")[2], Path(folder) / "rejected.csv.part"
+            self._store.download(key, version_id, path)
+            try:
+                with _table(rejected) as table:
+                    parts = self._store.send(batch, 0, pack(table.good(self._examined(path, key, package))))
+            except (DataError, FormatError) as error:
+                return str(error)
+            self._store.upload(self._store.artifacts, schedule.rejected_key(batch), rejected)
+        if not parts and not table.rows:
+            return f"{key} has no row"
+        self._store.write_plan(batch, 0, Plan(package=package, rejected=table.rows, parts=parts))
+        return ""
+
+    def _examined(self, path: Path, key: str, package: str) -> Iterator[Good | Rejected]:
+        data, signature = self._config.data, self._sagemaker.signature(package)
+        rows: Iterator[Row] = file_rows(format_of(path.name) or Format.CSV, path, LARGEST_UPLOAD_BYTES)
+        _, header = next(rows, (0, list[str]()))
+        if not header:
+            raise DataError([f"{key} is empty"])
+        private = frozenset(data.privacy.hash)
+        found, _ = find_columns(key, header, signature.features, data.id, hashed=private, hasher=self._hasher(private), quoted=False)
+        return found.examine(rows)
+
+    def _hasher(self, private: frozenset[str]) -> Hasher:
+        if not private:
+            return lambda _column, text: text
+        secret: str = runtime.client("secretsmanager").get_secret_value(SecretId=self._variables.hash_key_secret)["SecretString"]
+        return lambda column, text: hashed(secret.encode(), column, text)
+
+    def _start(self, batch: str, number: int, package: str) -> None:
+        variables = self._variables
+        model = names.model_request(batch, package, variables.batch_role_arn, variables.subnets, variables.security_group)
+        job = names.job_request(
+            batch, number, bucket=variables.artifacts_bucket, key_arn=variables.key_arn, instance_type=self._config.batch.instance_type
+        )
+        self._sagemaker.start(model, job)
+
+    def _divide(self, batch: str, plans: tuple[Plan, ...], outputs: set[str]) -> None:
+        pieces, number = list[Part](), len(plans) - 1
+        for part in to_divide(number, plans[-1].parts, outputs):
+            rows = [row for row, _ in read_rows(self._lines(batch, part, number))]
+            pieces += self._store.send(batch, number + 1, divide(part, rows))
+        self._store.write_plan(batch, number + 1, plans[0].model_copy(update={"parts": tuple(pieces)}))
+
+    def _lines(self, batch: str, part: Part, number: int) -> Iterator[bytes]:
+        return self._store.lines(names.input_folder(batch, number) + part.file)
+
+    def _collect(self, batch: str, key: str, plans: tuple[Plan, ...], outputs: set[str], reason: str) -> Summary:
+        """Put predictions and what has none beside each other, and finish."""
+        package, rejected = plans[0].package, plans[0].rejected
+        signature = self._sagemaker.signature(package)
+        jobs = tuple(names.job_name(batch, number) for number, plan in enumerate(plans) if plan.parts)
+        why = f"the model gave no prediction in {len(jobs)} transform jobs: {reason}"
+        with tempfile.TemporaryDirectory() as folder:
+            predictions, missing = Path(folder) / schedule.PREDICTIONS, Path(folder) / schedule.MISSING
+            with _table(predictions, (ROW, ID, *columns(signature))) as answers, _table(missing, (ROW, ID, "state", "why")) as rest:
+                for line in self._store.lines(schedule.rejected_key(batch)):
+                    rest.line(line)
+                for found in self._outcome(batch, plans, outputs):
+                    if isinstance(found, Answer):
+                        answers.row((found.row, found.id, *cells(signature, found.said)))
+                    else:
+                        rest.row((*found, "failed", why))
+            for path in (predictions, missing):
+                self._store.upload(self._store.data, schedule.result_key(batch, path.name), path)
+        counts = {"rows": answers.rows + rest.rows + rejected, "predicted": answers.rows, "rejected": rejected, "failed": rest.rows}
+        return self._finish(batch, Summary(source=self._uri(key), package=package, jobs=jobs, **counts))
+
+    def _outcome(self, batch: str, plans: tuple[Plan, ...], outputs: set[str]) -> Iterator[Answer | tuple[int, str]]:
+        return outcome(
+            plans,
+            outputs,
+            lambda part: read_answers(part, self._store.lines(names.output_folder(batch) + part.output)),
+            lambda part, number: ((row.row, name) for row, name in read_rows(self._lines(batch, part, number))),
+        )
+
+    def _finish(self, batch: str, summary: Summary) -> Summary:
+        """The summary comes last: an invocation that dies before does it again. What is not cleared then expires."""
+        evidence = Evidence(uri=f"s3://{self._store.data}/{schedule.result_key(batch, schedule.SUMMARY)}")
+        what = What.BATCH_PREDICTED if summary.ok else What.BATCH_INCOMPLETE
+        decision = Decision(time=self._now, what=what, subject=summary.source, why=summary.words, by=SERVICE, evidence=(evidence,))
+        Ledger(runtime.client("dynamodb"), self._variables.ledger_table).record(decision)
+        self._sagemaker.forget(batch)
+        self._store.finish(batch, summary.model_dump_json(indent=2).encode())
+        self._store.clear(batch)
+        return summary
+
+    def _uri(self, key: str) -> str:
+        return f"s3://{self._store.data}/{key}"
+
+
+class _Table:
+    """A CSV file that is being written. `rows`: those that came as cells."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file, self._writer = file, csv.writer(file, lineterminator="\n")
+        self.rows = 0
+
+    def row(self, cells_: Sequence[Any]) -> None:
+        """One more row."""
+        self._writer.writerow(cells_)
+        self.rows += 1
+
+    def line(self, content: bytes) -> None:
+        """One more line, as it is."""
+        self._file.write(content.decode() + "\n")
+
+    def good(self, rows: Iterator[Good | Rejected]) -> Iterator[Good]:
+        """Let good rows pass, and write the others down."""
+        for row in rows:
+            if isinstance(row, Good):
+                yield row
+            else:
+                self.row((row.row, row.id, "rejected", row.why))
+
+
+@contextmanager
+def _table(path: Path, header: Sequence[str] = ()) -> Iterator[_Table]:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        if header:
+            csv.writer(file, lineterminator="\n").writerow(header)
+        yield _Table(file)
