@@ -24,10 +24,10 @@ _KEPT = ("LD_LIBRARY_PATH", "LANG", "PATH")
 _OWN = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "ARROW_IO_THREADS": "1"}
 
 
-def rows(path: Path, most_cells: int, budget: int = BUDGET) -> Generator[tuple[int, list[str]], None, None]:
+def rows(path: Path, most_bytes: int, budget: int = BUDGET) -> Generator[tuple[int, list[str]], None, None]:
     """(0, columns), then (row number, cells) of every row, counted from 1. Raises FormatError. `budget`: bytes that reading may take."""
     process = subprocess.Popen(
-        [sys.executable, "-SP", "-m", "contracts.tables.apart", str(path), str(most_cells), str(budget)],
+        [sys.executable, "-SP", "-m", "contracts.tables.apart", str(path), str(most_bytes), str(budget)],
         env={name: os.environ[name] for name in _KEPT if name in os.environ} | _OWN | {"PYTHONPATH": os.pathsep.join(_places())},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -69,10 +69,10 @@ def _how(status: int) -> str:
     return f"signal {-status}" if status < 0 else f"status {status}"
 
 
-def tell(path: Path, most_cells: int) -> None:
+def tell(path: Path, most_bytes: int) -> None:
     """Write what a file holds to standard output."""
     try:
-        for batch in columnar.batches(path, most_cells):
+        for batch in columnar.batches(path, most_bytes):
             _say(batch)
         _say({"rows": "all"})
     except FormatError as error:
@@ -94,7 +94,7 @@ def limit_memory(budget: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
-if __name__ == "__main__":  # FILE CELLS BYTES
+if __name__ == "__main__":  # FILE CHARACTERS BYTES
     columnar.load()
     if _IN_USE.exists():
         limit_memory(int(sys.argv[3]))

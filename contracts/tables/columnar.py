@@ -18,6 +18,7 @@ from contracts.tables import formats
 from contracts.tables.formats import FormatError
 
 CODECS = frozenset({"SNAPPY", "GZIP", "UNCOMPRESSED"})
+MOST_CELLS = 250_000_000  # what a function reads within its 15 minutes, with time to spare: half a million a second
 BATCH_CELLS = 1 << 18
 BATCH_ROWS = 8192
 MOST_BATCH_BYTES = 64 * 1024 * 1024  # of texts in one column of a batch
@@ -34,19 +35,15 @@ def load() -> tuple[Any, Any]:
     return pa, parquet
 
 
-def batches(path: Path, most_cells: int) -> Iterator[list[list[str]]]:
-    """The columns as the only row of the first batch, then the rows. Raises FormatError."""
+def batches(path: Path, most_bytes: int) -> Iterator[list[list[str]]]:
+    """The columns as the only row of the first batch, then the rows. Raises FormatError. `most_bytes`: characters of all cells."""
     pa, parquet = load()
     try:
         with _open(parquet, path) as file:
-            _check(file.metadata, most_cells)
+            _check(file.metadata)
             columns = [_column(pa, field) for field in file.schema_arrow]
             yield [list(file.schema_arrow.names)]
-            size = max(1, min(BATCH_ROWS, BATCH_CELLS // max(1, len(columns))))
-            for batch in file.iter_batches(batch_size=size, use_threads=False):
-                texts = [_texts_of(to_texts, name, array) for (name, to_texts), array in zip(columns, batch.columns, strict=True)]
-                _check_size(sum(len(text) for column in texts for text in column), len(batch))
-                yield [list(cells) for cells in zip(*texts, strict=True)]
+            yield from _rows(file, columns, most_bytes)
     except MemoryError:
         raise FormatError(
             "reading the file takes more memory than there is: its pages are too large. Next: write it with smaller pages"
@@ -55,6 +52,20 @@ def batches(path: Path, most_cells: int) -> Iterator[list[list[str]]]:
         raise
     except (pa.ArrowException, OSError, ValueError, OverflowError, IndexError) as error:
         raise FormatError(f"the file is not valid Parquet: {_first_line(error)}") from None
+
+
+def _rows(file: Any, columns: list[tuple[str, Texts]], most_bytes: int) -> Iterator[list[list[str]]]:
+    size = max(1, min(BATCH_ROWS, BATCH_CELLS // max(1, len(columns))))
+    left = most_bytes
+    for batch in file.iter_batches(batch_size=size, use_threads=False):
+        texts = [_texts_of(to_texts, name, array) for (name, to_texts), array in zip(columns, batch.columns, strict=True)]
+        characters = sum(len(text) for column in texts for text in column)
+        if characters > MOST_BATCH_BYTES:
+            raise FormatError(f"{len(batch)} rows have {characters} characters, and at most {MOST_BATCH_BYTES} can be read at once")
+        left -= characters
+        if left < 0:
+            raise FormatError(f"the file unpacks to more than {most_bytes} characters. Next: divide it into smaller files")
+        yield [list(cells) for cells in zip(*texts, strict=True)]
 
 
 def _open(parquet: Any, path: Path) -> Any:
@@ -76,13 +87,13 @@ def _string_columns(parquet: Any, path: Path) -> list[str]:
         return [each.path for each in columns if each.physical_type == "BYTE_ARRAY" and each.logical_type.type == "STRING"]
 
 
-def _check(metadata: Any, most_cells: int) -> None:
+def _check(metadata: Any) -> None:
     """What the file says of itself, before anything else of it is read."""
     if metadata.num_columns > formats.MOST_COLUMNS:
         raise FormatError(f"the file has {metadata.num_columns} columns, and at most {formats.MOST_COLUMNS} can be read")
-    if metadata.num_rows * metadata.num_columns > most_cells:
+    if metadata.num_rows * metadata.num_columns > MOST_CELLS:
         size = f"{metadata.num_rows} rows of {metadata.num_columns} columns"
-        raise FormatError(f"the file has {size}, and at most {most_cells} cells can be read. Next: divide it into smaller files")
+        raise FormatError(f"the file has {size}, and at most {MOST_CELLS} cells can be read. Next: divide it into smaller files")
     for group in range(metadata.num_row_groups):
         for number in range(metadata.num_columns):
             column = metadata.row_group(group).column(number)
@@ -192,11 +203,6 @@ def _check_lengths(compute: Any, lengths: Any) -> None:
         raise FormatError(f"holds a text of {longest} bytes, and at most {formats.LONGEST_LINE} can be read")
     if total > MOST_BATCH_BYTES:
         raise FormatError(f"holds {total} bytes of texts within {BATCH_ROWS} rows, and at most {MOST_BATCH_BYTES} can be read")
-
-
-def _check_size(characters: int, rows: int) -> None:
-    if characters > MOST_BATCH_BYTES:
-        raise FormatError(f"{rows} rows have {characters} characters, and at most {MOST_BATCH_BYTES} can be read at once")
 
 
 def _first_line(error: Exception) -> str:

@@ -25,7 +25,7 @@ def stream_rows(format: Format, file: io.RawIOBase, most_bytes: int) -> Iterator
 
 
 def file_rows(format: Format, path: Path, most_bytes: int) -> Iterator[Row]:  # noqa: A002
-    """The same of a file on disk, in any format. `most_bytes` is also how many cells a Parquet file may have."""
+    """The same of a file on disk, in any format. Parquet is always packed: `most_bytes` are the characters of its cells."""
     if format is Format.PARQUET:
         yield from apart.rows(path, most_bytes)
         return

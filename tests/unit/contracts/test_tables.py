@@ -285,7 +285,7 @@ PLAIN = write_parquet(pa.table({"a": [1.5, 2.5], "s": ["x", "y"]}))
         (write_parquet(pa.table({"t": pa.array([2**62], pa.timestamp("us"))})), "a value beyond what can be read", "t"),
         (write_parquet(pa.table({"t": pa.array([2**62], pa.timestamp("ms"))})), "a value beyond what can be read", "t"),
         (write_parquet(pa.table({"u": pa.array([b"\xff"]).view(pa.string())})), "not UTF-8", "u"),
-        (write_parquet(pa.table({"n": pa.nulls(2 * MOST)})), "at most 1048576 cells", None),
+        (write_parquet(pa.table({"n": ["x" * 400] * 3000})), "unpacks to more than 1048576 characters", None),
         # Few bytes that say themselves again and again: a dictionary of one long text.
         (write_parquet(pa.table({"r": ["x" * 100_000] * 2000})), "bytes of texts within", "r"),
         (write_parquet(pa.table({"one": ["x" * (formats.LONGEST_LINE + 1)]})), "a text of 4194305 bytes", "one"),
@@ -295,6 +295,13 @@ def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes, problem: st
     error = refused(content, Format.PARQUET, tmp_path)
     assert problem in str(error)
     assert error.column == column
+
+
+def test_more_cells_than_can_be_read_in_time_are_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columnar, "MOST_CELLS", 100)
+    assert "101 rows of 1 columns, and at most 100 cells" in str(
+        refused(write_parquet(pa.table({"n": pa.nulls(101)})), Format.PARQUET, tmp_path)
+    )
 
 
 def test_a_page_that_unpacks_to_more_than_the_memory_is_refused(tmp_path: Path) -> None:
