@@ -204,6 +204,18 @@ FORBIDDEN: dict[str, tuple[str, str, Callable[[Besieged, Account], object]]] = {
             ModelPackageArn=siege.app.version(1).arn, ModelApprovalStatus="Rejected"
         ),
     ),
+    "describe_model reads the model itself": (
+        "describe_model",
+        "s3:GetObject",
+        lambda siege, own: own.client("s3").get_object(
+            Bucket=siege.app.artifacts_bucket, Key=siege.artifact().removeprefix(f"s3://{siege.app.artifacts_bucket}/")
+        ),
+    ),
+    "describe_model asks the endpoint": (
+        "describe_model",
+        "sagemaker:InvokeEndpoint",
+        lambda siege, own: own.client("sagemaker-runtime").invoke_endpoint(EndpointName="tides-dev", Body=BODY),
+    ),
     "ingest_dataset overwrites an upload": (
         "ingest_dataset",
         "s3:PutObject",

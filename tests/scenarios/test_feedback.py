@@ -239,7 +239,7 @@ def test_the_api_tells_what_is_live_and_what_it_takes(live: Loop, tmp_path: Path
 def test_no_request_breaks_the_api(live: Loop) -> None:
     document = described(live.app)
     before = memory(live)
-    assert by_description(document, live, examples=25) >= 60
+    assert by_description(document, live, examples=15) >= 40
     for url in (live.app.api_url, live.app.feedback_url):
-        by_chance(live, url, examples=60)
+        by_chance(live, url, examples=30)
     assert memory(live) < before + 25
