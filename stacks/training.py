@@ -71,6 +71,3 @@ class TrainingStack(cdk.Stack):
         cdk.CfnOutput(self, "ModelPackageGroupName", value=project.prefix)
         cdk.CfnOutput(self, "ImageUri", value=image.image_uri)
         cdk.CfnOutput(self, "BatchRoleArn", value=roles.batch.role_arn)
-        if where:  # the model of a batch runs where the endpoint's does
-            cdk.CfnOutput(self, "BatchSubnets", value=" ".join(where.subnets))
-            cdk.CfnOutput(self, "BatchSecurityGroup", value=where.security_group)

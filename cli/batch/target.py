@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from cli.deploy import outputs_of
+from cli.deploy import find_stack
 from cli.observe import App, Version
 from cli.release import APPROVED
 from contracts.batch.rows import Hasher
 from contracts.errors import StateError
 from contracts.layout import EVALUATION_CHANNEL, run_prefix
+from contracts.network import Mode
 from contracts.privacy import hashed, secret_name
 from contracts.signature import SIGNATURE, Signature
 
@@ -35,15 +36,15 @@ def find_target(app: App, number: int | None) -> Target:
         step = "tide approve it first, or name another --version"
         raise StateError(f"version {version.number} is {version.approval}, and SageMaker runs approved versions only. Next: {step}")
     role = app.output("training", "BatchRoleArn")
-    network = outputs_of(app.stacks()["training"])
+    subnets, group = _place(app)
     return Target(
         version,
         read_signature(app, version),
         app.artifacts_bucket,
         role,
         app.output("data", "KeyArn"),
-        network.get("BatchSubnets", ""),
-        network.get("BatchSecurityGroup", ""),
+        subnets,
+        group,
     )
 
 
@@ -67,6 +68,19 @@ def find_hasher(app: App, columns: frozenset[str]) -> Hasher:
     secret = app.account.client("secretsmanager").get_secret_value(SecretId=secret_name(app.prefix))["SecretString"]
     key = str(secret).encode()
     return lambda column, text: hashed(key, column, text)
+
+
+def _place(app: App) -> tuple[str, str]:
+    """(subnets, separated by spaces; security group) of a model in a VPC, as the network stack exports them; nothing without one."""
+    if app.project.config.network.mode is not Mode.VPC:
+        return "", ""
+    stack = find_stack(app.cloudformation, f"{app.prefix}-network")
+    exports = {each["ExportName"]: each["OutputValue"] for each in (stack or {}).get("Outputs", []) if "ExportName" in each}
+    try:
+        zones = range(1, app.project.config.network.zones + 1)
+        return " ".join(exports[f"{app.prefix}-subnet-{zone}"] for zone in zones), exports[f"{app.prefix}-workloads"]
+    except KeyError as error:
+        raise StateError(f"stack {app.prefix}-network exports no {error.args[0]}. Next: deploy it (cdk deploy --all)") from None
 
 
 def _live(app: App) -> Version:
