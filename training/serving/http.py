@@ -238,8 +238,8 @@ class Connection(asyncio.Protocol):
         server, more = self._server, bool(self._waiting)
         keep = not answer.close and request is not None and request.keep and (more or not (server.draining or self._ended))
         body = b"" if request is not None and request.method == "HEAD" else answer.body
-        self._transport.write(head(answer, server.date, keep, request) + body)
         server.observe(request.path if request is not None else "", answer.status, perf_counter() - self._begun)
+        self._transport.write(head(answer, server.date, keep, request) + body)
         if not keep:
             self._hang_up(request is not None)
         elif more:

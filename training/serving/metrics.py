@@ -55,10 +55,18 @@ class Metrics:
         """How much is under way now: requests in the worker's thread or waiting for it, and connections."""
         self._own[_IN_FLIGHT], self._own[_CONNECTIONS] = in_flight, connections
 
+    def crowded(self, connections: int) -> bool:
+        """Whether this worker, with so many connections, has more than another."""
+        self._own[_CONNECTIONS] = connections
+        others = [row[_CONNECTIONS] for row in self._rows() if row[_STARTS]]
+        return connections > min(others, default=connections)
+
+    def _rows(self) -> list["memoryview[float]"]:
+        return [self._all[start : start + _WIDTH] for start in range(0, len(self._all), _WIDTH)]
+
     def text(self, model: Mapping[str, str]) -> bytes:
         """All workers together. `model` says which model they serve."""
-        width, numbers = _WIDTH, self._all
-        rows = [numbers[start : start + width] for start in range(0, len(numbers), width)]
+        rows = self._rows()
         total = [sum(column) for column in zip(*rows, strict=True)]
         live = [row for row in rows if row[_STARTS]]
         return "".join(_lines(total, live, model)).encode()

@@ -10,14 +10,13 @@ from functools import partial
 import uvloop
 
 from contracts.environment import ServerEnvironment
+from training.serving.accepting import Acceptor
 from training.serving.app import App
 from training.serving.http import Connection
 from training.serving.metrics import Metrics
 from training.serving.model import Model
 from training.serving.server import TICK, Server
 from training.serving.sharing import Shared
-
-BACKLOG = 2048
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ async def _work(model: Model, limits: ServerEnvironment, metrics: Metrics, share
     app = App(model, limits, metrics)
     server = Server(limits, app.answer, metrics.observe)
     running = [loop.create_task(each) for each in (stop.wait(), server.watch(), _report(app, server, metrics))]
-    accepting = await loop.create_server(partial(Connection, server), sock=shared.listener, backlog=BACKLOG)
+    accepting = Acceptor(shared.listener, partial(Connection, server), lambda taken: metrics.crowded(len(server.connections) + taken))
     shared.ready()
     metrics.begin(time.time())
     done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)

@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 
 from contracts.environment import ServerEnvironment
 from training.serving import http
+from training.serving.accepting import Acceptor
 from training.serving.http import HEAD_BYTES, Connection
 from training.serving.messages import Answer, Request
 from training.serving.server import Server
+from training.serving.sharing import bind
 
 LARGEST = 300_000
 LATE = 0.2  # seconds until the answer to /late
@@ -46,11 +48,12 @@ class Running:
         self.seen: list[tuple[str, int]] = []
         self.server = Server(self._limits, self._answer, lambda path, status, _seconds: self.seen.append((path, status)))
         watching = asyncio.create_task(self.server.watch())
-        listener = await self._loop.create_server(partial(Connection, self.server), "127.0.0.1", 0)
-        self.port = listener.sockets[0].getsockname()[1]
+        listener = bind("127.0.0.1", 0)
+        self.port = listener.getsockname()[1]
+        accepting = Acceptor(listener, partial(Connection, self.server), lambda _: False)
         self._ready.set()
         await self._stop.wait()
-        listener.close()
+        accepting.close()
         await self.server.drain()
         watching.cancel()
 

@@ -55,6 +55,17 @@ def test_counters_outlive_a_worker_and_gauges_do_not() -> None:
     assert (again["tidewheel_workers"], again["tidewheel_worker_starts_total"]) == (1, 2)
 
 
+def test_a_worker_is_crowded_when_another_has_fewer_connections() -> None:
+    memory = bytearray(size(3))
+    first, second, _ = (Metrics(memory, 3, number) for number in range(3))
+    first.begin(1.0)
+    assert not first.crowded(9)  # nobody else answers yet
+    second.begin(1.0)
+    assert first.crowded(9)
+    assert not second.crowded(9)
+    assert not first.crowded(9)
+
+
 def test_no_name_of_a_model_breaks_the_format() -> None:
     metrics = Metrics(bytearray(size(1)), 1, 0)
     name = 'tidewheel_model_info{reason="a \\"b\\"\\\\\\n"}'
