@@ -1,9 +1,11 @@
 """Versions in the data bucket: found, read, written. A version's manifest is written once and last, whoever else pushes the same."""
 
+import time
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -15,6 +17,7 @@ from contracts.manifest import Manifest
 from contracts.tree import Tree, tree_of
 
 SHORTEST_PREFIX = 4
+ATTEMPTS, PAUSE = 10, 1.0  # seconds
 FEW = 500  # objects that are looked for one by one; a list brings 1,000 at once
 # Beside a tree's manifest, so that a list need not read it.
 FILES, BYTES = "files", "bytes"
@@ -106,7 +109,20 @@ class Store:
         return self.read(versions[0]) if versions else None
 
     def write(self, tree: Tree) -> bool:
-        """Make a version visible; False when it is there already. Two writers at once of the same version: one of them writes it."""
+        """Make a version visible; False when it is there already. Two writers at once of the same version: one of them writes it.
+
+        S3 answers 412 when it is there, and 409 while another writes it, which may yet fail; then it is to be asked again:
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+        """
+        for _ in range(ATTEMPTS):
+            written = self._write(tree)
+            if written is not None:
+                return written
+            time.sleep(PAUSE)
+        raise StateError(f"somebody else is writing {tree.dataset}/{tree.version}. Next: push again")
+
+    def _write(self, tree: Tree) -> bool | None:
+        """Whether it was written now; None when it is not known yet."""
         key = tree_manifest_key(tree.dataset, tree.version)
         try:
             self.s3.put_object(
@@ -118,10 +134,11 @@ class Store:
                 Metadata={FILES: str(len(tree.files)), BYTES: str(tree.size)},
             )
         except ClientError as error:
-            # 412 when it is there, 409 while another writes it:
-            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in {409, 412}:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status == HTTPStatus.PRECONDITION_FAILED:
                 return False
+            if status == HTTPStatus.CONFLICT:
+                return None
             raise
         return True
 

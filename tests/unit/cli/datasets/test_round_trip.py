@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -216,6 +218,29 @@ def test_many_contents_are_looked_for_in_one_list(push: Push, s3: Counting, monk
 
 def _version_of(s3: Counting, key: str) -> str:
     return str(s3._client.head_object(Bucket=BUCKET, Key=key)["VersionId"])
+
+
+class Contested:
+    """A client whose first conditional writes meet another's that has not ended."""
+
+    def __init__(self, s3: Counting, times: int) -> None:
+        self._s3, self._times = s3, times
+
+    def put_object(self, **asked: Any) -> Any:
+        if self._times:
+            self._times -= 1
+            meta = {"HTTPStatusCode": 409, "RequestId": "", "HostId": "", "HTTPHeaders": {}, "RetryAttempts": 0}
+            raise ClientError({"Error": {"Code": "ConditionalRequestConflict"}, "ResponseMetadata": meta}, "PutObject")  # type: ignore[typeddict-item]  # as much of it as is read
+        return self._s3.put_object(**asked)
+
+
+def test_a_manifest_that_another_is_writing_is_written_when_that_fails(push: Push, s3: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.datasets.store.PAUSE", 0)
+    tree = push({"a": b"1"}).tree.model_copy(update={"dataset": "others"})
+    assert Store(Contested(s3, 3), BUCKET).write(tree)
+    assert not Store(Contested(s3, 3), BUCKET).write(tree)
+    with pytest.raises(StateError, match="Next: push again"):
+        Store(Contested(s3, 99), BUCKET).write(tree)
 
 
 def test_a_changed_manifest_is_found(push: Push, store: Store, s3: Counting) -> None:
