@@ -7,7 +7,7 @@ format is read as CSV.
 import csv
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -43,10 +43,13 @@ def open_table(path: Path) -> Iterator[Table]:
     files = table_files(path) if path.is_dir() else [path]
     rows = _file(files[0])
     header = next(rows)
-    yield Table(path, header, chain(rows, (row for file in files[1:] for row in _same(file, files[0], header))))
+    try:
+        yield Table(path, header, chain(rows, (row for file in files[1:] for row in _same(file, files[0], header))))
+    finally:
+        rows.close()  # whoever wanted the columns alone leaves nothing open
 
 
-def _file(path: Path) -> Iterator[list[str]]:
+def _file(path: Path) -> Generator[list[str], None, None]:
     """A file's columns, then its rows. Raises DataError where it is not what its format says."""
     try:
         rows = file_rows(format_of(path.name) or Format.CSV, path, LARGEST_UPLOAD_BYTES)
