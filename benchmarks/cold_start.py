@@ -1,4 +1,4 @@
-"""How long the API's functions take to import, as a cold start does: `python benchmarks/cold_start.py [--times N]`.
+"""How long the API's functions take to import, as a cold start does: `python -m benchmarks.cold_start [--times N]`.
 
 Each time in a process of its own, with the files in the system's cache and compiled. A cold start on AWS also starts the runtime, and gives
 its imports a share of a processor by the function's memory; so this compares one function, or one commit, with another.
@@ -12,14 +12,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = ("predict", "describe_model", "record_feedback")
-PROGRAM = "import time; t = time.perf_counter(); import lambdas.{0}.handler; print(1000 * (time.perf_counter() - t))"
+PROGRAM = """
+import time
+wall, busy = time.perf_counter(), time.process_time()
+import lambdas.{0}.handler
+print(1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - busy))
+"""
 
 
-def measure(function: str, times: int) -> list[float]:
-    """Milliseconds of each import, after one that compiles."""
+def measure(function: str, times: int) -> list[tuple[float, ...]]:
+    """Milliseconds of each import, of the clock and of the processor, after one that compiles."""
     command = [sys.executable, "-c", PROGRAM.format(function)]
     runs = [subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout for _ in range(times + 1)]
-    return [float(run) for run in runs[1:]]
+    return [tuple(map(float, run.split())) for run in runs[1:]]
 
 
 def main() -> None:
@@ -27,10 +32,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=11)
     times = parser.parse_args().times
-    print(f"{'function':16} {'median ms':>10} {'least ms':>10}   of {times} imports")
+    print(f"{'function':16} {'median ms':>10} {'least ms':>10} {'processor ms':>13}   of {times} imports")
     for function in FUNCTIONS:
-        found = measure(function, times)
-        print(f"{function:16} {statistics.median(found):10.0f} {min(found):10.0f}")
+        walls, busy = zip(*measure(function, times), strict=True)
+        print(f"{function:16} {statistics.median(walls):10.0f} {min(walls):10.0f} {statistics.median(busy):13.0f}")
 
 
 if __name__ == "__main__":
