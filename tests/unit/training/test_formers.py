@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,11 +21,13 @@ from contracts.layout import (
     OUTCOME,
     former_folder,
 )
+from contracts.runtime import RuntimeName
 from tests.unit.training.tables import contract, enthrone, hand_over, prepare, stretch, table, trained, upload, upload_more
 from training.__main__ import main
 from training.artifact import artifact_digest, unpack
 from training.paths import Paths
 from training.record import TrainingRecord
+from training.runtime import ENCODER, GRAPH_FILE, RUNTIME
 
 FORMER = "arn:aws:sagemaker:us-east-1:123456789012:model-package/demo/1"
 
@@ -103,6 +106,29 @@ def test_a_former_that_may_have_seen_the_holdout_is_not_asked(run: Paths, former
     late(former, datetime(2026, 11, 20, 10, tzinfo=UTC) + timedelta(hours=hours))
     remember(run, former)
     assert (evaluated(run).former is not None) is taken
+
+
+def spoil(folder: Path) -> None:
+    """Its encoder has another median."""
+    encoding = json.loads((folder / ENCODER).read_text())
+    encoding["numbers"]["size"][0]["fill"] += 1000.0
+    (folder / ENCODER).write_text(json.dumps(encoding))
+
+
+def age(folder: Path) -> None:
+    """It was registered before models were exported."""
+    for name in (RUNTIME, ENCODER, GRAPH_FILE):
+        (folder / name).unlink()
+
+
+@pytest.mark.parametrize(("change", "taken"), [(spoil, False), (age, True)])
+def test_a_former_goes_live_as_it_was_or_not_at_all(run: Paths, former: Paths, change: Callable[[Path], None], taken: bool) -> None:
+    change(former.model)
+    shutil.make_archive(str(former.processing_input(MODEL_CHANNEL) / "model"), "gztar", former.model)
+    remember(run, former)
+    report = evaluated(run)
+    assert (report.former is not None) is taken
+    assert report.runtime.name is (RuntimeName.SKOPS if taken else RuntimeName.ONNX)
 
 
 def test_a_former_that_is_no_better_stays_what_it_was(run: Paths, tmp_path: Path) -> None:
