@@ -13,5 +13,5 @@ def test_a_region_has_an_account_and_a_number_of_its_own() -> None:
 
 
 def test_a_region_without_it_is_named() -> None:
-    with pytest.raises(StateError, match="publishes no AWSSDKPandas-Python313 in xx-moon-1, .* Next: one of af-south-1, "):
+    with pytest.raises(StateError, match=r"publishes no AWSSDKPandas-Python313 in xx-moon-1, .* Next: one of af-south-1, "):
         pandas_layer("xx-moon-1")
