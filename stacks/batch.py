@@ -105,7 +105,7 @@ class BatchStack(cdk.Stack):
             allow(["sagemaker:DescribeModelPackage"], [arns.packages]),
             allow(["s3:GetObject"], [f"{artifacts}/{RUNS}*/{EVALUATION_CHANNEL}/{SIGNATURE}"]),
             *read_hash_key(self, self._project),
-            allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion"], [f"{artifacts}/{BATCH}{own}"]),
+            allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"], [f"{artifacts}/{BATCH}{own}"]),
             allow(["sagemaker:DescribeModel", "sagemaker:CreateModel", "sagemaker:DeleteModel"], [model]),
             pass_role(role_arn, "sagemaker.amazonaws.com"),
             allow(["sagemaker:CreateTransformJob", "sagemaker:DescribeTransformJob"], [jobs]),

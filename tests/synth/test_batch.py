@@ -15,7 +15,15 @@ EXACTLY = (
     | LIVE
     | {
         f"s3:{action}"
-        for action in ("ListBucket", "ListBucketVersions", "GetObject", "GetObjectVersion", "PutObject", "DeleteObjectVersion")
+        for action in (
+            "ListBucket",
+            "ListBucketVersions",
+            "GetObject",
+            "GetObjectVersion",
+            "PutObject",
+            "DeleteObject",
+            "DeleteObjectVersion",
+        )
     }
     | {f"sagemaker:{action}" for action in ("DescribeModelPackage", "CreateModel", "DeleteModel")}
     | {f"sagemaker:{action}TransformJob" for action in ("Create", "Describe")}

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -31,6 +32,8 @@ class Call:
     path: str
     keys: tuple[str, ...] = field(default=())
     """The object keys of a DeleteObjects."""
+    versions: tuple[str, ...] = field(default=())
+    """Those of them that it names with a version."""
 
     @property
     def name(self) -> str:
@@ -120,8 +123,15 @@ def _s3(environ: dict[str, Any], request: Any, operation: str, in_path: dict[str
     parameters: dict[str, Any] = {name: value for name, value in request.args.items() if not name.startswith("X-Amz-")}
     parameters |= {name.lower(): value for name, value in request.headers.items() if name.lower().startswith("x-amz-")}
     parameters |= {name: value for name, value in (("Bucket", bucket), ("Key", key)) if value}
-    keys: tuple[str, ...] = ()
-    if operation == "DeleteObjects":
-        root = ElementTree.fromstring(buffer_body(environ))  # noqa: S314 - from a client of the laptop's own account
-        keys = tuple(element.text or "" for element in root.iter() if element.tag.rpartition("}")[2] == "Key")
-    return Call("s3", operation, parameters | in_path, request.method, request.path, keys)
+    named = list(_deleted(environ)) if operation == "DeleteObjects" else []
+    keys, versions = tuple(key for key, _ in named), tuple(key for key, version in named if version)
+    return Call("s3", operation, parameters | in_path, request.method, request.path, keys, versions)
+
+
+def _deleted(environ: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(key, version or "") of every object that a DeleteObjects names."""
+    root = ElementTree.fromstring(buffer_body(environ))  # noqa: S314 - from a client of the laptop's own account
+    for element in root.iter():
+        if element.tag.rpartition("}")[2] == "Object":
+            parts = {part.tag.rpartition("}")[2]: part.text or "" for part in element}
+            yield parts.get("Key", ""), parts.get("VersionId", "")

@@ -104,7 +104,9 @@ def _s3(call: Call, _place: Place) -> list[Need]:
         return [Need(f"s3:{_S3_ACTIONS.get(call.operation, call.operation)}", "*")]
     bucket_arn = f"arn:aws:s3:::{bucket}"
     if call.operation == "DeleteObjects":
-        return [Need("s3:DeleteObject", f"{bucket_arn}/{name}", context) for name in call.keys]
+        # "Always" the first, and the other for a version: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+        named = [("s3:DeleteObject", call.keys), ("s3:DeleteObjectVersion", call.versions)]
+        return [Need(action, f"{bucket_arn}/{name}", context) for action, names in named for name in names]
     action = _S3_ACTIONS.get(call.operation, call.operation)
     if "versionId" in parameters and action in _S3_VERSIONED:
         context["s3:versionid"] = parameters["versionId"]

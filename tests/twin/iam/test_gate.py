@@ -301,6 +301,9 @@ def test_a_version_a_copy_and_a_batch_delete_have_their_own_needs(role: Role, bu
     assert refused(s3.copy_object, Bucket="data", Key="l", CopySource={"Bucket": "other", "Key": "k"})[1] == "arn:aws:s3:::other/k"
     s3.copy_object(Bucket="data", Key="l", CopySource={"Bucket": "data", "Key": "k"})
     assert refused(s3.delete_objects, Bucket="data", Delete={"Objects": [{"Key": "k"}]}) == ("s3:DeleteObject", "arn:aws:s3:::data/k")
+    role.may((["s3:DeleteObject"], "arn:aws:s3:::data/*"))
+    versioned = {"Objects": [{"Key": "l"}, {"Key": "k", "VersionId": version}]}
+    assert refused(s3.delete_objects, Bucket="data", Delete=versioned) == ("s3:DeleteObjectVersion", "arn:aws:s3:::data/k")
     assert refused(s3.list_objects_v2, Bucket="data") == ("s3:ListBucket", "arn:aws:s3:::data")
 
 
