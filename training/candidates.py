@@ -5,7 +5,8 @@ boosting    gradient boosted trees over histograms
 
 In both, missing numbers become the median, with a feature that says so, and categories are one-hot; rare ones (and, when there are rare
 ones, unknown ones) share a column. The first candidate of each family is a sound default, so that a search of two is already useful. Only
-scikit-learn's own types are used: see TRUSTED in stored.py.
+scikit-learn's own types are used: see TRUSTED in stored.py. An estimator of another type is served from the pipeline itself, slowly, until
+export/graph.py knows it.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the server and the evaluation know of a model: one small interface, and scikit-learn behind it."""
+"""What is asked of a model beside the server: one small interface, and scikit-learn behind it."""
 
 from pathlib import Path
 from typing import Any, Protocol, Self

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -208,3 +209,23 @@ def test_a_request_of_many_rows_is_its_rows(models: Models) -> None:
 def test_classes_are_those_of_argmax() -> None:
     chances = np.array([0.5, 0.5000000000000001, 0.49999999999999994, 0.0, 1.0])
     assert classes_of(Problem.BINARY, chances.reshape(-1, 1)).tolist() == np.column_stack([1 - chances, chances]).argmax(axis=1).tolist()
+
+
+def test_requests_that_fit_and_that_do_not_leave_nothing_behind(models: Models) -> None:
+    """Texts that never come again are not remembered."""
+    graph = models(Problem.BINARY, Family.BOOSTING).graph
+    process = psutil.Process()
+    category = next(name for name, kind in graph.signature.features.items() if kind is K.CATEGORICAL)
+
+    def ask(start: int) -> None:
+        for number in range(start, start + 1500):
+            strange = f"{number:04000d} is no number"
+            record = dict.fromkeys(graph.signature.features) | {category: strange}
+            graph.answer(JSON, JSON, json.dumps(record).encode())
+            with pytest.raises(RequestError):
+                graph.answer(JSON, JSON, json.dumps(record | {"f0": strange}).encode())
+
+    ask(0)
+    before = process.memory_info().rss
+    ask(1500)
+    assert process.memory_info().rss - before < 1 << 20
