@@ -14,6 +14,8 @@ LONGEST_LINE = 512 * 1024
 Hasher = Callable[[str, str], str]
 """(column, text) -> what stands for it."""
 
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 class Good(NamedTuple):
     """A row that can be predicted: its line, with its end."""
@@ -70,7 +72,7 @@ class Columns:
                 problems.append(f"{feature!r}: {told(error, quoted=self.quoted)}")
         if problems:
             raise ValueError("; ".join(problems))
-        line = json.dumps({"row": number, "id": name, "features": features}, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        line = _as_json({"row": number, "id": name, "features": features}).encode() + b"\n"
         if len(line) > LONGEST_LINE:
             raise ValueError(f"it has {len(line)} bytes as JSON, and at most {LONGEST_LINE} can be sent")
         return line
