@@ -64,6 +64,7 @@ class BatchStack(cdk.Stack):
         )
         self._alarm(f"{FUNCTION.replace('_', '-')}-errors", "AWS/Lambda", "Errors", "FunctionName", function_name(project, FUNCTION))
         self._alarm("batch-dead-letters", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", self._dead_letters.queue_name)
+        cdk.CfnOutput(self, "DeadLettersUrl", value=self._dead_letters.queue_url)
 
     def _start_batch(self, training: TrainingStack) -> ProjectFunction:
         project, data, where = self._project, self._data, placement(self._project)

@@ -19,15 +19,19 @@ from cli.account import twin_account
 from contracts.layout import STREAM
 from contracts.stream import read_dead_letter
 from stacks.execution import Place, execution_policies
+from tests.formats import as_parquet
+from tests.scenarios import batches
 from tests.scenarios.loop import AT_ONCE, CONFIG, Loop, synthesised, table, write_project
 from tests.scenarios.test_execution import NAMES, hold
 from twin.iam.grants import grants_of
 from twin.iam.usage import usage
+from twin.sagemaker import transform_run
 from twin.server import ACCOUNT, TwinServer
 
 pytestmark = pytest.mark.timeout(280)
 
 SPEED = 120.0
+OPTIONS = "stream: {enabled: true, shards: 2, batch_size: 25}\nbatch: {schedule: rate(10 minutes)}\n"
 REGION = "us-east-1"
 FUNCTION = "tides-dev-predict-stream"
 KEYS = ["north", "south", "east", "west", "isle"]
@@ -120,7 +124,7 @@ class Sea:
 @pytest.fixture(scope="module")
 def sea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sea]:
     """A record was sent before there was a model; it waited until somebody was told of it."""
-    project = write_project(tmp_path_factory.mktemp("project"), CONFIG + AT_ONCE + "stream: {enabled: true, shards: 2, batch_size: 25}\n")
+    project = write_project(tmp_path_factory.mktemp("project"), CONFIG + AT_ONCE + OPTIONS)
     assembly = synthesised(project)
     with TwinServer(tmp_path_factory.mktemp("twin"), assembly, speed=SPEED) as twin:
         hold(twin_account(twin.cloud.url, REGION), execution_policies(project.config, Place(ACCOUNT, REGION)))
@@ -240,6 +244,57 @@ def test_every_statement_of_the_function_is_needed_and_nothing_else_was_asked(se
     assert superfluous == []
     denied = {each.action for each in decisions if not each.allowed and "PredictStream" in each.caller}
     assert denied == {"sagemaker:InvokeEndpoint"}, "of somebody else's endpoint"
+
+
+def test_tables_that_wait_are_predicted_by_themselves(sea: Sea, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other; a row on which the model fails is found by further jobs, and a table that is none has its reason."""
+    answered = transform_run.Run._ask
+
+    def ask(self: transform_run.Run, instance: Any, payload: bytes) -> bytes:
+        if any(json.loads(line)["height"] == 77 for line in payload.splitlines()):
+            raise transform_run.RecordError("it cannot compute with that")
+        return answered(self, instance, payload)
+
+    monkeypatch.setattr(transform_run.Run, "_ask", ask)
+    loop, lines = sea.loop, table(90, seed=6).splitlines()
+    lines[5], lines[6] = "high,0,new,yes", "77,0,new,yes"
+    uris = [
+        batches.wait_here(loop, "a.csv", "\n".join(lines).encode()),
+        batches.wait_here(loop, "b.csv", b"height,moon\n1,new\n"),
+        batches.wait_here(loop, "c.parquet", as_parquet(table(30))),
+        batches.wait_here(loop, "d.csv", b""),
+    ]
+    found = loop.until("the summaries", lambda: each if len(each := batches.summaries(loop)) == len(uris) else None)
+    counts = [tuple(found[uri][name] for name in ("rows", "predicted", "rejected", "failed")) for uri in uris]
+    assert counts == [(90, 88, 1, 1), (0, 0, 0, 0), (30, 30, 0, 0), (0, 0, 0, 0)]
+    assert "no column wind" in found[uris[1]]["problem"]
+    assert "is empty" in found[uris[3]]["problem"]
+    assert len(found[uris[0]]["jobs"]) == 3
+    predicted = batches.result(loop, found[uris[0]], "predictions.csv")
+    assert [int(row["row"]) for row in predicted] == [number for number in range(2, 92) if number not in {6, 7}]
+    assert {row["prediction"] for row in predicted} == {"yes", "no"}
+    missing = batches.result(loop, found[uris[0]], "missing.csv")
+    assert [(row["row"], row["state"]) for row in missing] == [("6", "rejected"), ("7", "failed")]
+    assert "high" not in missing[0]["why"], "cells are not told where nobody asked for them"
+    decided = {each.subject: str(each.what) for each in loop.app.decisions() if each.what.startswith("batch_")}
+    assert decided == dict(zip(uris, ["batch_incomplete", "batch_incomplete", "batch_predicted", "batch_incomplete"], strict=True))
+    again = batches.wait_here(loop, "c.parquet", as_parquet(table(40)))
+    loop.until("the new version", lambda: batches.summaries(loop)[again]["rows"] == 40 or None)
+    loop.until("everything to be cleared", lambda: not batches.left_in_s3(loop) or None)
+    assert loop.app.sagemaker.list_models(NameContains="-batch-")["Models"] == []
+
+
+def test_every_statement_of_start_batch_is_needed_and_nothing_else_was_asked(sea: Sea) -> None:
+    sea.client("lambda").invoke(FunctionName="tides-dev-start-batch", InvocationType="Event", Payload=b"{}")
+    queue = {"QueueUrl": sea.loop.app.output("batch", "DeadLettersUrl")}
+    sea.loop.until("the dead letter of an event that is none", lambda: sea.client("sqs").receive_message(**queue).get("Messages"))
+    cloud = sea.loop.twin.cloud
+    grants = grants_of(sea.loop.twin.part("cloudformation").stacks(), cloud.account, cloud.region)
+    own = [grant for grant in grants if grant.stack == "tides-dev-batch" and grant.owner.startswith("StartBatch")]
+    decisions = sea.loop.twin.part("iam").decisions.latest()
+    assert len(own) > 10
+    assert [each for used in usage(own, decisions) for each in used.superfluous] == []
+    assert {each.action for each in decisions if not each.allowed and "StartBatch" in each.caller} == set()
 
 
 def test_cloudformation_needs_every_statement_for_streams(sea: Sea) -> None:
