@@ -96,5 +96,21 @@ ATTACK_STEPS = (
         Step(f"queue of {stack} without TLS", "dead letters are read over plain HTTP", partial(_queue, stack), _ready, refusals=("sqs:*",))
         for stack in ("serving", "control")
     ),
+    Step(
+        "queue of stream without TLS",
+        "dead letters are read over plain HTTP",
+        partial(_queue, "stream"),
+        _ready,
+        refusals=("sqs:*",),
+        when=lambda config: config.stream.enabled,
+    ),
+    Step(
+        "queue of batch without TLS",
+        "dead letters are read over plain HTTP",
+        partial(_queue, "batch"),
+        _ready,
+        refusals=("sqs:*",),
+        when=lambda config: config.batch.schedule is not None,
+    ),
     Step("topic without TLS", "an alert is published over plain HTTP", _topic, _ready, refusals=("sns:*",)),
 )

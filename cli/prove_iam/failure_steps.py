@@ -4,12 +4,14 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from cli.hours import HOUR
 from cli.prove_iam.session import Session
 from cli.prove_iam.step import Act, Step
+from contracts.config import Config
 
 FUNCTIONS = ("ingest-dataset", "start-training", "start-monitoring", "approve-model", "reconcile-endpoint", "record-feedback")
 RULES = (
@@ -183,4 +185,26 @@ FAILURE_STEPS = (
         (*SCHEDULES, "window"),
         "lambda:InvokeFunction",
     ),
+)
+
+
+def has_schedule(config: Config) -> bool:
+    """Whether there are batches by a schedule."""
+    return config.batch.schedule is not None
+
+
+BATCH_FAILURE_STEPS = tuple(
+    replace(step, when=has_schedule)
+    for step in (
+        Step("function start-batch", "start-batch is asked something it cannot read", partial(_ask, "start-batch")),
+        *_steps("dead letter of", "{} fails three times, and its event is a dead letter", _fail, ("start-batch",)),
+        *_steps("undelivered by", "what rule {} cannot deliver is a dead letter", _undeliverable, ("batch-job-ended",)),
+        *_steps(
+            "undelivered tick",
+            "what schedule {} cannot deliver is a dead letter",
+            _undeliverable_tick,
+            ("batch",),
+            "lambda:InvokeFunction",
+        ),
+    )
 )

@@ -59,6 +59,8 @@ def proof_project(project: Project, folder: Path) -> Project:
     # The story signs its requests; who may call the API is the API's matter, not IAM's, where tokens are asked for.
     values.pop("api", None)
     values["data"] = values["data"] | {"quality": {"minimum_rows": 50, "maximum_missing": 0.9}}
+    if config.batch.schedule is not None:
+        values["batch"] = values["batch"] | {"schedule": "rate(1 hour)"}
     path = folder / CONFIG_NAME
     path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return load_project(path, config.environment)

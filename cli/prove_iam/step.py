@@ -4,12 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cli.prove_iam.session import Session, StepFailedError
+from contracts.config import Config
 
 Act = Callable[[Session], None]
+When = Callable[[Config], bool]
 
 
 def nothing(_session: Session) -> None:
     """Nothing has to be there before."""
+
+
+def always(_config: Config) -> bool:
+    """Every project has what the step is about."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -18,7 +25,7 @@ class Step:
 
     `ready` brings about what the step builds on, and is no part of it: it runs before, with every grant in place. `rules` are awake
     meanwhile. `refusals`: patterns of the actions that are denied when all is well, because the step is an attack. `gives_up`: events that
-    nobody could handle are what it is about.
+    nobody could handle are what it is about. `when`: in which projects there is what it is about.
     """
 
     name: str
@@ -28,6 +35,7 @@ class Step:
     rules: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
     gives_up: bool = False
+    when: When = always
 
 
 def turn(session: Session, step: Step) -> None:

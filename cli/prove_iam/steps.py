@@ -10,6 +10,7 @@ from cli.prove_iam.log_steps import LOG_STEPS
 from cli.prove_iam.operator_steps import OPERATOR_STEPS, SERVING_STEPS
 from cli.prove_iam.session import Session
 from cli.prove_iam.step import Step
+from cli.prove_iam.stream_steps import STREAM_STEPS
 from cli.prove_iam.traffic_steps import TRAFFIC_STEPS
 from cli.prove_iam.training_steps import TRAINING_STEPS
 
@@ -35,6 +36,7 @@ STEPS: tuple[Step, ...] = (
     *TRAINING_STEPS,
     *ENDPOINT_STEPS,
     *SERVING_STEPS,
+    *STREAM_STEPS,
     *TRAFFIC_STEPS,
     *BATCH_STEPS,
     *LAST_STEPS,

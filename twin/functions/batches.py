@@ -3,7 +3,8 @@
 docs: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html (the lowest sequence number of a reply is
 where the batch is tried again; an identifier that is empty, unknown or missing fails all of it; an empty reply fails nothing),
 https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html (halving a batch takes nothing of its retries).
-Modelled: the rest of a batch that was done in part has all of its retries again; attempts are 1, 2, 4, ... seconds apart, 60 at most.
+Modelled: the rest of a batch that was done in part has all of its retries again; attempts are 1, 2, 4, ... seconds apart, 60 at most, and
+60 when the function could not be asked at all.
 """
 
 import json

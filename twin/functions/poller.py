@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from moto.kinesis.models import kinesis_backends
 
 from twin.cloud import Cloud
-from twin.functions.batches import Batch, Next, Rules, StreamRecord, after_error, after_reply, pause, read_reply, without_old
+from twin.functions.batches import LONGEST_PAUSE, Batch, Next, Rules, StreamRecord, after_error, after_reply, pause, read_reply, without_old
 from twin.functions.limits import SYNCHRONOUS_BYTES
 from twin.functions.pool import ThrottledError
 from twin.functions.service import Failure, Functions
@@ -62,10 +62,15 @@ class Poller:
                 worked = self._mapping.enabled and self._turn()
             except (ClientError, AccessDenied, KeyError, ThrottledError) as error:
                 self._says(f"PROBLEM: {error}")
-                self._cloud.clock.wait(1.0, self._stopped)
-                worked = False
+                self._pause(LONGEST_PAUSE)
+                worked = True
             if not worked:
                 self._stopped.wait(LOOK_EVERY)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait before the next attempt."""
+        with self._functions.one_waits():
+            self._cloud.clock.wait(seconds, self._stopped)
 
     def _turn(self) -> bool:
         """Send one batch. False when there is none."""
@@ -83,8 +88,8 @@ class Poller:
             raise
         self._queue.extendleft(reversed(following.again))
         if following.waits:
+            self._pause(pause(self._failures))
             self._failures += 1
-            self._cloud.clock.wait(pause(self._failures - 1), self._stopped)
         else:
             self._failures = 0
         return True

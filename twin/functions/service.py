@@ -9,7 +9,8 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -59,9 +60,20 @@ class Functions:
 
     @property
     def waiting(self) -> int:
-        """Asynchronous events that are not done yet, those between two attempts included."""
+        """Asynchronous events that are not done yet, and batches of streams between two attempts."""
         with self._lock:
             return self._waiting
+
+    @contextmanager
+    def one_waits(self) -> Iterator[None]:
+        """Something waits for its next attempt meanwhile."""
+        with self._lock:
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting -= 1
 
     @property
     def running(self) -> int:
