@@ -74,7 +74,7 @@ def fitted(folder: Path, problem: Problem, family: Family, kinds: list[ColumnKin
     }
     target: Any = generator.normal(size=ROWS) * 100
     if signature.classes:
-        target = np.arange(ROWS) % len(signature.classes)
+        target = np.arange(ROWS) % 7 % len(signature.classes)  # of unequal sizes
         generator.shuffle(target)
     pipeline = fit(Candidate(family=family, parameters=PARAMETERS[family]), signature, to_frame(signature.features, columns), target, seed)
     folder.mkdir(parents=True, exist_ok=True)
