@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -12,8 +13,10 @@ from cli.prove_iam import command
 from cli.prove_iam.report import Proof
 from cli.prove_iam.session import Session
 from cli.prove_iam.step import Step
+from contracts.config import parse_config
 from contracts.errors import StateError
 from tests.twin.functions.helpers import make_role
+from tests.unit.contracts.test_config import project
 from twin.server import TwinServer
 
 
@@ -22,6 +25,7 @@ class Told:
 
     def __init__(self, twin: TwinServer) -> None:
         self.twin = twin
+        self.project = SimpleNamespace(config=parse_config(project()))
         role = make_role(twin, "worker", "lambda.amazonaws.com")
         self.worker = twin.cloud.client("sqs", twin.cloud.assume(role, "lambda.amazonaws.com", "session"))
 
