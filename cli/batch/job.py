@@ -1,7 +1,9 @@
 """A batch in an account: its model, its parts in S3, and transform jobs, until every part has its output or was asked for often enough."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +18,8 @@ from contracts.errors import StateError
 
 LIMIT = 24 * 3600.0
 LOOK_EVERY = 1.0
+UPLOADS = 3
+"""Parts on their way at a time; more would only take memory."""
 
 Show = Callable[[str], None]
 
@@ -52,12 +56,17 @@ class Batch:
                 self.app.s3.delete_objects(Bucket=self.target.bucket, Delete={"Objects": found, "Quiet": True})
 
     def send(self, number: int, parts: Iterable[tuple[Part, bytes]]) -> list[Part]:
-        """Put the parts of a round into S3."""
-        sent = []
-        for part, content in parts:
-            self.app.s3.put_object(Bucket=self.target.bucket, Key=names.input_folder(self.name, number) + part.file, Body=content)
-            self._places[part.name] = number
-            sent.append(part)
+        """Put the parts of a round into S3, some at a time while the next ones are made."""
+        sent, under_way, folder = list[Part](), deque[Future[Any]](), names.input_folder(self.name, number)
+        with ThreadPoolExecutor(UPLOADS) as pool:
+            for part, content in parts:
+                if len(under_way) == UPLOADS:
+                    under_way.popleft().result()
+                under_way.append(pool.submit(self.app.s3.put_object, Bucket=self.target.bucket, Key=folder + part.file, Body=content))
+                self._places[part.name] = number
+                sent.append(part)
+            for upload in under_way:
+                upload.result()
         return sent
 
     def predict(self, show: Show) -> None:

@@ -126,6 +126,10 @@ def test_nothing_private_is_anywhere(app: Watched) -> None:
         (f"{MARK}", "application/json"),
     ):
         assert app.api().post(body.encode(), content_type=content_type).status == 400
+    (app.folder / "people.csv").write_text(as_csv(people))
+    app.tide("predict", "--batch", str(app.folder / "people.csv"), "--out", str(app.folder / "out.csv"))
+    batch = list(csv.DictReader((app.folder / "out.csv").read_text().splitlines()))
+    assert [one["prediction"] for one in batch] == expected
     app.tell({one["inference_id"]: one["prediction"] for one in many})
     app.twin.cloud.clock.advance(FLUSH_SECONDS)
     verdict = app.verdict(start)
@@ -137,6 +141,7 @@ def test_nothing_private_is_anywhere(app: Watched) -> None:
     key = app.app.account.client("secretsmanager").get_secret_value(SecretId=secret_name(app.app.prefix))["SecretString"]
     digest = hashed(key.encode(), "email", PEOPLE[0])
     assert len(digest) == HASH_DIGITS
+    assert {one["id"] for one in batch} == {hashed(key.encode(), "number", f"{MARK}-1")}
     holding = {place.partition("/")[0] for place, content in places.items() if digest.encode() in content}
     assert {"capture", "runs", "monitoring"} <= holding, "the search finds what is there"
     assert [place for place, content in places.items() if MARK.encode() in content] == []
