@@ -7,9 +7,10 @@ import base64
 import json
 import random
 import threading
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -78,6 +79,14 @@ class Sea:
         (found,) = self.client("cloudwatch").describe_alarms(AlarmNames=[f"tides-dev-{name}"])["MetricAlarms"]
         return str(found["StateValue"])
 
+    def errors(self) -> float:
+        """How often the consumer has failed."""
+        now = self.loop.twin.cloud.clock.now()
+        named = {"Namespace": "AWS/Lambda", "MetricName": "Errors", "Dimensions": [{"Name": "FunctionName", "Value": FUNCTION}]}
+        span = {"StartTime": now - timedelta(days=1), "EndTime": now + timedelta(minutes=1), "Period": 60, "Statistics": ["Sum"]}
+        points = self.client("cloudwatch").get_metric_statistics(**named, **span)["Datapoints"]
+        return float(sum(point["Sum"] for point in points))
+
     def put_aside(self) -> list[tuple[str, str, bytes]]:
         """(shard, sequence number, data) of the records that Lambda put aside."""
         found = []
@@ -143,20 +152,26 @@ def good(number: int) -> bytes:
     return json.dumps({"height": round(generator.gauss(0, 1), 6), "wind": number / 1000, "moon": "full"}).encode()
 
 
-def killing(sea: Sea, times: int) -> threading.Thread:
-    """Kills the consumer in the middle of a batch, some times."""
-    functions = sea.loop.twin.part("functions")
+@contextmanager
+def killing(sea: Sea, times: int) -> Iterator[None]:
+    """Kills the consumer in the middle of a batch meanwhile, some times at most."""
+    functions, ended = sea.loop.twin.part("functions"), threading.Event()
 
     def kill() -> None:
         for _ in range(times):
-            while not functions.running:  # nothing else is awake
-                time.sleep(0.002)
+            while not functions.pool(FUNCTION).busy:
+                if ended.wait(0.002):
+                    return
             functions.pool(FUNCTION).kill()
-            time.sleep(0.5)
+            ended.wait(0.1)
 
     thread = threading.Thread(target=kill, daemon=True)
     thread.start()
-    return thread
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def origin(answer: dict[str, Any]) -> tuple[str, str]:
@@ -178,15 +193,14 @@ def test_every_good_record_is_answered_in_order_and_every_wrong_one_is_in_the_de
     wrong = [(chance.choice(KEYS), data) for data in WRONG for _ in range(2)]
     for item in wrong:
         items.insert(chance.randrange(len(items)), item)
-    killer = killing(sea, 3)
-    sent = sea.put(items)
-    killer.join(60)
-    assert not killer.is_alive()
-    expected = {where for where, (_, data) in zip(sent, items, strict=True) if data not in WRONG}
-    sea.loop.until("every answer", lambda: True if expected <= {origin(answer) for answer in sea.answers()} else None)
+    before = sea.errors()
+    with killing(sea, 4):
+        sent = sea.put(items)
+        expected = {where for where, (_, data) in zip(sent, items, strict=True) if data not in WRONG}
+        sea.loop.until("every answer", lambda: True if expected <= {origin(answer) for answer in sea.answers()} else None)
+    assert sea.errors() > before, "a batch was lost with the worker that had it"
 
     answers = sea.answers()
-    assert len(answers) > len(expected), "a kill came too early or too late to be seen"
     for key in KEYS:
         first = list(dict.fromkeys(origin(answer) for answer in answers if answer["partition_key"] == key))
         assert first == [where for where, (own, data) in zip(sent, items, strict=True) if own == key and data not in WRONG]

@@ -51,6 +51,12 @@ class Pool:
             self._give_back(worker, healthy=reply is not None and reply.healthy)
         return reply
 
+    @property
+    def busy(self) -> int:
+        """Workers that run a request at this moment."""
+        with self._free:
+            return len(self._busy)
+
     def retire(self) -> None:
         """Stop the idle workers now, the busy ones when they are done."""
         with self._free:
