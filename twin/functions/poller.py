@@ -43,6 +43,7 @@ class Poller:
         self._shard = shard
         self._position = position
         self._queue: deque[Batch] = deque()
+        self._clients: dict[tuple[str, str], Any] = {}
         self._failures = 0
         self._stopped = threading.Event()
         self._stream = mapping.event_source_arn.rpartition("/")[2]
@@ -113,7 +114,7 @@ class Poller:
             return False
         window = float(self._mapping.max_batch_window or 0)
         self._until(lambda: self._last() - self._position >= self._mapping.batch_size, window)
-        kinesis = self._cloud.client("kinesis", self._credentials())
+        kinesis = self._client("kinesis")
         after: dict[str, str] = {"ShardIteratorType": "TRIM_HORIZON"}
         if self._position:
             after = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": str(self._position)}
@@ -135,9 +136,13 @@ class Poller:
     def _last(self) -> int:
         return newest(self._cloud, self._stream, self._shard)
 
-    def _credentials(self) -> Any:
+    def _client(self, service: str) -> Any:
+        """A client under the function's role."""
         function = self._functions.find(self._mapping.function_arn)
-        return self._cloud.assume(function.role, "lambda.amazonaws.com", function.function_name)
+        if (service, function.role) not in self._clients:
+            credentials = self._cloud.assume(function.role, "lambda.amazonaws.com", function.function_name)
+            self._clients[service, function.role] = self._cloud.client(service, credentials)
+        return self._clients[service, function.role]
 
     @property
     def _rules(self) -> Rules:
@@ -189,7 +194,7 @@ class Poller:
 
     def _put_aside(self, bucket: str, record: dict[str, Any]) -> None:
         """Under the function's role, and looked up first: Lambda asks for s3:ListBucket too."""
-        s3, now = self._cloud.client("s3", self._credentials()), self._cloud.clock.now()
+        s3, now = self._client("s3"), self._cloud.clock.now()
         key = f"aws/lambda/{self._mapping.uuid}/{self._shard}/{now:%Y/%m/%d/%Y-%m-%dT%H.%M.%S}-{uuid.uuid4()}"
         s3.list_objects_v2(Bucket=bucket, MaxKeys=1)
         s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(record).encode())
