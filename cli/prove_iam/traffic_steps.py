@@ -1,10 +1,11 @@
 """Traffic: predicted, captured, labelled, watched; and what drift makes of it."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from cli.api import PredictionApi
 from cli.hours import CAPTURE_DELAY, HOUR, MONITORING_DELAY, full_hour
-from cli.observe import MODEL_PATH
+from cli.observe import MODEL_PATH, OPENAPI_PATH
 from cli.prove_iam.data_steps import vanished
 from cli.prove_iam.endpoint_steps import WAKES, live, with_live
 from cli.prove_iam.session import Session
@@ -67,11 +68,21 @@ def _describe(session: Session) -> None:
     since = session.now()
     # What it told before it keeps for a while.
     session.twin.part("functions").pool(f"{session.app.prefix}-describe-model").kill()
-    answer = PredictionApi(session.app.account, session.app.base_url + MODEL_PATH).get()
-    told = answer.document()
-    if answer.status != 200 or told["version"] is None or told["notes"]:
-        raise StateError(f"GET {MODEL_PATH} answered {answer.status}: {answer.body[:300].decode(errors='replace')}")
+    told = _got(session, MODEL_PATH)
+    if told["version"] is None or told["notes"]:
+        raise StateError(f"GET {MODEL_PATH} told of version {told['version']}: {', '.join(told['notes'])}")
     session.logged("describe-model", since)
+
+
+def _describe_api(session: Session) -> None:
+    _got(session, OPENAPI_PATH)
+
+
+def _got(session: Session, path: str) -> Any:
+    answer = PredictionApi(session.app.account, session.app.base_url + path).get()
+    if answer.status != 200:
+        raise StateError(f"GET {path} answered {answer.status}: {answer.body[:300].decode(errors='replace')}")
+    return answer.document()
 
 
 def _labels_by_api(session: Session) -> None:
@@ -225,6 +236,7 @@ def _over(session: Session, name: str) -> Retraining | None:
 TRAFFIC_STEPS = (
     Step("predict", "rows are predicted through the API, and captured", _predict, ready=with_live),
     Step("describe", "what is live is told through the API", _describe, ready=with_live),
+    Step("describe the API", "the API tells what it takes and gives", _describe_api, ready=with_live),
     Step("labels by API", "labels come by POST /feedback", _labels_by_api),
     Step("labels by file", "labels come as a CSV file", _labels_by_file, rules=("feedback-created",)),
     Step("refused labels", "a CSV file of labels is refused, and goes to quarantine", _refused_labels, rules=("feedback-created",)),
