@@ -4,11 +4,14 @@ import io
 import json
 import os
 import sys
+from collections.abc import Iterator
 from typing import IO, Any
 
 from contracts.tables import apart, columnar
 from contracts.tables.formats import FormatError
 from training.serving.media import ARROW
+
+MOST_CHARACTERS = 64 * 1024 * 1024
 
 
 def main(requests: IO[bytes], answers: IO[str]) -> None:
@@ -17,11 +20,22 @@ def main(requests: IO[bytes], answers: IO[str]) -> None:
         asked = json.loads(line)
         body = requests.read(asked["size"])
         try:
-            for rows in columnar.batches(_as_parquet(body, asked["cells"]) if asked["kind"] == ARROW else _source(body), asked["cells"]):
+            for rows in _batches(asked["kind"], body, asked["cells"]):
                 _say(answers, rows)
             _say(answers, {})
         except FormatError as error:
             _say(answers, {"problem": f"column {error.column!r}: {error}" if error.column else str(error)})
+
+
+def _batches(kind: str, body: bytes, most_cells: int) -> Iterator[list[list[str]]]:
+    """The names as the only row of the first, then rows. Raises FormatError."""
+    batches = columnar.batches(_as_parquet(body, most_cells) if kind == ARROW else _source(body), MOST_CHARACTERS)
+    yield next(batches)
+    cells = 0
+    for rows in batches:
+        cells += sum(map(len, rows))
+        _check(cells, most_cells)
+        yield rows
 
 
 def _say(answers: IO[str], what: Any) -> None:
@@ -58,7 +72,7 @@ def _as_parquet(stream: bytes, most_cells: int) -> Any:
 
 def _check(cells: int, most_cells: int) -> None:
     if cells > most_cells:
-        raise FormatError(f"the stream has more than {most_cells} cells. Next: divide it into smaller requests")
+        raise FormatError(f"the table has more than {most_cells} cells. Next: divide it into smaller requests")
 
 
 if __name__ == "__main__":
