@@ -27,6 +27,7 @@ from tests.scenarios.loop import ROW, Loop, table
 from tests.scenarios.tide import start_tide
 from twin.sagemaker import transform_run
 from twin.sagemaker.capture import FLUSH_SECONDS
+from twin.sagemaker.transform_records import RecordError
 
 pytestmark = pytest.mark.timeout(280)
 
@@ -151,7 +152,7 @@ def test_rows_on_which_the_model_fails_are_found_and_listed(live: Loop, tmp_path
 
     def ask(self: transform_run.Run, instance: Any, payload: bytes) -> bytes:
         if any(json.loads(line)["height"] in poison for line in payload.splitlines()):
-            raise transform_run.RecordError("it cannot compute with that")
+            raise RecordError("it cannot compute with that")
         return answered(self, instance, payload)
 
     monkeypatch.setattr(transform_run.Run, "_ask", ask)

@@ -27,6 +27,7 @@ from tests.scenarios.test_execution import NAMES, hold
 from twin.iam.grants import grants_of
 from twin.iam.usage import usage
 from twin.sagemaker import transform_run
+from twin.sagemaker.transform_records import RecordError
 from twin.server import ACCOUNT, TwinServer
 
 pytestmark = pytest.mark.timeout(280)
@@ -266,7 +267,7 @@ def test_tables_that_wait_are_predicted_by_themselves(sea: Sea, monkeypatch: pyt
 
     def ask(self: transform_run.Run, instance: Any, payload: bytes) -> bytes:
         if any(json.loads(line)["height"] == 77 for line in payload.splitlines()):
-            raise transform_run.RecordError("it cannot compute with that")
+            raise RecordError("it cannot compute with that")
         return answered(self, instance, payload)
 
     monkeypatch.setattr(transform_run.Run, "_ask", ask)

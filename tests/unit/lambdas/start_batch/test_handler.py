@@ -1,0 +1,152 @@
+"""start_batch against an account: every look does what is next, however often and in whatever order events come."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from contracts.batch.names import input_folder, job_name, output_folder
+from contracts.batch.schedule import INPUT, plan_key, result_key, scheduled_name
+from contracts.config import Config
+from contracts.signature import Signature
+from lambdas.start_batch import handler
+from tests.unit.lambdas.account import METADATA, decisions, make_client, register, serve
+
+Client = Callable[[str], Any]
+Golden = Callable[[str], dict[str, Any]]
+
+TABLE = b"id,petal,colour,wild,seen\na,1,red,yes,2026-01-01\nb,long,red,yes,\nc,2,,no,2026-01-02\n"
+DATA, ARTIFACTS = "data-bucket", "artifacts-bucket"
+
+
+@pytest.fixture
+def live(monkeypatch: pytest.MonkeyPatch, account: Client, config: Config) -> str:
+    """A live version whose run left its signature."""
+    monkeypatch.setenv("BATCH_ROLE_ARN", "arn:aws:iam::123456789012:role/batch")
+    signature = Signature.of(config.data, ("lily", "rose")).model_dump_json().encode()
+    account("s3").put_object(Bucket=ARTIFACTS, Key=f"runs/{METADATA['Run']}/evaluation/signature.json", Body=signature)
+    package = register("Approved")
+    serve(package)
+    return package
+
+
+def put(name: str, content: bytes) -> str:
+    """A table that waits; the name of its batch."""
+    found = make_client("s3").put_object(Bucket=DATA, Key=INPUT + name, Body=content)
+    return scheduled_name("flowers-dev", INPUT + name, found["VersionId"])
+
+
+def answer(batch: str, part: str, rows: list[tuple[int, str]]) -> None:
+    """What Batch Transform writes of a part."""
+    lines = [
+        json.dumps({"row": row, "id": name, "SageMakerOutput": {"prediction": "rose", "probability": 0.75}}) + "\n" for row, name in rows
+    ]
+    make_client("s3").put_object(Bucket=ARTIFACTS, Key=f"{output_folder(batch)}{part}.jsonl.out", Body="".join(lines).encode())
+
+
+def jobs() -> list[str]:
+    listed = make_client("sagemaker").list_transform_jobs()["TransformJobSummaries"]
+    return sorted(job["TransformJobName"] for job in listed)
+
+
+def keys(bucket: str, prefix: str) -> list[str]:
+    return [each["Key"] for each in make_client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
+
+
+def result(batch: str, name: str) -> str:
+    content: bytes = make_client("s3").get_object(Bucket=DATA, Key=result_key(batch, name))["Body"].read()
+    return content.decode()
+
+
+def test_a_table_waits_for_the_first_model(monkeypatch: pytest.MonkeyPatch, account: Client, golden: Golden, context: Any) -> None:
+    monkeypatch.setenv("BATCH_ROLE_ARN", "arn:aws:iam::123456789012:role/batch")
+    assert handler.handle(golden("tick"), context) == {"batch": None, "finished": {}}
+    batch = put("a.csv", TABLE)
+    assert handler.handle(golden("tick"), context) == {"batch": batch, "finished": {}}
+    assert keys(ARTIFACTS, "batch/") == []
+
+
+def test_a_table_is_sent_predicted_and_its_result_put_beside_it(
+    live: str, golden: Golden, context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = put("a.csv", TABLE)
+    answer(batch, "00000", [(2, "a"), (4, "c")])  # before its job, which ends here as soon as it is made
+    done = handler.handle(golden("tick"), context)
+    assert done == {"batch": None, "finished": {f"s3://{DATA}/batch/input/a.csv": "2 of 3 rows predicted, 1 rejected, 0 failed"}}
+    assert result(batch, "predictions.csv") == "row,id,prediction,probability\n2,a,rose,0.75\n4,c,rose,0.75\n"
+    assert result(batch, "missing.csv") == "row,id,state,why\n3,b,rejected,'petal': a value is not a number\n"
+    assert json.loads(result(batch, "summary.json"))["jobs"] == [job_name(batch, 0)]
+    assert jobs() == [job_name(batch, 0)]
+    assert keys(ARTIFACTS, "batch/") == []
+    assert [(str(each.what), each.subject) for each in decisions()] == [("batch_incomplete", f"s3://{DATA}/batch/input/a.csv")]
+    for event in ("tick", "transform_job_ended", "transform_job_ended"):
+        assert handler.handle(golden(event), context) == {"batch": None, "finished": {}}
+    assert jobs() == [job_name(batch, 0)]
+    assert len(decisions()) == 1
+
+
+def test_what_is_never_predicted_is_sent_again_once_and_then_failed(live: str, golden: Golden, context: Any) -> None:
+    batch = put("a.csv", TABLE)
+    handler.handle(golden("tick"), context)
+    assert jobs() == [job_name(batch, 0), job_name(batch, 1)]
+    assert [line.split(",")[:3] for line in result(batch, "missing.csv").splitlines()[1:]] == [
+        ["3", "b", "rejected"],
+        ["2", "a", "failed"],
+        ["4", "c", "failed"],
+    ]
+    assert result(batch, "predictions.csv").splitlines() == ["row,id,prediction,probability"]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(b"", "is empty"), (b"id,petal\n1,2\n", "no column colour"), (TABLE.splitlines()[0], "has no row"), (b'"', "not valid CSV")],
+)
+def test_a_table_that_is_none_is_finished_with_its_reason(live: str, golden: Golden, context: Any, content: bytes, why: str) -> None:
+    batch = put("a.csv", content)
+    handler.handle(golden("tick"), context)
+    assert why in json.loads(result(batch, "summary.json"))["problem"]
+    assert why in decisions()[0].why
+    assert jobs() == []
+    assert handler.handle(golden("tick"), context)["finished"] == {}
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics")
+@pytest.mark.parametrize("last", range(1, 5))
+def test_an_invocation_that_died_is_made_good_by_the_next_one(
+    live: str, golden: Golden, context: Any, monkeypatch: pytest.MonkeyPatch, last: int
+) -> None:
+    """It dies after one of its writes to S3: the part, the plan, the decision's summary, or none of these."""
+    batch = put("a.csv", TABLE)
+    answer(batch, "00000", [(2, "a"), (4, "c")])
+    s3, writes = make_client("s3"), list[str]()
+    original = s3.put_object
+
+    def dying(**request: Any) -> Any:
+        reply = original(**request)
+        writes.append(request["Key"])
+        if len(writes) == last:
+            raise ConnectionError("the function died")
+        return reply
+
+    with monkeypatch.context() as patch:
+        patch.setattr(s3, "put_object", dying)
+        if last < 4:
+            with pytest.raises(ConnectionError):
+                handler.handle(golden("tick"), context)
+    handler.handle(golden("tick"), context)
+    assert result(batch, "predictions.csv").count("rose") == 2
+    assert jobs() == [job_name(batch, 0)]
+    assert len(decisions()) == 1
+
+
+def test_the_first_plan_counts(live: str, golden: Golden, context: Any) -> None:
+    """Another invocation planned the table, and its job runs: this one waits."""
+    batch = put("a.csv", TABLE)
+    s3 = make_client("s3")
+    plan = {"package": live, "rejected": 0, "parts": [{"name": "00000", "rows": 1, "first": 2, "last": 2}]}
+    s3.put_object(Bucket=ARTIFACTS, Key=plan_key(batch, 0), Body=json.dumps(plan).encode())
+    s3.put_object(Bucket=ARTIFACTS, Key=f"{input_folder(batch, 0)}00000.jsonl", Body=b'{"row":2,"id":"z","features":{}}\n')
+    answer(batch, "00000", [(2, "z")])
+    handler.handle(golden("tick"), context)
+    assert result(batch, "predictions.csv").splitlines()[1:] == ["2,z,rose,0.75"]
