@@ -71,12 +71,12 @@ def by_description(document: dict[str, Any], loop: Loop, examples: int) -> int:
     """Ask every operation of a document; raises with what did not conform. Gives the number of requests."""
     schema, session, count = schemathesis.openapi.from_dict(document), requests.Session(), 0
     session.auth, url = Signed(loop), document["servers"][0]["url"]
-    for found in schema.get_all_operations():
-        operation = found.ok()
+    for path, method in ((path, method) for path, methods in document["paths"].items() for method in methods):
+        operation = schema[path][method.upper()]
 
         @bounded(examples)
         @given(case=operation.as_strategy())
-        def conforms(case: schemathesis.Case) -> None:
+        def conforms(case: schemathesis.Case[Any]) -> None:
             nonlocal count
             count += 1
             response = case.call(base_url=url, session=session, timeout=LONGEST_SECONDS)
