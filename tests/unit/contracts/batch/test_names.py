@@ -14,8 +14,9 @@ BATCH = names.batch_name("a" * 24 + "-" + "b" * 8, datetime(2026, 11, 20, 1, 2, 
 
 
 def check(operation: str, request: dict[str, object]) -> None:
-    model = botocore.session.get_session().get_service_model("sagemaker").operation_model(operation)
-    assert not ParamValidator().validate(request, model.input_shape).has_errors()
+    shape = botocore.session.get_session().get_service_model("sagemaker").operation_model(operation).input_shape
+    assert shape is not None
+    assert not ParamValidator().validate(request, shape).has_errors()
 
 
 def test_the_longest_name_fits() -> None:
