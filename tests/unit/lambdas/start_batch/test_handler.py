@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from contracts.batch.names import input_folder, job_name, output_folder
-from contracts.batch.schedule import INPUT, plan_key, result_key, scheduled_name
+from contracts.batch.schedule import INPUT, Plan, plan_key, result_key, scheduled_name
 from contracts.config import Config
 from contracts.signature import Signature
 from lambdas.start_batch import handler
+from lambdas.start_batch.adapters import Store
 from tests.unit.lambdas.account import METADATA, decisions, make_client, register, serve
 
 Client = Callable[[str], Any]
@@ -150,3 +151,10 @@ def test_the_first_plan_counts(live: str, golden: Golden, context: Any) -> None:
     answer(batch, "00000", [(2, "z")])
     handler.handle(golden("tick"), context)
     assert result(batch, "predictions.csv").splitlines()[1:] == ["2,z,rose,0.75"]
+
+
+def test_of_two_invocations_that_plan_one_round_the_first_one_counts(account: Client) -> None:
+    store = Store(account("s3"), DATA, ARTIFACTS)
+    for package in ("first", "second"):
+        store.write_plan("b", 0, Plan(package=package, rejected=0, parts=()))
+    assert [plan.package for plan in store.plans("b")] == ["first"]
