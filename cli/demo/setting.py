@@ -6,7 +6,7 @@ import yaml
 
 from cli.project import CONFIG_NAME, Project, load_project
 from contracts.config import MonitoringBackend
-from contracts.serving import RolloutType
+from contracts.serving import RolloutType, ServingMode
 
 WINDOW_HOURS = 1
 _MONITORING = {
@@ -28,7 +28,9 @@ def demo_project(project: Project, folder: Path) -> Project:
     values["monitoring"] = values.get("monitoring", {}) | _MONITORING
     instances = max(FEWEST_INSTANCES, config.serving.instance_count)
     most = max(instances, config.serving.max_instance_count)
-    values["serving"] = values.get("serving", {}) | {"rollout": _ROLLOUT, "instance_count": instances, "max_instance_count": most}
+    fleet = {"mode": str(ServingMode.REALTIME), "instance_count": instances, "max_instance_count": most}
+    values["serving"] = values.get("serving", {}) | fleet | {"rollout": _ROLLOUT}
+    values["api"] = values.get("api", {}) | {"cache_seconds": 0}  # an answer from memory would not be captured
     path = folder / CONFIG_NAME
     path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return load_project(path, config.environment)

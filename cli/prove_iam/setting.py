@@ -24,6 +24,7 @@ _SETTINGS = {
     },
     "approval": {"policy": "auto"},
     "serving": {
+        "mode": "realtime",  # a serverless endpoint captures nothing, and its roles may do less
         "instance_count": 1,
         "max_instance_count": 2,
         "rollout": {"type": "all_at_once", "termination_wait_seconds": BAKE},

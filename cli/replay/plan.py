@@ -16,6 +16,7 @@ from contracts.config import ApprovalPolicy, Config, MonitoringBackend
 from contracts.errors import DataError
 from contracts.evaluation import GateMode
 from contracts.monitoring import Thresholds
+from contracts.serving import ServingMode
 
 WINDOW_HOURS = 1
 FEWEST_TRAIN_ROWS = 200
@@ -101,6 +102,9 @@ def overridden(config: Config, plan: Plan, trained_rows: int) -> dict[str, Any]:
         "backend": str(MonitoringBackend.PROCESSING_JOB),
         "thresholds": values.get("monitoring", {}).get("thresholds", {}) | _minima(config.monitoring.thresholds, plan.window_rows),
     }
+    # Without instances, or from memory, nothing would be captured.
+    values["serving"] = values.get("serving", {}) | {"mode": str(ServingMode.REALTIME)}
+    values["api"] = values.get("api", {}) | {"cache_seconds": 0}
     # What is scored is what decides, unless the project says otherwise.
     if config.training.metric is None and config.training.gate.minimum is None:
         values["training"] = values.get("training", {}) | {"metric": str(metric_of(config.data.problem))}

@@ -16,6 +16,7 @@ from cli.demo.drift import remeasured
 from cli.demo.setting import demo_project
 from cli.hours import full_hour
 from cli.project import REPOSITORY, load_project
+from cli.prove_iam.setting import proof_project
 from contracts.columns import ColumnKind
 from training.artifact import artifact_digest, unpack
 
@@ -68,6 +69,17 @@ def test_one_instance_becomes_two_so_that_there_can_be_a_canary(tmp_path: Path) 
     (tmp_path / "demo").mkdir()
     serving = demo_project(load_project(tmp_path / "tidewheel.yaml"), tmp_path / "demo").config.serving
     assert (serving.instance_count, serving.max_instance_count) == (2, 2)
+
+
+def test_what_captures_nothing_is_shown_on_instances_and_without_memory(tmp_path: Path) -> None:
+    text = (REPOSITORY / "tidewheel.yaml").read_text().split("serving:")[0]
+    serving = "serving: {mode: serverless, rollout: {type: all_at_once}}\nmonitoring: {capture_percent: 0}\n"
+    (tmp_path / "tidewheel.yaml").write_text(f"{text}{serving}api: {{maximum_body_kilobytes: 4096, cache_seconds: 60}}\n")
+    project = load_project(tmp_path / "tidewheel.yaml")
+    folder = tmp_path / "shown"
+    folder.mkdir()
+    for config in (demo_project(project, folder).config, proof_project(project, folder).config):
+        assert (config.serving.is_serverless, config.api.cache_seconds, config.monitoring.capture_percent) == (False, 0, 100)
 
 
 def test_a_broken_archive_has_a_class_more_and_a_digest_that_the_server_accepts(tmp_path: Path) -> None:
