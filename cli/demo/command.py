@@ -35,9 +35,7 @@ TRAFFIC_ROWS = 5000
 
 
 def demo(
-    data: Annotated[
-        Path | None, typer.Option("--data", help="A table. Default: data.table of tidewheel.yaml.", show_default=False)
-    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="A table. Default: data.table of tidewheel.yaml.", show_default=False)] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file as JSON.", show_default=False)] = None,
     speed: Annotated[float, typer.Option("--speed", min=1, max=120, help="Twin seconds per real second.")] = DEFAULT_SPEED,
     config: ConfigOption = None,
