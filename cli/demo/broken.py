@@ -1,21 +1,19 @@
-"""A model that breaks in production, registered by hand: the live one, with a class added to its signature.
+"""A model that breaks in production, registered by hand: the live one, with a graph that takes one row at a time.
 
-Its server starts, passes the health check and knows its own digest, and then fails at every request, because it has fewer probabilities
-than classes. No gate ever saw it; what stops it is the canary's alarm. A regression has no classes, so its signature cannot be broken so.
+That is what an export from a single example gives. Its server starts, passes the health check and knows its own digest, and then fails at
+every request of several rows. No gate ever saw it; what stops it is the canary's alarm.
 """
 
 import hashlib
-import json
 import tarfile
 from pathlib import Path
 from urllib.parse import urlparse
 
 from cli.observe import App, Version
 from contracts.layout import ARTIFACT_VARIABLE, MODEL_ARCHIVE, run_prefix
-from contracts.signature import SIGNATURE
 
 BY_HAND = "by-hand"
-EXTRA_CLASS = "(a class that nobody ever saw)"
+GRAPH = "model.onnx"
 
 
 def register_broken(app: App, live: Version, folder: Path) -> Version:
@@ -43,14 +41,16 @@ def register_broken(app: App, live: Version, folder: Path) -> Version:
 
 
 def break_archive(archive: Path, folder: Path) -> str:
-    """Add a class to the signature in a model.tar.gz, in place; the digest of its files, as the model server computes it."""
+    """Fix the rows of the graph in a model.tar.gz to one, in place; the digest of its files, as the model server computes it."""
+    import onnx  # noqa: PLC0415 - takes a while, and only this needs it
+
     with tarfile.open(archive, "r:gz") as tar:
         # Python has the data filter from 3.11.4 on; the archive is this app's own.
         tar.extraction_filter = getattr(tarfile, "data_filter", None)
         tar.extractall(folder)  # noqa: S202 - this app's own archive
-    path = folder / SIGNATURE
-    signature = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(signature | {"classes": [*signature["classes"], EXTRA_CLASS]}), encoding="utf-8")
+    model = onnx.load(folder / GRAPH)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    onnx.save(model, folder / GRAPH)
     files = sorted((each.relative_to(folder).as_posix(), each) for each in folder.rglob("*") if each.is_file())
     with tarfile.open(archive, "w:gz") as tar:
         for name, each in files:

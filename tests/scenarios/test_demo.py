@@ -73,8 +73,9 @@ def test_the_ledger_tells_the_story(told: Told) -> None:
     assert decisions.count("training_started") == decisions.count("model_approved") == 2
     assert not {"dataset_refused", "challenger_lost", "training_failed", "endpoint_held"} & set(decisions)
     assert all(decision["why"] for decision in told[2]["decisions"])
-    (asked,) = (decision["why"] for decision in told[2]["decisions"] if decision["what"] == "retraining_started")
-    assert "drift since" in asked
+    why = {decision["what"]: decision["why"] for decision in told[2]["decisions"]}
+    assert "drift since" in why["retraining_started"]
+    assert "the deployment was rolled back" in why["model_quarantined"], "by the canary's alarm, and not because it never became healthy"
 
 
 def test_every_phase_has_its_seconds_and_the_twin_is_gone(told: Told) -> None:

@@ -1,24 +1,29 @@
 """The demo's parts: the drift that it makes, what it deploys, and the model that breaks."""
 
-import json
 import statistics
 import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnxruntime import InferenceSession
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
+from sklearn.linear_model import Ridge
 
-from cli.demo.broken import EXTRA_CLASS, break_archive
+from cli.demo.broken import break_archive
 from cli.demo.drift import remeasured
 from cli.demo.setting import demo_project
 from cli.hours import full_hour
 from cli.project import REPOSITORY, load_project
 from cli.prove_iam.setting import proof_project
 from contracts.columns import ColumnKind
+from contracts.evaluation import Problem
 from training.artifact import artifact_digest, unpack
+from training.export.graph import graph_of
 
 FEATURES = {"size": ColumnKind.NUMERIC, "plan": ColumnKind.CATEGORICAL, "new": ColumnKind.BOOLEAN, "since": ColumnKind.DATETIME}
 
@@ -82,17 +87,20 @@ def test_what_captures_nothing_is_shown_on_instances_and_without_memory(tmp_path
         assert (config.serving.is_serverless, config.api.cache_seconds, config.monitoring.capture_percent) == (False, 0, 100)
 
 
-def test_a_broken_archive_has_a_class_more_and_a_digest_that_the_server_accepts(tmp_path: Path) -> None:
-    (tmp_path / "signature.json").write_text(json.dumps({"classes": ["a", "b"], "problem": "binary"}))
-    (tmp_path / "model.skops").write_bytes(b"model")
+def test_a_broken_archive_answers_one_row_and_has_a_digest_that_the_server_accepts(tmp_path: Path) -> None:
+    graph = graph_of(Ridge().fit([[0.0], [1.0]], [0.0, 1.0]), Problem.REGRESSION, 1, None)
+    (tmp_path / "model.onnx").write_bytes(graph)
+    (tmp_path / "signature.json").write_text("{}")
     with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as tar:
-        for name in ("signature.json", "model.skops"):
+        for name in ("signature.json", "model.onnx"):
             tar.add(tmp_path / name, name)
     digest = break_archive(tmp_path / "model.tar.gz", tmp_path / "work")
     unpack(tmp_path / "model.tar.gz", tmp_path / "served")
     assert artifact_digest(tmp_path / "served") == digest
-    signature = json.loads((tmp_path / "served" / "signature.json").read_text())
-    assert signature == {"classes": ["a", "b", EXTRA_CLASS], "problem": "binary"}
+    session = InferenceSession(tmp_path / "served" / "model.onnx")
+    assert session.run(None, {"features": np.zeros((1, 1))})[0].shape == (1, 1)
+    with pytest.raises(InvalidArgument, match="invalid dimensions"):
+        session.run(None, {"features": np.zeros((2, 1))})
 
 
 def test_the_next_full_hour() -> None:
