@@ -48,12 +48,16 @@ def wait_here(loop: Loop, name: str, content: bytes) -> str:
     return f"s3://{loop.app.data_bucket}/{INPUT}{name}"
 
 
-def summaries(loop: Loop) -> dict[str, dict[str, Any]]:
-    """What came of the tables that waited, each with the folder of its results, by URI."""
+def told(loop: Loop) -> list[dict[str, Any]]:
+    """What came of the tables that waited, of each object version, with the folder of its results."""
     found = loop.app.s3.list_objects_v2(Bucket=loop.app.data_bucket, Prefix=OUTPUT).get("Contents", [])
     keys = [each["Key"] for each in found if each["Key"].endswith(SUMMARY)]
-    read = [json.loads(loop.app.read(loop.app.data_bucket, key)) | {"folder": key.removesuffix(SUMMARY)} for key in keys]
-    return {each["source"]: each for each in read}
+    return [json.loads(loop.app.read(loop.app.data_bucket, key)) | {"folder": key.removesuffix(SUMMARY)} for key in keys]
+
+
+def summaries(loop: Loop) -> dict[str, dict[str, Any]]:
+    """The same by URI, where each table was put once."""
+    return {each["source"]: each for each in told(loop)}
 
 
 def result(loop: Loop, summary_: dict[str, Any], name: str) -> list[dict[str, str]]:

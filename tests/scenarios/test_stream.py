@@ -294,7 +294,7 @@ def test_tables_that_wait_are_predicted_by_themselves(sea: Sea, monkeypatch: pyt
     decided = {each.subject: str(each.what) for each in loop.app.decisions() if each.what.startswith("batch_")}
     assert decided == dict(zip(uris, ["batch_incomplete", "batch_incomplete", "batch_predicted", "batch_incomplete"], strict=True))
     again = batches.wait_here(loop, "c.parquet", as_parquet(table(40)))
-    loop.until("the new version", lambda: batches.summaries(loop)[again]["rows"] == 40 or None)
+    loop.until("the new version", lambda: (again, 40) in [(each["source"], each["rows"]) for each in batches.told(loop)] or None)
     loop.until("everything to be cleared", lambda: not batches.left_in_s3(loop) or None)
     assert loop.app.sagemaker.list_models(NameContains="-batch-")["Models"] == []
 
