@@ -96,3 +96,12 @@ def ordered(request: Mapping[str, Any], records: Iterable[Reply], by: str = "Cre
         key = next(name for name in listed[0] if name.endswith("Name"))
     listed.sort(key=lambda record: record[key])
     return listed[::-1] if (request.get("SortOrder") or default) == "Descending" else listed
+
+
+def page_of_jobs(request: Mapping[str, Any], kind: str, records: Iterable[Mapping[str, Any]], summary: Iterable[str]) -> Reply:
+    """One page of List<kind>Jobs: what has the status and the name that the request asks for, with the keys in `summary`."""
+    status, wanted, shown = request.get("StatusEquals"), request.get("NameContains") or "", tuple(summary)
+    found = [
+        pick(record, shown) for record in records if status in {None, record[f"{kind}JobStatus"]} and wanted in record[f"{kind}JobName"]
+    ]
+    return page(request, f"{kind}JobSummaries", ordered(request, found))

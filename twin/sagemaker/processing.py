@@ -97,14 +97,7 @@ class ProcessingJobs:
 
     def list_all(self, request: api.Request) -> api.Reply:
         """ListProcessingJobs, by name and status."""
-        records = self.records()
-        status, wanted = request.get("StatusEquals"), request.get("NameContains") or ""
-        found = [
-            api.pick(record, _SUMMARY)
-            for record in records
-            if status in {None, record["ProcessingJobStatus"]} and wanted in record["ProcessingJobName"]
-        ]
-        return api.page(request, "ProcessingJobSummaries", api.ordered(request, found))
+        return api.page_of_jobs(request, "Processing", self.records(), _SUMMARY)
 
     def stop(self, request: api.Request) -> api.Reply:
         """StopProcessingJob."""

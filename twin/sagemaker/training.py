@@ -104,14 +104,7 @@ class TrainingJobs:
 
     def list_all(self, request: api.Request) -> api.Reply:
         """ListTrainingJobs, by name and status."""
-        records = [job.record for job in list(self._jobs.values())]
-        status, wanted = request.get("StatusEquals"), request.get("NameContains") or ""
-        found = [
-            api.pick(record, _SUMMARY)
-            for record in records
-            if status in {None, record["TrainingJobStatus"]} and wanted in record["TrainingJobName"]
-        ]
-        return api.page(request, "TrainingJobSummaries", api.ordered(request, found))
+        return api.page_of_jobs(request, "Training", [job.record for job in list(self._jobs.values())], _SUMMARY)
 
     def stop(self, request: api.Request) -> api.Reply:
         """StopTrainingJob: SIGTERM, then SIGKILL after 120 seconds."""

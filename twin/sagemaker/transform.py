@@ -118,14 +118,7 @@ class TransformJobs:
 
     def list_all(self, request: api.Request) -> api.Reply:
         """ListTransformJobs, by name and status."""
-        records = [job.record for job in list(self._jobs.values())]
-        status, wanted = request.get("StatusEquals"), request.get("NameContains") or ""
-        found = [
-            api.pick(record, _SUMMARY)
-            for record in records
-            if status in {None, record["TransformJobStatus"]} and wanted in record["TransformJobName"]
-        ]
-        return api.page(request, "TransformJobSummaries", api.ordered(request, found))
+        return api.page_of_jobs(request, "Transform", [job.record for job in list(self._jobs.values())], _SUMMARY)
 
     def stop(self, request: api.Request) -> api.Reply:
         """StopTransformJob."""
