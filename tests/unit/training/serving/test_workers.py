@@ -92,9 +92,9 @@ def test_a_killed_worker_is_replaced_while_the_others_answer(model: Model) -> No
         until(lambda: metric(port, "tidewheel_workers") == 2)
         load = Load(port, 4)
         until(lambda: len(load.answers) > 50)
-        first, second = process.children()
-        assert clients(first) == clients(second) == 2
-        first.kill()
+        busier = max(process.children(), key=clients)
+        cut = clients(busier)
+        busier.kill()
         pings = []
         while metric(port, "tidewheel_worker_starts_total") < 3:
             begun = time.monotonic()
@@ -102,7 +102,7 @@ def test_a_killed_worker_is_replaced_while_the_others_answer(model: Model) -> No
         load.stop()
         assert set(pings) == {(200, True)}
         assert set(load.answers) == {200}
-        assert 1 <= load.cut_off <= 2  # the requests that the killed worker had
+        assert 1 <= load.cut_off <= cut  # the requests that the killed worker had
         counted = metric(port, 'tidewheel_requests_total{path="/invocations",status="200"}')
         assert len(load.answers) <= counted <= len(load.answers) + load.cut_off
         assert metric(port, "tidewheel_request_seconds_count") == counted
