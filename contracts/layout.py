@@ -208,7 +208,7 @@ MODEL_FOLDER = ML_ROOT / "model"
 
 # Channels: inputs lie in PROCESSING_INPUT/<channel> or /opt/ml/input/data/<channel>, outputs in PROCESSING_OUTPUT/<channel>.
 DATASET_CHANNEL = "dataset"  # prepare in: manifest.json
-TRAIN_CHANNEL = "train"  # prepare out, train in: train.csv, schema.json, and with fresh rows newest.csv
+TRAIN_CHANNEL = "train"  # prepare out, train in: train.csv, held_out.csv, schema.json
 HOLDOUT_CHANNEL = "holdout"  # prepare out, evaluate in: holdout.csv, schema.json
 MODEL_CHANNEL = "model"  # evaluate in: model.tar.gz
 CHAMPION_CHANNEL = "champion"  # evaluate in: champion.json, and model.tar.gz when there is a champion

@@ -6,8 +6,8 @@ what a model needs most; so the half-life is tried out on the newer half of the 
 rows before it, as production will be. The mildest that the blocks cannot tell from the best is taken, as in the search. Steeper ones than
 these lose more, on concepts that come back, than they win.
 
-A half-life is tried with the default candidate of the family that won the search, with few bins: what old rows are worth is a question
-about the data, and a quick model answers it as well.
+A half-life is tried with a quick candidate, the default of the family that won the search (small trees for a blend) with few bins: what
+old rows are worth is a question about the data, and a quick model answers it as well.
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,8 +53,8 @@ def try_half_lives(
     family: Family, signature: Signature, frame: pd.DataFrame, target: Column, metric: Metric, seed: int
 ) -> tuple[Aged, ...]:
     """Every half-life, the mildest first. Rows are in order of their time."""
-    candidate = default(signature.problem, family)
-    if family is Family.BOOSTING:
+    candidate = default(signature.problem, Family.LINEAR if family is Family.LINEAR else Family.BOOSTING)
+    if candidate.family is Family.BOOSTING:
         candidate = candidate.model_copy(update={"parameters": candidate.parameters | {"max_bins": BINS}})
     return tuple(
         Aged(half_life=half_life, scores=tuple(_scores(half_life, candidate, signature, frame, target, metric, seed)))
@@ -63,8 +63,8 @@ def try_half_lives(
 
 
 def best(tried: Sequence[Aged], metric: Metric) -> float | None:
-    """The half-life to take: all rows alike when fewer than two blocks could be judged."""
-    if len(tried[0].scores) < 2:
+    """The half-life to take: all rows alike when none was tried, or fewer than two blocks could be judged."""
+    if not tried or len(tried[0].scores) < 2:
         return None
     return tried[choose([aged.scores for aged in tried], metric)].half_life
 

@@ -3,7 +3,7 @@
     model.skops         the fitted scikit-learn Pipeline      signature.json     what the model takes and gives
     model.onnx          its estimator, for the server         encoder.json       from a request's values to what that takes
     runtime.json        what the model is served from         training.json      how it came about
-    judged.skops        with fresh rows: the same, fitted without the held out rows, for the evaluation
+    judged.skops        the same, fitted without the held out rows, for the evaluation
     statistics.json, constraints.json                         the baseline
 
 The digest covers every file's path and content, and nothing else (no times, no owners), so it survives model.tar.gz and back.

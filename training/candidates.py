@@ -1,12 +1,14 @@
-"""What the search tries: seeded configurations of two families, each one scikit-learn Pipeline of features and estimator.
+"""What the search tries: seeded configurations of three families, each one scikit-learn Pipeline of features and estimator.
 
-linear      scaling; logistic or ridge regression
+blend       the mean of a linear model's, small trees' and large trees' answers
+linear      logistic or ridge regression
 boosting    gradient boosted trees over histograms
 
-In both, missing numbers become the median, with a feature that says so, and categories are one-hot; rare ones (and, when there are rare
-ones, unknown ones) share a column. The first candidate of each family is a sound default, so that a search of two is already useful. Only
-scikit-learn's own types are used: see TRUSTED in stored.py. An estimator of another type is served from the pipeline itself, slowly, until
-export/graph.py knows it.
+In all of them missing numbers become the median, with a feature that says so, and categories are one-hot; rare ones (and, when there are
+rare ones, unknown ones) share a column. Numbers are scaled where trees are not alone. The first candidates are sound defaults, the blend
+before all: models that are wrong in different ways are wrong less often together, above all about rows of a later time than those that
+they were chosen by (docs/adr/0026). Only scikit-learn's own types are used: see TRUSTED in stored.py. An estimator of another type is
+served from the pipeline itself, slowly, until export/graph.py knows it.
 """
 
 from collections.abc import Mapping
@@ -18,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, VotingClassifier, VotingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
@@ -36,34 +38,56 @@ CATEGORIES = 64  # columns a categorical feature may take
 class Family(StrEnum):
     """Kinds of estimator."""
 
+    BLEND = "blend"
     LINEAR = "linear"
     BOOSTING = "boosting"
 
 
+Parameters = dict[str, int | float]
+
+SMALL_TREES: Parameters = {
+    "learning_rate": 0.05,
+    "max_iter": 150,
+    "max_leaf_nodes": 6,
+    "min_samples_leaf": 20,
+    "l2_regularization": 1.0,
+}
+LARGE_TREES: Parameters = {
+    "learning_rate": 0.1,
+    "max_iter": 100,
+    "max_leaf_nodes": 31,
+    "min_samples_leaf": 20,
+    "l2_regularization": 0.0,
+}
+"""scikit-learn's defaults, by name."""
+
+
 class Candidate(BaseModel):
-    """One configuration. `parameters` are the estimator's, under scikit-learn's names."""
+    """One configuration. `parameters` are the estimator's, under scikit-learn's names; a blend has none."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     family: Family
-    parameters: dict[str, int | float]
+    parameters: Parameters
 
 
 def propose(problem: Problem, count: int, seed: int) -> list[Candidate]:
-    """`count` configurations, the families in turn. A longer list starts with the shorter one of the same seed."""
+    """`count` configurations: the sound ones, then drawn ones of the families in turn. A longer list starts with the shorter one."""
     generator = np.random.default_rng(seed)
-    families = [(Family.LINEAR, Family.BOOSTING)[number % 2] for number in range(count)]
-    return [default(problem, family) if number < 2 else _draw(problem, family, generator) for number, family in enumerate(families)]
+    sound = [
+        Candidate(family=Family.BLEND, parameters={}),
+        default(problem, Family.LINEAR),
+        default(problem, Family.BOOSTING),
+        Candidate(family=Family.BOOSTING, parameters=LARGE_TREES),
+    ]
+    families = (Family.LINEAR, Family.BOOSTING)
+    return sound[:count] + [_draw(problem, families[number % 2], generator) for number in range(count - len(sound))]
 
 
 def default(problem: Problem, family: Family) -> Candidate:
     """A family's sound default."""
-    if family is Family.LINEAR:
-        return Candidate(family=family, parameters={_strength(problem): 1.0})
-    return Candidate(
-        family=family,
-        parameters={"learning_rate": 0.05, "max_iter": 150, "max_leaf_nodes": 6, "min_samples_leaf": 20, "l2_regularization": 1.0},
-    )
+    parameters: dict[Family, Parameters] = {Family.BLEND: {}, Family.LINEAR: {_strength(problem): 1.0}, Family.BOOSTING: SMALL_TREES}
+    return Candidate(family=family, parameters=parameters[family])
 
 
 def _draw(problem: Problem, family: Family, generator: np.random.Generator) -> Candidate:
@@ -93,7 +117,7 @@ def build(candidate: Candidate, problem: Problem, features: Mapping[str, ColumnK
     """The candidate's pipeline, unfitted."""
     # A feature may hold no value at all, in one fold or everywhere; it is then kept as zeros.
     imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    numbers: Any = Pipeline([("impute", imputer), ("scale", StandardScaler())]) if candidate.family is Family.LINEAR else imputer
+    numbers: Any = imputer if candidate.family is Family.BOOSTING else Pipeline([("impute", imputer), ("scale", StandardScaler())])
     categories = OneHotEncoder(
         handle_unknown="infrequent_if_exist", min_frequency=RARE, max_categories=CATEGORIES, sparse_output=False, dtype=np.float64
     )
@@ -112,6 +136,11 @@ def fit(
 
 def _estimator(candidate: Candidate, problem: Problem, seed: int) -> Any:
     regression = problem is Problem.REGRESSION
+    if candidate.family is Family.BLEND:
+        parts = {"linear": default(problem, Family.LINEAR), "small": default(problem, Family.BOOSTING)}
+        parts["large"] = Candidate(family=Family.BOOSTING, parameters=LARGE_TREES)
+        members = [(name, _estimator(part, problem, seed)) for name, part in parts.items()]
+        return VotingRegressor(members) if regression else VotingClassifier(members, voting="soft")
     if candidate.family is Family.LINEAR:
         return Ridge(**candidate.parameters) if regression else LogisticRegression(**candidate.parameters, max_iter=1000)
     kind = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier

@@ -7,9 +7,10 @@ registered its model.tar.gz, baseline and signature. On fresh rows that may be a
 A champion that cannot be scored on this holdout, because columns or classes have changed since, is noted in the report and the
 challenger is judged without it. A champion whose digest is not the registered one stops the job: somebody changed it.
 
-When the holdout is of fresh rows, the challenger is the model that was fitted without them; what goes live is the same, fitted again on
-those too (train.py), and the report says so. A champion of the same dataset version (a person trains once more) has learnt them in this
-way too, so it is scored as it was before. Of any other holdout a champion that was fitted on everything may know rows; the report warns.
+The challenger is judged by the model that was fitted without the holdout; what goes live is the same, fitted again on it too (train.py),
+and the report says so. A champion may have learnt these rows in this way. It has when it is of the same dataset version (a person trains
+once more), and it may when both are of uploads, where a row stays on its side of the split: so there it is scored as it was before. One
+that learnt from traffic has been taught every older row, and may know rows of an upload's holdout; the report warns.
 """
 
 import argparse
@@ -102,9 +103,9 @@ def as_unseeing(champion: TrainingRecord, schema: Schema) -> tuple[str, str | No
         return MODEL_FILE, None
     if champion.dataset_version == schema.dataset_version:
         return JUDGED_FILE, "the champion is of this dataset version too, and scored as it was before it was fitted on the held out rows"
-    if schema.fresh_rows is None:
-        return MODEL_FILE, SEEN
-    return MODEL_FILE, None
+    if schema.fresh_rows is not None:
+        return MODEL_FILE, None
+    return (JUDGED_FILE, None) if champion.learnt_until is None else (MODEL_FILE, SEEN)
 
 
 def outcome(report: Evaluation, record: TrainingRecord) -> Outcome:

@@ -5,13 +5,13 @@ without a target are dropped, and so are the rows of a multiclass target's class
 and the evaluation name them. Rows that repeat another one cell by cell are dropped when the table has an id (it is the same record,
 delivered twice) and kept when it has none (two different things may look alike); either way they lie on one side of the split.
 Outputs `train` and `holdout` hold the table's texts as they came (contracts/tables says what a typed cell is as text), in the manifest's
-order, beside schema.json.
+order, beside schema.json. The held out rows are in `train` too, in a table of their own, for the last fit.
 
 Cells of hashed columns are replaced by their hash; dropped columns are not read, and cells are not quoted where there are private columns.
 
-Of a version with fresh rows the newest of those are held out, and all the others are to train on, in order of their time; beside them lies
-newest.csv with the held out rows, for the last fit. A row to train on that has the id of a held out one is dropped. The target of a binary
-problem has the two classes that the older rows have: fresh rows with another label are dropped.
+Of a version with fresh rows the newest of those are held out, and all the others are to train on, in order of their time. A row to train
+on that has the id of a held out one is dropped. The target of a binary problem has the two classes that the older rows have: fresh rows
+with another label are dropped.
 
 The whole table is held in memory, as text: choose an instance type with some five times its size.
 """
@@ -41,7 +41,7 @@ from training.frame import parse_table
 from training.freshness import HOLDOUT_ROWS_OF_A_CLASS
 from training.paths import Paths
 from training.privacy import check_same, conceal, read_key
-from training.schema import HOLDOUT_TABLE, NEWEST_TABLE, TRAIN_TABLE, Schema
+from training.schema import HELD_OUT_TABLE, HOLDOUT_TABLE, TRAIN_TABLE, Schema
 from training.split import (
     Mask,
     by_time,
@@ -78,11 +78,12 @@ def main(paths: Paths, options: list[str]) -> None:
     fresh = np.concatenate([np.full(len(part), manifest.fresh is not None and part is parts[-1]) for part in parts])
     found = divide(manifest, pd.concat(parts, ignore_index=True), fresh, given.holdout, given.folds, given.seed)
     schema = found.schema
-    for channel, name, rows in ((TRAIN_CHANNEL, TRAIN_TABLE, found.train), (HOLDOUT_CHANNEL, HOLDOUT_TABLE, found.holdout)):
-        write(paths.processing_output(channel) / name, rows)
-        schema.write(paths.processing_output(channel))
-    if manifest.fresh:
-        write(paths.processing_output(TRAIN_CHANNEL) / NEWEST_TABLE, found.holdout)
+    train, holdout = paths.processing_output(TRAIN_CHANNEL), paths.processing_output(HOLDOUT_CHANNEL)
+    write(train / TRAIN_TABLE, found.train)
+    write(train / HELD_OUT_TABLE, found.holdout)
+    write(holdout / HOLDOUT_TABLE, found.holdout)
+    for channel in (train, holdout):
+        schema.write(channel)
     for note in schema.notes:
         log.warning("%s", note)
     log.info("dataset version %s: %d rows to train on, %d held out", schema.dataset_version, schema.train_rows, schema.holdout_rows)

@@ -27,7 +27,7 @@ class Prior(BaseModel):
 
 
 class Refit(BaseModel):
-    """With fresh rows: how much older rows count, and that the model was fitted again, as it was judged, on the held out rows too."""
+    """That the model was fitted again, as it was judged, on the held out rows too; `tried`, with fresh rows: how much older rows count."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,16 +38,16 @@ class Refit(BaseModel):
     @property
     def notes(self) -> tuple[str, ...]:
         """In words."""
+        again = f"scored before it was fitted again, in the same way, on the {self.held_out} held out rows too"
+        if not self.tried:
+            return (again,)
         counted = "all rows count alike" if self.half_life is None else f"weights halve with every {self.half_life:.0%} of the rows"
         scores = ", ".join(
             f"{'alike' if aged.half_life is None else f'{aged.half_life:.0%}'} {fmean(aged.scores):.4f}"
             for aged in self.tried
             if aged.scores
         )
-        return (
-            f"{counted}: so what came later was predicted best, or as well as best ({scores or 'too few rows to try'})",
-            f"scored before it was fitted again, in the same way, on the {self.held_out} held out rows too",
-        )
+        return (f"{counted}: so what came later was predicted best, or as well as best ({scores or 'too few rows to try'})", again)
 
 
 class TrainingRecord(BaseModel):
@@ -64,7 +64,7 @@ class TrainingRecord(BaseModel):
     chosen: Trial
     trials: tuple[Trial, ...]
     prior: Prior
-    refit: Refit | None = None
+    refit: Refit | None = Field(default=None, description="None: a model of before every training did so")
     learnt_until: datetime | None = Field(default=None, description="the end of the live traffic among its rows; None: there was none")
     libraries: dict[str, str]
 

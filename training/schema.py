@@ -11,7 +11,7 @@ from contracts.config import Data
 SCHEMA = "schema.json"
 TRAIN_TABLE = "train.csv"
 HOLDOUT_TABLE = "holdout.csv"
-NEWEST_TABLE = "newest.csv"  # with fresh rows, beside train.csv: what is held out, for the last fit
+HELD_OUT_TABLE = "held_out.csv"  # beside train.csv: what is held out, for the last fit
 
 
 class Schema(BaseModel):

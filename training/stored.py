@@ -12,7 +12,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from contracts.errors import ArtifactError
 
 # What our pipelines hold beyond the types that skops trusts by itself.
-TRUSTED = ["numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
+TRUSTED = ["numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "sklearn.utils._bunch.Bunch"]
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can name
 
 

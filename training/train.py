@@ -1,13 +1,13 @@
 """train: the training table becomes a model.
 
-Reads hyperparameters.json and channel `train`; searches with cross-validation; fits the best candidate on every training row; fills the
-model's folder (see artifact.py). The baseline describes the training rows, and the predictions that cross-validation made for them: those
-were made on unseen rows, as production's are.
+Reads hyperparameters.json and channel `train`; searches with cross-validation; fits the best candidate twice, and fills the model's folder
+(see artifact.py). The judged model has not seen the held out rows, and is what the evaluation measures; the one that goes live is the same,
+fitted on those too: to leave rows out costs more than any choice that is made here, most of all where the held out ones are the newest. The
+record says so, and so does the evaluation.
 
-With fresh rows, older ones may count less (aging.py), and two models are fitted: the one that is judged, and in the same way one on the
-held out rows too, which is the one that goes live. What drifts, drifts in the newest rows, and to leave them out costs more than any choice
-that is made here; what is said of the model's quality is said of the judged one. The baseline is then of the fresh rows, and of what the
-judged model says of the held out ones: a window that looks like them is what this model was made for.
+With fresh rows older ones may count less (aging.py). The baseline describes every row, and when some are fresh those alone: a window that
+looks like them is what this model was made for. Its predictions are of rows that the model which made them had not seen, as production's
+are: the judged model's of the held out ones, or with them cross-validation's of the others when those are few.
 """
 
 import logging
@@ -33,14 +33,14 @@ from training.export import export
 from training.frame import Column, Columns, parse_table, to_frame
 from training.paths import Paths
 from training.record import Prior, Refit, TrainingRecord, libraries
-from training.schema import NEWEST_TABLE, TRAIN_TABLE, Schema
+from training.schema import HELD_OUT_TABLE, TRAIN_TABLE, Schema
 from training.scoring import Predictions, predict
 from training.search import Found, search
 from training.stored import save_pipeline
 from training.target import find_classes, parse_target
 from training.text import read_table
 
-BASELINE_ROWS = 100  # fewer fresh rows than this are too few for a baseline of their own
+BASELINE_ROWS = 100  # fewer fresh, or held out, rows than this are too few for a baseline of their own
 
 log = logging.getLogger(__name__)
 
@@ -103,12 +103,7 @@ def main(paths: Paths, options: list[str]) -> None:
     folder = paths.model
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SIGNATURE).write_text(signature.model_dump_json(indent=2))
-    refit = None
-    if schema.fresh_rows is None:
-        write_model(fit(found.best.candidate, signature, rows.frame, rows.target, settings.seed), signature, folder)
-        write_baseline(folder, signature, rows.columns, found.predictions)
-    else:
-        refit = fit_twice(folder, signature, found, rows, Rows.read(channel / NEWEST_TABLE, signature), schema.fresh_rows, settings)
+    refit = fit_twice(folder, signature, found, rows, Rows.read(channel / HELD_OUT_TABLE, signature), schema.fresh_rows, settings)
     TrainingRecord(
         dataset_version=schema.dataset_version,
         rows=len(rows.target),
@@ -125,7 +120,7 @@ def main(paths: Paths, options: list[str]) -> None:
     ).write(folder)
     for trial in found.trials:
         log.info("%s %.4f  %s %s", settings.metric, trial.score, trial.candidate.family, trial.candidate.parameters)
-    for note in refit.notes if refit else ():
+    for note in refit.notes:
         log.info("%s", note)
     log.info("chosen: %s %.4f; artifact %s", found.best.candidate.family, found.best.score, artifact_digest(folder))
 
@@ -138,23 +133,23 @@ def write_model(pipeline: Pipeline, signature: Signature, folder: Path) -> None:
 
 
 def fit_twice(
-    folder: Path, signature: Signature, found: Found, rows: Rows, newest: Rows, fresh_rows: int, settings: Hyperparameters
+    folder: Path, signature: Signature, found: Found, rows: Rows, held_out: Rows, fresh_rows: int | None, settings: Hyperparameters
 ) -> Refit:
-    """Write the judged model, the one that goes live, and their baseline; how they were fitted."""
+    """Write the judged model, the one that goes live, and their baseline; how they were fitted. `fresh_rows`: of `rows`, the last."""
     candidate, metric, seed = found.best.candidate, settings.metric, settings.seed
-    tried = try_half_lives(candidate.family, signature, rows.frame, rows.target, metric, seed)
+    tried = () if fresh_rows is None else try_half_lives(candidate.family, signature, rows.frame, rows.target, metric, seed)
     half_life = best(tried, metric)
     judged = fit(candidate, signature, rows.frame, rows.target, seed, weigh(len(rows.target), half_life))
-    every = newest.behind(rows)
+    every = held_out.behind(rows)
     live = fit(candidate, signature, every.frame, every.target, seed, weigh(len(every.target), half_life))
     save_pipeline(judged, folder / JUDGED_FILE)
     write_model(live, signature, folder)
-    said = predict(judged, signature.problem, newest.frame)
-    fresh = fresh_rows + len(newest.target)
+    said = predict(judged, signature.problem, held_out.frame)
+    fresh = 0 if fresh_rows is None else fresh_rows + len(held_out.target)
     described = np.arange(len(every.target))[-fresh if fresh >= BASELINE_ROWS else 0 :]
-    answers = said if len(newest.target) >= BASELINE_ROWS else found.predictions.and_then(said).at(described)
+    answers = said if len(held_out.target) >= BASELINE_ROWS else found.predictions.and_then(said).at(described)
     write_baseline(folder, signature, {name: column[described] for name, column in every.columns.items()}, answers)
-    return Refit(held_out=len(newest.target), half_life=half_life, tried=tried)
+    return Refit(held_out=len(held_out.target), half_life=half_life, tried=tried)
 
 
 def prior(signature: Signature, target: Column) -> Prior:

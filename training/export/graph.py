@@ -11,12 +11,13 @@ https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, VotingClassifier, VotingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from contracts.evaluation import Problem
@@ -36,33 +37,55 @@ class NotExportableError(Exception):
 
 def graph_of(estimator: Any, problem: Problem, width: int, scaling: Scaling | None) -> bytes:
     """model.onnx: the same estimator gives the same bytes. `scaling`: mean and scale of every column. Raises NotExportableError."""
-    constants: list[TensorProto] = []
-    nodes: list[NodeProto] = []
+    parts = _Parts()
     source = INPUT
     if scaling is not None:
-        constants += [_tensor("mean", scaling[0]), _tensor("scale", scaling[1])]
-        nodes += [helper.make_node("Sub", [INPUT, "mean"], ["centred"]), helper.make_node("Div", ["centred", "scale"], ["scaled"])]
-        source = "scaled"
-    link = {Problem.BINARY: "Sigmoid", Problem.MULTICLASS: "Softmax"}.get(problem)
-    raw = "raw" if link else OUTPUT
-    if isinstance(estimator, LogisticRegression | Ridge):
-        weights = np.atleast_2d(estimator.coef_).T
-        constants += [_tensor("weights", weights), _tensor("intercept", np.atleast_1d(estimator.intercept_))]
-        nodes.append(helper.make_node("Gemm", [source, "weights", "intercept"], [raw]))
-        answers = weights.shape[1]
-    elif isinstance(estimator, HistGradientBoostingClassifier | HistGradientBoostingRegressor):
-        trees = _trees(estimator)
-        nodes.append(trees.node(source, raw))
-        answers = trees.targets
-    else:
-        raise NotExportableError(f"{type(estimator).__name__} has no export")
-    if link:
-        nodes.append(helper.make_node(link, [raw], [OUTPUT]))
-    graph = helper.make_graph(nodes, PRODUCER, [_shape(INPUT, width)], [_shape(OUTPUT, answers)], constants)
+        mean, scale = parts.constant("mean", scaling[0]), parts.constant("scale", scaling[1])
+        source = parts.node("Div", parts.node("Sub", INPUT, mean), scale)
+    _, answers = _answer(parts, estimator, problem, source)
+    parts.nodes[-1].output[:] = [OUTPUT]  # the last node is the answer
+    graph = helper.make_graph(parts.nodes, PRODUCER, [_shape(INPUT, width)], [_shape(OUTPUT, answers)], parts.constants)
     opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
     model: ModelProto = helper.make_model(graph, producer_name=PRODUCER, opset_imports=opsets, ir_version=IR_VERSION)
     serialized: bytes = model.SerializeToString(deterministic=True)
     return serialized
+
+
+@dataclass
+class _Parts:
+    """A graph's nodes in their order, and its constants. Names are counted, so that several estimators can stand in one graph."""
+
+    nodes: list[NodeProto] = field(default_factory=list)
+    constants: list[TensorProto] = field(default_factory=list)
+
+    def constant(self, name: str, values: Any) -> str:
+        """Add a constant; its name."""
+        self.constants.append(_tensor(f"{name}{len(self.constants)}", values))
+        return str(self.constants[-1].name)
+
+    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node; the name of what comes out."""
+        self.nodes.append(helper.make_node(operator, inputs, [f"{operator.lower()}{len(self.nodes)}"], **attributes))
+        return str(self.nodes[-1].output[0])
+
+
+def _answer(parts: _Parts, estimator: Any, problem: Problem, source: str) -> tuple[str, int]:
+    """Add an estimator; (what it answers, in how many columns). A blend is the mean of its members' answers, summed in their order."""
+    if isinstance(estimator, VotingClassifier | VotingRegressor):
+        members = [_answer(parts, member, problem, source) for member in estimator.estimators_]
+        total = reduce(lambda one, other: parts.node("Add", one, other), (name for name, _ in members))
+        return parts.node("Div", total, parts.constant("members", [float(len(members))])), members[0][1]
+    if isinstance(estimator, LogisticRegression | Ridge):
+        weights = np.atleast_2d(estimator.coef_).T
+        intercept = parts.constant("intercept", np.atleast_1d(estimator.intercept_))
+        raw, answers = parts.node("Gemm", source, parts.constant("weights", weights), intercept), weights.shape[1]
+    elif isinstance(estimator, HistGradientBoostingClassifier | HistGradientBoostingRegressor):
+        trees = _trees(estimator)
+        raw, answers = parts.node("TreeEnsemble", source, **trees.attributes()), trees.targets
+    else:
+        raise NotExportableError(f"{type(estimator).__name__} has no export")
+    link = {Problem.BINARY: "Sigmoid", Problem.MULTICLASS: "Softmax"}.get(problem)
+    return (parts.node(link, raw) if link else raw), answers
 
 
 def _tensor(name: str, values: Any) -> TensorProto:
@@ -128,28 +151,25 @@ class _Trees:
         self.leaves.append((target, value))
         return len(self.leaves) - 1
 
-    def node(self, source: str, result: str) -> NodeProto:
-        """The operator. Mode 0 goes to the left when the value is at most the threshold; aggregate 1 is the sum."""
+    def attributes(self) -> dict[str, Any]:
+        """The operator's. Mode 0 goes to the left when the value is at most the threshold; aggregate 1 is the sum."""
         columns: Iterator[Any] = zip(*self.branches, strict=True)
         features, thresholds, left, left_is_leaf, right, right_is_leaf, missing_left = columns
         targets, weights = zip(*self.leaves, strict=True)
-        return helper.make_node(
-            "TreeEnsemble",
-            [source],
-            [result],
-            domain="ai.onnx.ml",
-            n_targets=self.targets,
-            aggregate_function=1,
-            post_transform=0,
-            tree_roots=self.roots,
-            nodes_featureids=features,
-            nodes_splits=_tensor("thresholds", thresholds),
-            nodes_modes=numpy_helper.from_array(np.zeros(len(features), dtype=np.uint8), "modes"),
-            nodes_truenodeids=left,
-            nodes_trueleafs=left_is_leaf,
-            nodes_falsenodeids=right,
-            nodes_falseleafs=right_is_leaf,
-            nodes_missing_value_tracks_true=missing_left,
-            leaf_targetids=targets,
-            leaf_weights=_tensor("weights", weights),
-        )
+        return {
+            "domain": "ai.onnx.ml",
+            "n_targets": self.targets,
+            "aggregate_function": 1,
+            "post_transform": 0,
+            "tree_roots": self.roots,
+            "nodes_featureids": features,
+            "nodes_splits": _tensor("thresholds", thresholds),
+            "nodes_modes": numpy_helper.from_array(np.zeros(len(features), dtype=np.uint8), "modes"),
+            "nodes_truenodeids": left,
+            "nodes_trueleafs": left_is_leaf,
+            "nodes_falsenodeids": right,
+            "nodes_falseleafs": right_is_leaf,
+            "nodes_missing_value_tracks_true": missing_left,
+            "leaf_targetids": targets,
+            "leaf_weights": _tensor("weights", weights),
+        }

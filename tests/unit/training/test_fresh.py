@@ -175,6 +175,14 @@ def evaluated(paths: Paths, problem: str, minimum: float | None = None) -> Evalu
     return Evaluation.model_validate_json((paths.processing_output(EVALUATION_CHANNEL) / EVALUATION).read_bytes())
 
 
+def metrics_of(model: Paths, name: str, run: Paths) -> dict[Metric, float]:
+    """What a binary model scores on a run's holdout."""
+    predictor = PipelinePredictor.load(model.model, name)
+    rows = read_table(run.processing_output(HOLDOUT_CHANNEL) / HOLDOUT_TABLE, "holdout", [*predictor.signature.features, "answer"])
+    columns, truth = parse_table(predictor.signature.features, rows), parse_target(predictor.signature, rows["answer"])
+    return measure(Problem.BINARY, truth, predictor.predict(columns))
+
+
 def test_after_a_change_the_challenger_wins_and_goes_live_with_the_held_out_rows(tmp_path: Path) -> None:
     paths, report = evolved(tmp_path, "binary", turned=True)
     assert report.fresh
@@ -188,10 +196,7 @@ def test_after_a_change_the_challenger_wins_and_goes_live_with_the_held_out_rows
     record = TrainingRecord.read(paths.model)
     assert record.refit is not None
     assert (record.rows, record.refit.held_out) == (280, 40)
-    live, judged = (PipelinePredictor.load(paths.model, name) for name in (MODEL_FILE, JUDGED_FILE))
-    rows = read_table(paths.processing_output(HOLDOUT_CHANNEL) / HOLDOUT_TABLE, "holdout", [*live.signature.features, "answer"])
-    columns, truth = parse_table(live.signature.features, rows), parse_target(live.signature, rows["answer"])
-    seen, unseen = (measure(Problem.BINARY, truth, model.predict(columns)) for model in (live, judged))
+    seen, unseen = (metrics_of(paths, name, paths) for name in (MODEL_FILE, JUDGED_FILE))
     assert unseen == report.metrics
     assert seen[Metric.LOG_LOSS] < unseen[Metric.LOG_LOSS]
     statistics = Statistics.model_validate_json((paths.model / STATISTICS).read_bytes())
@@ -206,6 +211,17 @@ def test_a_champion_of_the_same_dataset_version_is_scored_as_it_was_before_it_le
     assert report.champion.metrics == first.metrics
     assert report.gate.passed
     assert "scored as it was before it was fitted on the held out rows" in report.notes[0]
+
+
+def test_a_champion_of_another_upload_is_scored_as_it_was_before_it_learnt_its_held_out_rows(tmp_path: Path) -> None:
+    champion = trained(tmp_path / "champion", table("binary", rows=120), contract("binary"))
+    paths = trained(tmp_path / "upload", table("binary"), contract("binary"))
+    enthrone(paths, champion)
+    report = evaluated(paths, "binary")
+    assert report.champion is not None
+    live, judged = (metrics_of(champion, name, paths) for name in (MODEL_FILE, JUDGED_FILE))
+    assert report.champion.metrics == judged != live
+    assert SEEN not in report.notes
 
 
 def test_a_champion_that_learnt_every_row_may_know_a_later_holdout_and_the_report_says_so(tmp_path: Path) -> None:

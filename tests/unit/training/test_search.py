@@ -42,6 +42,14 @@ def test_the_better_direction_depends_on_the_metric() -> None:
         assert all(len(trial.scores) == 3 for trial in found.trials)
 
 
+def test_a_fold_is_a_stretch_so_what_neighbours_share_does_not_help() -> None:
+    """Twenty rows of an hour have the same label, which is nothing but luck: a model that knows the hour knows only what is past."""
+    hours = np.repeat(np.arange(20), 20)
+    frame, target = pd.DataFrame({"size": hours + generator.uniform(size=400)}), generator.integers(2, size=20)[hours]
+    found = search([GREEDY], SIGNATURE, frame, target, Metric.ACCURACY, folds=4, seed=1)
+    assert found.best.score < 0.7
+
+
 def test_of_equals_the_earlier_one_wins() -> None:
     frame, target = pd.DataFrame({"size": generator.normal(size=60)}), generator.integers(2, size=60)
     first, second = (Candidate(family=Family.LINEAR, parameters={"C": 1.0, "tol": tolerance}) for tolerance in (1e-4, 1e-5))

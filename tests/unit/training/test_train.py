@@ -16,11 +16,12 @@ from contracts.layout import CONSTRAINTS, STATISTICS, TRAIN_CHANNEL
 from contracts.signature import SIGNATURE, Signature
 from tests.unit.training.tables import FEATURES, contract, prepared, table
 from training.__main__ import main, settings
-from training.artifact import artifact_digest
-from training.candidates import propose
+from training.artifact import JUDGED_FILE, MODEL_FILE, artifact_digest
+from training.candidates import Family, propose
 from training.paths import Paths
 from training.record import TrainingRecord
 from training.schema import Schema
+from training.stored import load_pipeline
 
 Model = Callable[[str], Paths]
 
@@ -47,7 +48,12 @@ def test_the_models_folder_says_what_it_is(model: Model, problem: str, classes: 
     constraints = Constraints.model_validate_json((paths.model / CONSTRAINTS).read_bytes())
     assert [feature.name for feature in statistics.features] == [*FEATURES, *answers]
     assert [feature.name for feature in constraints.features] == [*FEATURES, *answers]
-    assert statistics.dataset.item_count == schema.train_rows
+    assert statistics.dataset.item_count == schema.train_rows + schema.holdout_rows
+    assert record.refit is not None
+    assert (record.refit.held_out, record.refit.half_life, record.refit.tried) == (schema.holdout_rows, None, ())
+    live, judged = (load_pipeline(paths.model / name) for name in (MODEL_FILE, JUDGED_FILE))
+    rows = [each["encode"].named_transformers_["numbers"]["scale"].n_samples_seen_ for each in (live, judged)]
+    assert rows == [schema.train_rows + schema.holdout_rows, schema.train_rows]
     assert {feature.inferred_type for feature in statistics.features[:2]} == {InferredType.FRACTIONAL, InferredType.STRING}
 
 
@@ -73,19 +79,19 @@ def test_the_same_input_gives_the_same_bytes_in_another_process(model: Model, tm
 def test_another_seed_is_another_search(model: Model) -> None:
     paths = model("regression")
     settings = json.loads(paths.hyperparameters.read_text())
-    proposed, scored = set(), set()
+    proposed = set()
     for seed in ("7", "8"):
-        paths.hyperparameters.write_text(json.dumps(settings | {"seed": seed, "candidates": "3"}))
+        paths.hyperparameters.write_text(json.dumps(settings | {"seed": seed, "candidates": "5"}))
         assert main(["train"], paths) == 0
-        trials = TrainingRecord.read(paths.model).trials
-        proposed.add(trials[2].candidate.model_dump_json())
-        scored.add(trials[0].scores)  # the same default candidate, on other folds
-    assert len(proposed) == len(scored) == 2
+        *sound, drawn = TrainingRecord.read(paths.model).trials
+        assert [trial.candidate.family for trial in sound] == [Family.BLEND, Family.LINEAR, Family.BOOSTING, Family.BOOSTING]
+        proposed.add(drawn.candidate.model_dump_json())
+    assert len(proposed) == 2
 
 
 def test_a_longer_search_begins_with_the_shorter_one() -> None:
     for problem in Problem:
-        assert propose(problem, 9, 3)[:4] == propose(problem, 4, 3)
+        assert propose(problem, 9, 3)[:6] == propose(problem, 6, 3)
     assert propose(Problem.BINARY, 6, 3) != propose(Problem.BINARY, 6, 4)
 
 

@@ -21,6 +21,7 @@ from training.train import write_model
 
 CLASSES = {Problem.BINARY: ("no", 'y"e%s'), Problem.MULTICLASS: ("a,b", "ö", "%b"), Problem.REGRESSION: ()}
 PARAMETERS: dict[Family, dict[str, int | float]] = {
+    Family.BLEND: {},
     Family.LINEAR: {},
     Family.BOOSTING: {"max_iter": 12, "max_leaf_nodes": 5, "min_samples_leaf": 5},
 }
