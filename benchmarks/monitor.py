@@ -68,6 +68,7 @@ def environment(folder: Path, source: str) -> dict[str, str]:
         "output_path": str(folder / "result"),
         "start_time": "2026-11-20T00:00:00Z",
         "end_time": "2026-11-21T00:00:00Z",
+        "ground_truth_source": str(folder / "labels") if (folder / "labels").exists() else "",
     }
 
 
@@ -76,13 +77,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--repeated", type=float, default=0.0, help="share of the records that are captured twice")
+    parser.add_argument("--labels", type=float, default=0.0, help="share of the records whose label comes")
     parser.add_argument("--only", default="", help="just those whose name begins so")
     parser.add_argument("--peers-python", help="a Python with benchmarks/requirements.txt")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         traffic.write_baseline(folder / "baseline")
-        traffic.write_captures(folder / "captures", given.rows)
+        traffic.write_captures(folder / "captures", given.rows, given.repeated)
+        if given.labels:
+            traffic.write_labels(folder / "labels", given.rows, given.labels)
         (folder / "empty").mkdir()
         rows = np.arange(given.rows) % traffic.VARIETY
         if not given.only.startswith("analyzer"):
@@ -95,7 +100,8 @@ def main() -> None:
             for name, command in chosen.items():
                 results.setdefault(name, []).append(measure(command, environment(folder, "captures")))
     ours = median(seconds for seconds, *_ in results["analyzer"])
-    print(f"{given.rows:,} records, {len(traffic.KINDS)} columns, {os.cpu_count()} cores, median of {given.rounds}", end="")
+    print(f"{given.rows:,} records, {given.repeated:.1%} of them twice, {given.labels:.0%} with a label; ", end="")
+    print(f"{len(traffic.KINDS)} columns, {os.cpu_count()} cores, median of {given.rounds}", end="")
     print(f"; load {os.getloadavg()[0]:.1f}")
     for name, rounds in results.items():
         seconds, processor, megabytes = (median(part) for part in zip(*rounds, strict=True))

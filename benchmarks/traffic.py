@@ -4,6 +4,7 @@ VARIETY distinct requests are repeated under new event ids, so that a million re
 """
 
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,8 @@ def write_baseline(folder: Path) -> None:
         (folder / f"{name}.json").write_text(model.model_dump_json(exclude_none=True))
 
 
-def write_captures(folder: Path, rows: int) -> None:
-    """So many records over HOURS hours."""
+def write_captures(folder: Path, rows: int, repeated: float = 0.0) -> None:
+    """So many records over HOURS hours; `repeated`: the share of them that come again in the next file of their hour."""
     distinct = [
         _line(record, chance) for record, chance in zip(_records(), np.random.default_rng(3).beta(2, 3, VARIETY).tolist(), strict=True)
     ]
@@ -64,11 +65,27 @@ def write_captures(folder: Path, rows: int) -> None:
         place.mkdir(parents=True, exist_ok=True)
         time = (hour + timedelta(minutes=15 * (number % FILES))).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
         first, last = rows * number // files, rows * (number + 1) // files
+        before = rows * (number - 1) // files if number % FILES else first
+        again = before + round((first - before) * repeated)
         with (place / f"{number % FILES}.jsonl").open("wb") as file:
             file.writelines(
                 b'%s"eventId":"b7c1a2d4-0000-4000-8000-%012d","inferenceId":"b7c1a2d4-1111-5000-8000-%012d","inferenceTime":"%s"},"eventVersion":"0"}\n'
                 % (distinct[row % VARIETY], row, row, time)
-                for row in range(first, last)
+                for row in chain(range(first, last), range(before, again))
+            )
+
+
+def write_labels(folder: Path, rows: int, share: float) -> None:
+    """Labels of the first so many records of each hour, collected an hour later; some are of a class that the model does not know."""
+    for number in range(HOURS):
+        place = folder / (START + timedelta(hours=number + 1)).strftime("%Y/%m/%d/%H")
+        place.mkdir(parents=True)
+        first, last = rows * number // HOURS, rows * (number + 1) // HOURS
+        with (place / "0.jsonl").open("wb") as file:
+            file.writelines(
+                b'{"groundTruthData":{"data":"%s","encoding":"CSV"},"eventMetadata":{"eventId":"b7c1a2d4-1111-5000-8000-%012d"},"eventVersion":"0"}\n'
+                % ((b"yes", b"no", b"perhaps")[row % 10 % 3], row)
+                for row in range(first, first + round((last - first) * share))
             )
 
 

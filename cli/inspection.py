@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cli.personal import Look
 from cli.tables import open_table
-from contracts.columns import ColumnKind, Inference, parse
+from contracts.columns import MISSING, ColumnKind, Inference, parse
 from contracts.config import Quality
 from contracts.errors import DataError
 from contracts.evaluation import Problem
@@ -35,29 +35,44 @@ _ID_NAME = re.compile(r"(^|_|\b)(id|index|rowid|uuid)$|^Unnamed: \d+$", re.IGNOR
 
 @dataclass
 class Column:
-    """One column of a table. `values` holds hashes, because only `how many different ones` is asked of them."""
+    """One column of a table. `values` holds hashes, because only `how many different ones` is asked of them.
+
+    `words` are cells such as NA, which hold nothing, but in a categorical column may be a category (contracts/columns.py).
+    """
 
     name: str
     inference: Inference = field(default_factory=Inference)
     look: Look = field(default_factory=Look)
-    missing: int = 0
+    empty: int = 0
     numbers: int = 0
     odd: str = ""
     values: set[int] = field(default_factory=set)
+    words: Counter[str] = field(default_factory=Counter)
 
     def see(self, cell: str) -> None:
         """Take a cell into account."""
         self.inference.see(cell)
         text = cell.strip()
         if not text:
-            self.missing += 1
+            self.empty += 1
             return
-        self.values.add(hash(text))
+        if text.lower() in MISSING:
+            self.words[text] += 1
+        else:
+            self.values.add(hash(text))
         self.look.see(text)
         if _is_number(text):
             self.numbers += 1
         else:
             self.odd = self.odd or text
+
+    def missing(self, kind: ColumnKind) -> int:
+        """Cells that hold nothing, when the column is of this kind."""
+        return self.empty + (0 if kind is ColumnKind.CATEGORICAL else self.words.total())
+
+    def distinct(self, kind: ColumnKind) -> int:
+        """Different values."""
+        return len(self.values) + (len(self.words) if kind is ColumnKind.CATEGORICAL else 0)
 
 
 @dataclass(frozen=True)
@@ -165,8 +180,9 @@ def _problem(target: str, targets: Counter[str]) -> tuple[Problem, str | None, l
             positive,
             [f"binary: {target!r} is {' or '.join(sorted(targets))}; {positive!r} counts as positive, because {why}"],
         )
-    if len(targets) > REGRESSION_DISTINCT and all(_is_number(text) for text in targets):
-        return Problem.REGRESSION, None, [f"regression: {target!r} is a number with {len(targets)} different values"]
+    known = [text for text in targets if text.lower() not in MISSING]  # of a number; a class may be called so
+    if len(known) > REGRESSION_DISTINCT and all(_is_number(text) for text in known):
+        return Problem.REGRESSION, None, [f"regression: {target!r} is a number with {len(known)} different values"]
     if len(targets) > MOST_CLASSES:
         raise DataError([f"target {target!r} holds {len(targets)} different texts; that is no class. Next: choose another --target"])
     notes = [f"multiclass: {target!r} has {len(targets)} classes"]
@@ -202,9 +218,10 @@ def _features(columns: dict[str, Column], rows: int, time: str | None, privacy: 
     for name, column in columns.items():
         if name == time or name in privacy.drop:
             continue
-        why = _no_feature(column, rows)
+        kind = ColumnKind.CATEGORICAL if name in privacy.hash else column.inference.kind
+        why = _no_feature(column, kind, rows)
         if not why:
-            features[name] = ColumnKind.CATEGORICAL if name in privacy.hash else column.inference.kind
+            features[name] = kind
         elif name in privacy.hash:
             raise DataError([f"--private-hash {name!r} {why}, so it is no feature. Next: --private-drop {name!r}"])
         else:
@@ -213,7 +230,7 @@ def _features(columns: dict[str, Column], rows: int, time: str | None, privacy: 
 
 
 def _almost_numeric(column: Column, rows: int) -> str | None:
-    given = rows - column.missing
+    given = rows - column.empty
     if column.inference.kind is not ColumnKind.CATEGORICAL or column.numbers <= MOSTLY * given:
         return None
     return (
@@ -222,14 +239,15 @@ def _almost_numeric(column: Column, rows: int) -> str | None:
     )
 
 
-def _no_feature(column: Column, rows: int) -> str | None:
-    unique = len(column.values) == rows
-    if len(column.values) < 2:
-        return "is the same in every row" if column.values else "is empty"
+def _no_feature(column: Column, kind: ColumnKind, rows: int) -> str | None:
+    missing, distinct = column.missing(kind), column.distinct(kind)
+    unique = distinct == rows
+    if distinct < 2:
+        return "is the same in every row" if distinct else "is empty"
     if unique and column.inference.kind is ColumnKind.CATEGORICAL:
         return "is a different text in every row"
     if unique and _ID_NAME.search(column.name):
         return "looks like an identifier (name it with --id)"
-    if column.missing > MOST_MISSING * rows:
-        return f"is missing in {column.missing / rows:.0%} of the rows"
+    if missing > MOST_MISSING * rows:
+        return f"is missing in {missing / rows:.0%} of the rows"
     return None

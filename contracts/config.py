@@ -55,7 +55,7 @@ class Quality(_Section):
     """When a table is good enough to train on."""
 
     minimum_rows: int = Field(default=50, ge=10)
-    maximum_missing: float = Field(default=0.5, ge=0, lt=1, description="share of a feature's cells that may be missing")
+    maximum_missing: float = Field(default=0.5, ge=0, le=1, description="share of a feature's cells that may be missing; 1: all of them")
 
 
 class Data(_Section):

@@ -1,7 +1,8 @@
 """What monitoring says about a window of traffic: thresholds, Model Monitor's violations, and the verdict (verdict.json).
 
-A feature has drifted when the Jensen-Shannon distance between the baseline's histogram and the window's exceeds `distance`, and a test of
-homogeneity says that samples of these sizes do not differ so much by chance. The distance decides; the test only guards small samples.
+A feature has drifted when the Jensen-Shannon distance between the baseline's histogram and the window's, empty cells in a bin of their own,
+exceeds `distance`, and a test of homogeneity says that samples of these sizes do not differ so much by chance. The distance decides; the
+test only guards small samples.
 benchmarks/false_alarms.py shows both at work: with a p-value alone every large window drifts, with a distance alone every small one.
 
 The model's quality has fallen when a judged metric is worse than on the champion's holdout by more than `quality_tolerance`, relative to
@@ -88,9 +89,10 @@ class Violations(_Part):
 
 
 class DriftVerdict(StrEnum):
-    """`not_compared`: a datetime moves by nature, and a column that the baseline never saw filled has nothing to be compared with.
+    """`not_compared`: a datetime moves by nature, and so do categories that are all rare; of both only whether cells are filled may drift.
 
-    Nor has a window of which only labelled predictions were looked at.
+    A column that the baseline never saw filled has nothing to be compared with, nor has a window of which only labelled predictions were
+    looked at.
     """
 
     DRIFT = "drift"
@@ -145,6 +147,7 @@ class Counts(_Part):
     other_models: int = Field(default=0, ge=0, description="predictions that say that another model gave them, left out")
     labels: int = Field(default=0, ge=0, description="of the window's predictions, joined")
     unreadable_labels: int = Field(default=0, ge=0, description="ground truth lines, or labels that are no value of the target")
+    unknown_labels: int = Field(default=0, ge=0, description="joined labels of a class that the model does not know")
     repeated_labels: int = Field(default=0, ge=0, description="labels that a later one for the same prediction replaced")
 
 

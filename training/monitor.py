@@ -7,7 +7,7 @@ constraint_violations.json, verdict.json and report.html; and metrics for CloudW
 import argparse
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -30,8 +30,9 @@ from contracts.monitoring import (
     Violations,
 )
 from contracts.signature import Signature
+from training.monitoring.captures import Span
 from training.monitoring.champion import fetch_baseline
-from training.monitoring.checks import Checker
+from training.monitoring.checks import Checker, check_labels
 from training.monitoring.fetch import fetch
 from training.monitoring.job import MonitorJob
 from training.monitoring.judge import ANSWERS, judge_features, judge_quality, judge_window
@@ -86,7 +87,8 @@ def run(job: MonitorJob, workers: int, cloudwatch: Path) -> MonitoringVerdict:
     _check(baseline, constraints, signature)
     evaluation = _read(job.evaluation, Evaluation) if job.evaluation.exists() else None
     artifact = evaluation.artifact_sha256 if evaluation else ""
-    labels, window, files = _scan(job, Scanner(job.window.start, job.window.end, baseline, signature, Labels(), artifact), workers)
+    span = Span(job.window.start, job.window.end)
+    labels, window, files = _scan(job, Scanner(span, job.quality, baseline, signature, Labels(), artifact), workers)
     verdict, violations = judge(job, baseline, constraints, signature, evaluation, labels, window, files)
 
     job.output.mkdir(parents=True, exist_ok=True)
@@ -101,25 +103,29 @@ def run(job: MonitorJob, workers: int, cloudwatch: Path) -> MonitoringVerdict:
 
 
 def _scan(job: MonitorJob, scanner: Scanner, workers: int) -> tuple[Labels, WindowSummary, int]:
-    """The labels, the window's summary with the quality that they say, and the number of capture files of the window."""
-    start, end = job.quality
+    """The labels, the window's summary with the quality that they say, and the number of capture files."""
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        truth = _local(job.ground_truth, start, None, folder / "labels") if job.ground_truth else None
+        truth = _local(job.ground_truth, [(scanner.judged.start, None)], folder / "labels") if job.ground_truth else None
         labels = Labels.read(truth, scanner.signature) if truth else Labels()
-        together = job.quality == (scanner.start, scanner.end)
-        captures = _local(job.source, scanner.start, scanner.end, folder / "captures")
-        window, files = scan_window(captures, replace(scanner, labels=labels) if together else scanner, workers)
-        if not together:
-            earlier = _local(job.source, start, end, folder / "labelled")
-            of_labels, _ = scan_window(earlier, replace(scanner, start=start, end=end, labels=labels, inputs=False), workers)
-            window.take_quality(of_labels)
+        captures = _local(job.source, _apart(scanner.window, scanner.judged), folder / "captures")
+        window, files = scan_window(captures, replace(scanner, labels=labels), workers)
     return labels, window, files
 
 
-def _local(source: Path | str, start: datetime, end: datetime | None, folder: Path) -> Path:
-    """A source as a folder: itself, or what is fetched from S3."""
-    return source if isinstance(source, Path) else fetch(source, start, end, folder)
+def _apart(first: Span, second: Span) -> list[Span]:
+    """Both, or the one that they are where they meet, of which nothing is fetched twice."""
+    earlier, later = sorted((first, second))
+    return [Span(earlier.start, max(first.end, second.end))] if later.start <= earlier.end else [earlier, later]
+
+
+def _local(source: Path | str, spans: Iterable[tuple[datetime, datetime | None]], folder: Path) -> Path:
+    """A source as a folder: itself, or what is fetched from S3 of some spans of time."""
+    if isinstance(source, Path):
+        return source
+    for start, end in spans:
+        fetch(source, start, end, folder)
+    return folder
 
 
 def judge(
@@ -139,6 +145,7 @@ def judge(
     start, end = job.quality
     drifted = [feature for feature in features if feature.verdict is DriftVerdict.DRIFT]
     violations = [] if job.labelled_only else Checker(baseline, constraints, kinds, limits).check(window)
+    violations += check_labels(signature.target, window, limits)
     violations += [
         Violation(
             feature_name=feature.name,
@@ -148,7 +155,10 @@ def judge(
         for feature in drifted
     ]
     violations += [_fall(metric) for metric in quality.metrics if metric.fell]
-    tally = vars(window.tally) | {"unreadable_labels": window.tally.unreadable_labels + labels.unreadable}
+    tally = vars(window.tally) | {
+        "unreadable_labels": window.tally.unreadable_labels + labels.unreadable,
+        "unknown_labels": window.unknown_labels.total,
+    }
     verdict = MonitoringVerdict(
         window=job.window,
         problem=signature.problem,

@@ -2,7 +2,8 @@
 
 Keys of the JSON that stay: ok, requests, failed_requests, versions [{version, status, dataset_version, metrics}], phases [{name, seconds}],
 decisions [{time, what, why}]. More: hours (what a client and what monitoring saw of each hour of traffic), false_alarms, quality_after
-(of the new version), left_out (phases that this table or configuration has no place for, each with its reason).
+(of the new version), left_out (phases that this table or configuration has no place for, each with its reason), closed (ok, and nothing was
+left out).
 """
 
 from dataclasses import dataclass, field
@@ -75,13 +76,19 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """True when the story came to its end and no request failed."""
+        """True when the story came to its end, if with parts left out, and no request failed."""
         return not self.reason and bool(self.sent) and not self.failures
+
+    @property
+    def closed(self) -> bool:
+        """True when the whole loop was seen."""
+        return self.ok and not self.left_out
 
     def document(self) -> dict[str, Any]:
         """As `--json` writes it."""
         return {
             "ok": self.ok,
+            "closed": self.closed,
             "reason": self.reason or None,
             "requests": len(self.sent),
             "failed_requests": len(self.failures),
@@ -141,9 +148,10 @@ def show_report(output: Output, report: Report) -> None:
     output.say()
     total = sum(phase.seconds for phase in report.phases)
     if report.ok:
-        output.say(
-            f"the loop is closed: {len(report.phases)} phases in {total:.0f} s, {len(report.sent)} requests, failed requests = 0", "green"
-        )
+        left_out = " and ".join(phase for phase, _ in report.left_out)
+        what = f"the loop was not seen whole, without {left_out}" if left_out else "the loop is closed"
+        said = f"{what}: {len(report.phases)} phases in {total:.0f} s, {len(report.sent)} requests, failed requests = 0"
+        output.say(said, "yellow" if left_out else "green")
 
 
 def _show_traffic(output: Output, report: Report) -> None:

@@ -174,7 +174,7 @@ class Story:
         with self._phase("retrain on the labelled traffic") as phase:
             ended = self._retraining(hours, phase.show)
             if ended is None or ended.outcome is not Outcome.BETTER:
-                phase.result = self._left_out("no new version", ended.explanation if ended else self._refused() or "nothing asked for it")
+                phase.result = self._left_out("a new version", why_none(ended, self._refused()))
                 return first
             version = max(self._app.versions(), key=lambda each: each.number)
             fresh = next((each.fresh for each, _ in self._app.manifests() if each.version == version.dataset_version), None)
@@ -226,7 +226,7 @@ class Story:
         """A model that breaks is approved, and thrown back."""
         if live.metadata is None or live.metadata.runtime != RuntimeName.ONNX:
             why = f"the demo breaks a model by its ONNX graph, and version {live.number} is served without one"
-            self._left_out("approve a broken version by hand", why)
+            self._left_out("a broken version that is thrown back", why)
             return
         with self._phase("approve a broken version by hand") as phase:
             broken = register_broken(self._app, live, self._folder / "broken")
@@ -261,6 +261,15 @@ class Story:
         with self._output.phase(name) as phase:
             self._report.phases.append(phase)
             yield phase
+
+
+def why_none(ended: Retraining | None, refused: str) -> str:
+    """Why there is no new version. Raises StateError when that is no decision of the loop, but a job that failed."""
+    if ended is None:
+        return refused or "nothing asked for it"
+    if ended.outcome is Outcome.FAILED:
+        raise StateError(f"the retraining failed: {ended.explanation}")
+    return ended.explanation
 
 
 def _answer(found: dict[str, object]) -> str:

@@ -18,6 +18,8 @@ from contracts.inference import row_ids
 MOST_ROWS = 500
 MOST_CELLS = 50_000
 """Of a request, so that a wide table stays within what the API takes."""
+FRAME = 64
+"""Bytes of a request around its records, and more."""
 MOST_LABELS = 5_000
 
 
@@ -97,16 +99,31 @@ class Client:
         return answer
 
 
-def batches(numbers: range, features: int, parts: int) -> Iterator[range]:
-    """The requests of a window: about `parts` of the same size, or more, so that none is larger than the API takes."""
-    size = max(1, min(MOST_ROWS, MOST_CELLS // max(1, features), -(-len(numbers) // parts)))
-    for first in range(numbers.start, numbers.stop, size):
-        yield range(first, min(first + size, numbers.stop))
+def batches(rows: Sequence[Row], numbers: range, parts: int, kilobytes: int) -> Iterator[range]:
+    """The requests of a window: about `parts` of the same size, or more, so that none is larger than the API takes; a row is not cut.
+
+    What counts is a body as JSON text, its quotes escaped: so a function's event holds it, which has a limit of its own (contracts/api.py).
+    """
+    features = len(rows[numbers.start].record) if numbers else 1
+    most = max(1, min(MOST_ROWS, MOST_CELLS // features, -(-len(numbers) // parts)))
+    first, size = numbers.start, FRAME
+    for number in numbers:
+        length = len(json.dumps(json.dumps(rows[number].record)))
+        if number > first and (number - first == most or size + length > 1024 * kilobytes):
+            yield range(first, number)
+            first, size = number, FRAME
+        size += length
+    if numbers:
+        yield range(first, numbers.stop)
 
 
 def answered_rows(client: Client, numbers: Iterable[int]) -> int:
-    """How many of these rows got a prediction. Raises StateError when none did: then nothing works, and the first failure says why."""
+    """How many of these rows got a prediction. Raises StateError when none did: then nothing works, and the last failure says why.
+
+    A window whose rows are all refused is such a failure while no row was ever answered.
+    """
     count = sum(number in client.answers for number in numbers)
-    if not count and client.failures:
-        raise StateError(f"the prediction API answers no request: {client.failures[-1]}")
+    failures = client.failures or ([] if client.answers else client.refused)
+    if not count and failures:
+        raise StateError(f"the prediction API answers no request: {failures[-1]}")
     return count

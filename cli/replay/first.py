@@ -1,6 +1,7 @@
 """What the first model alone would have answered: its own archive, served by the project's own model server, on the same requests.
 
 The archive is read from S3 as the endpoint reads it; the server checks its digest. It runs beside the twin, on loopback, and ends here.
+What predict does to a request before the endpoint sees it is done here too: hashes stand for the values of hashed columns.
 """
 
 import os
@@ -9,16 +10,19 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import urllib3
 
+from cli.batch.target import find_hasher
 from cli.observe import App, Version
 from cli.project import REPOSITORY
 from cli.replay.client import batches
 from cli.replay.table import Row
+from contracts.batch.rows import Hasher
 from contracts.errors import StateError
 from contracts.layout import ARTIFACT_VARIABLE, ROOT_VARIABLE
 
@@ -28,17 +32,31 @@ ANSWER_LIMIT = 120.0
 
 def first_answers(app: App, version: Version, rows: Sequence[Row], numbers: Sequence[int], folder: Path) -> dict[int, str | float]:
     """The predictions of a version for rows, by number; a row that does not fit has none. Raises StateError when it cannot be served."""
+    config = app.project.config
+    columns = frozenset(config.data.privacy.hash) & frozenset(config.data.features)
+    hasher = find_hasher(app, columns)
     fitting = [number for number in numbers if rows[number].fits]
     found: dict[int, str | float] = {}
     with _served(app, version, folder) as url:
-        for batch in batches(range(len(fitting)), len(app.project.config.data.features), 1):
+        for batch in batches([rows[number] for number in fitting], range(len(fitting)), 1, config.api.maximum_body_kilobytes):
             chosen = [fitting[place] for place in batch]
-            body = {"instances": [rows[number].record for number in chosen]}
-            reply = urllib3.request("POST", f"{url}/invocations", json=body, timeout=ANSWER_LIMIT, retries=False)
-            if reply.status != 200:
-                raise StateError(f"version {version.number} answers {reply.status}: {reply.data[:300].decode(errors='replace')}")
-            found |= {number: answer["prediction"] for number, answer in zip(chosen, reply.json()["predictions"], strict=True)}
+            found |= zip(chosen, _ask(version, url, [concealed(rows[number].record, columns, hasher) for number in chosen]), strict=True)
     return found
+
+
+def concealed(record: Mapping[str, Any], columns: Collection[str], hasher: Hasher) -> dict[str, Any]:
+    """A record as predict hands it to the endpoint."""
+    return {name: hasher(name, value) if name in columns and value is not None else value for name, value in record.items()}
+
+
+def _ask(version: Version, url: str, records: list[dict[str, Any]]) -> list[str | float]:
+    try:
+        reply = urllib3.request("POST", f"{url}/invocations", json={"instances": records}, timeout=ANSWER_LIMIT, retries=False)
+    except urllib3.exceptions.HTTPError as error:
+        raise StateError(f"version {version.number} gives no answer: {error!r}") from error
+    if reply.status != 200:
+        raise StateError(f"version {version.number} answers {reply.status}: {reply.data[:300].decode(errors='replace')}")
+    return [answer["prediction"] for answer in reply.json()["predictions"]]
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 A window is bad when the version that answered scored worse on it than on its own holdout, by more than monitoring tolerates and chance
 explains. The quality had fallen in the bad windows that are not alone: as many as an alarm needs, among as many as it looks at. A false
 alarm is an alarm that began while in neither its window nor any that it looks back at the quality had fallen. The detection delay is the
-number of windows from the first fall to the first alarm at or after it: 0 when that very window raised it, None when nothing fell or
-nothing was raised.
+number of windows from the first fall to the first alarm that began at or after it: 0 when it began in that very window, None when nothing
+fell or nothing was raised. An alarm that rang before, for whatever reason, has not found the fall.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,12 +25,12 @@ def false_alarms(fell: list[bool], begun: Iterable[int], looked_back: int) -> in
     return sum(not any(fell[max(0, number - looked_back) : number + 1]) for number in begun)
 
 
-def detection_delay(fell: list[bool], alarms: list[bool]) -> int | None:
-    """Windows from the first fall to the first alarm at or after it (see above)."""
+def detection_delay(fell: list[bool], begun: Iterable[int]) -> int | None:
+    """Windows from the first fall to the first alarm that began at or after it (see above)."""
     if True not in fell:
         return None
     first = fell.index(True)
-    return alarms.index(True, first) - first if True in alarms[first:] else None
+    return min((number - first for number in begun if number >= first), default=None)
 
 
 def onsets(alarms: Sequence[tuple[str, ...]]) -> list[int]:

@@ -103,7 +103,8 @@ def _marks(windows: list[dict[str, Any]], step: float, across: Callable[[int], f
     marks.append(f'<text x="{LEFT - 8}" y="{top + 11}" text-anchor="end">version</text>')
     for number, each in enumerate(windows):
         if number == 0 or each["version"] != windows[number - 1]["version"]:
-            marks.append(f'<text x="{across(number):.1f}" y="{top + 11}" text-anchor="middle">{escape(str(each["version"]))}</text>')
+            version = "none" if each["version"] is None else each["version"]
+            marks.append(f'<text x="{across(number):.1f}" y="{top + 11}" text-anchor="middle">{version}</text>')
     return "".join(marks)
 
 

@@ -88,12 +88,14 @@ def write_project(project: Project, plan: Plan, trained_rows: int, folder: Path)
 def overridden(config: Config, plan: Plan, trained_rows: int) -> dict[str, Any]:
     """tidewheel.yaml's values.
 
-    Only what a replay needs differs: hourly windows of all traffic, however small, no person, labels as late as asked.
+    Only what a replay needs differs: hourly windows of all traffic, however small, a first table with whatever holes, no person, labels as
+    late as asked.
     """
     values = config.model_dump(mode="json", exclude_unset=True)
     values["environment"] = config.environment
     enough = max(FEWEST_ROWS_OF_A_GATE, min(config.data.quality.minimum_rows, trained_rows))
-    values["data"]["quality"] = values["data"].get("quality", {}) | {"minimum_rows": enough}
+    # A column may be filled only later in the table.
+    values["data"]["quality"] = values["data"].get("quality", {}) | {"minimum_rows": enough, "maximum_missing": 1.0}
     values["approval"] = {"policy": str(ApprovalPolicy.AUTO)}
     values["monitoring"] = values.get("monitoring", {}) | {
         "window_hours": WINDOW_HOURS,

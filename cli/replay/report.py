@@ -51,7 +51,7 @@ class Report:
     @property
     def ok(self) -> bool:
         """True when every window was replayed, and every request answered but for rows that do not fit the data contract."""
-        return not self.reason and bool(self.windows) and not self.failures
+        return not self.reason and any(window.answered for window in self.windows) and not self.failures
 
     @property
     def failed_requests(self) -> int:
@@ -98,7 +98,7 @@ class Report:
 
     def document(self) -> dict[str, Any]:
         """As `--json` writes it."""
-        fell, alarms = self.fell(), [window.alarms for window in self.windows]
+        fell, begun = self.fell(), onsets([window.alarms for window in self.windows])
         looked_back = self.alarm.windows + (self.plan.delay_hours if self.plan else 0)
         return {
             "ok": self.ok,
@@ -114,8 +114,8 @@ class Report:
             "failures": self.failures[:SHOWN_FAILURES],
             "refused": self.refused[:SHOWN_FAILURES],
             "retrainings": self.retrainings,
-            "false_alarms": false_alarms(fell, onsets(alarms), looked_back),
-            "detection_delay": detection_delay(fell, [bool(each) for each in alarms]),
+            "false_alarms": false_alarms(fell, begun, looked_back),
+            "detection_delay": detection_delay(fell, begun),
             "table": self.table,
             "order_by": self.order_by,
             "plan": _plan(self.plan),
@@ -130,7 +130,7 @@ def window_line(report: Report, window: Window) -> str:
     score = window.tally.score
     parts = [f"{report.metric} {'unknown' if score is None else format(score, '.4f')}", window.drift.replace("_", " ")]
     parts += [f"alarm {' and '.join(window.alarms)}"] if window.alarms else []
-    parts += [f"version {window.version}"]
+    parts += ["no answer" if window.version is None else f"version {window.version}"]
     parts += [said] if (said := decided(window.decisions)) else []
     return ", ".join(parts)
 
@@ -180,6 +180,8 @@ def detected(document: dict[str, Any]) -> str:
         return "the very window" if delay == 0 else _count(delay, "window")
     if not fell:
         return "the quality did not fall"
+    if fell[0]["alarms"]:
+        return "an alarm rang already before the quality fell"
     replaced = (document["windows"][-1]["version"] or 0) > (fell[0]["version"] or 0)
     return "no alarm, but another version took over" if replaced else "no alarm"
 

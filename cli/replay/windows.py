@@ -111,7 +111,7 @@ class Windows:
 
     def _send(self, rows: range, start: datetime, end: datetime, show: Callable[[str], None]) -> None:
         first = self._clock.advance_to(start)
-        requests = list(batches(rows, len(self._app.project.config.data.features), REQUESTS))
+        requests = list(batches(self._client.rows, rows, REQUESTS, self._app.project.config.api.maximum_body_kilobytes))
         step = (end - ROOM / 3 - first) / max(1, len(requests))
         for number, batch in enumerate(requests):
             self._clock.advance_to(first + step * number)

@@ -8,8 +8,9 @@ distance.py    how far two histograms are apart                         judge.py
 checks.py      data quality: violations of the baseline's constraints   outputs.py     statistics, metrics
 report.py      the page that people read, with plots.py             publish.py     metrics to CloudWatch
 fetch.py       captures and labels on S3                                champion.py    the baseline that a model package names
+seen.py        events that come again
 
 Everything between reading and judging is a sum: a summary of two halves is the merged summaries of the halves, in any order. So a window
 is read in one pass, by as many processes as there are cores, with memory that does not grow with its length. What grows: 8 bytes a
-record within one hour's folder, to count a repeated event once, and 16 bytes a label.
+record within one hour's folder, to count a repeated event once, and 16 bytes a label, which are some 50 while they are sorted.
 """

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from xxhash import xxh3_64_intdigest
@@ -77,6 +77,17 @@ class Record(msgspec.Struct, gc=False):
 
 
 _RECORD = msgspec.json.Decoder(Record)
+
+
+class Span(NamedTuple):
+    """start <= time < end."""
+
+    start: datetime
+    end: datetime
+
+    def holds(self, time: datetime) -> bool:
+        """Whether a time is in it."""
+        return self.start <= time < self.end
 
 
 @dataclass(frozen=True, order=True)

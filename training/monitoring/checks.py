@@ -13,7 +13,7 @@ from contracts.baseline import Constraints, FeatureConstraints, FeatureStatistic
 from contracts.columns import ColumnKind
 from contracts.monitoring import CheckType, Thresholds, Violation
 from training.monitoring.scan import WindowSummary
-from training.monitoring.summary import NumberSummary, Summary, TextSummary
+from training.monitoring.summary import FirstNames, NumberSummary, Summary
 
 
 class Checker:
@@ -83,7 +83,7 @@ class Checker:
                 yield _violation(
                     feature.name,
                     CheckType.CATEGORICAL_VALUES,
-                    f"{_percent(unknown, summary.present)} of the values are unknown: {_some(summary)}",
+                    f"{_percent(unknown, summary.present)} of the values are unknown: {_some(summary.unknown)}",
                 )
 
     def _exceeds(self, part: int, whole: int, expected: float, tolerance: float) -> bool:
@@ -93,6 +93,15 @@ class Checker:
         return part / whole > expected + max(tolerance, error)
 
 
+def check_labels(target: str, window: WindowSummary, thresholds: Thresholds) -> list[Violation]:
+    """Labels of classes that the model does not know: it was trained on none of them, so they are all wrong; nothing of too few labels."""
+    labels, unknown = window.tally.labels, window.unknown_labels
+    if labels < thresholds.minimum_labels or unknown.total <= thresholds.outside * labels:
+        return []
+    what = f"{_percent(unknown.total, labels)} of the labels are of classes that the model does not know: {_some(unknown)}"
+    return [_violation(target, CheckType.CATEGORICAL_VALUES, what)]
+
+
 def _unseen(feature: FeatureStatistics) -> float:
     texts = feature.string_statistics
     if texts is None or not texts.common.num_present:
@@ -100,8 +109,8 @@ def _unseen(feature: FeatureStatistics) -> float:
     return sum(1 for category in texts.distribution.categorical.buckets if category.count == 1) / texts.common.num_present
 
 
-def _some(summary: TextSummary) -> str:
-    names = sorted(summary.unknown.counts, key=lambda name: (-summary.unknown.counts[name], name))
+def _some(unknown: FirstNames) -> str:
+    names = sorted(unknown.counts, key=lambda name: (-unknown.counts[name], name))
     shown = ", ".join(repr(name[:40]) for name in names[:5])
     return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 

@@ -29,6 +29,7 @@ from contracts.errors import StateError
 from contracts.layout import EVALUATION
 from contracts.monitoring import Thresholds, Window
 from contracts.signature import SIGNATURE
+from training.monitoring.captures import Span
 from training.monitoring.fetch import SCHEME
 from training.paths import Paths
 
@@ -41,7 +42,7 @@ class MonitorJob:
     """
 
     window: Window
-    quality: tuple[datetime, datetime]
+    quality: Span
     source: Path | str
     output: Path
     statistics: Path
@@ -68,7 +69,7 @@ class MonitorJob:
                 endpoint=environment.get("sagemaker_endpoint_name", ""),
                 schedule=environment.get("sagemaker_monitoring_schedule_name", ""),
             ),
-            quality=_span(environment, "quality_start_time", "quality_end_time") if own else (start, end),
+            quality=_span(environment, "quality_start_time", "quality_end_time") if own else Span(start, end),
             source=_source(_get(environment, "dataset_source"), paths),
             output=paths.at(_get(environment, "output_path")),
             statistics=statistics,
@@ -93,11 +94,11 @@ def _source(text: str, paths: Paths) -> Path | str:
     return text if text.startswith(SCHEME) else paths.at(text)
 
 
-def _span(environment: Mapping[str, str], first: str, last: str) -> tuple[datetime, datetime]:
+def _span(environment: Mapping[str, str], first: str, last: str) -> Span:
     start, end = _time(environment, first), _time(environment, last)
     if start >= end:
         raise StateError(f"the window is empty: {first} {start} is not before {last} {end}")
-    return start, end
+    return Span(start, end)
 
 
 def _time(environment: Mapping[str, str], name: str) -> datetime:

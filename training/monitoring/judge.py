@@ -40,22 +40,46 @@ def _with_tail(baseline: Counts, window: Counts) -> tuple[Counts, Counts]:
     return np.append(baseline[~rare], baseline[rare].sum()), np.append(window[~rare], window[rare].sum())
 
 
+def _comparable(kind: ColumnKind | None, summary: Summary, baseline: Counts) -> bool:
+    """Whether values can be compared: those of a datetime move by nature, and of categories that are all rare none need come again."""
+    common = isinstance(summary, NumberSummary) or bool((baseline > RARE).any())
+    return kind is not ColumnKind.DATETIME and common and bool(baseline.any())
+
+
+def _bins(feature: FeatureStatistics, summary: Summary, kind: ColumnKind | None, values: bool) -> tuple[Counts, Counts]:
+    """(baseline, window) counts over what is compared, of the `values` or only that there is one; empty cells have the last bin.
+
+    The model's answers, which have no kind, have no empty cells: a part that a reply leaves out tells nothing.
+    """
+    baseline, window = histograms(feature, summary)
+    if not values:
+        baseline, window = baseline.sum(keepdims=True), window.sum(keepdims=True)
+    elif isinstance(summary, TextSummary):
+        baseline, window = _with_tail(baseline, window)
+    described = feature.numerical_statistics or feature.string_statistics
+    if kind is None or described is None:
+        return baseline, window
+    return np.append(baseline, described.common.num_missing), np.append(window, summary.missing)
+
+
 def judge_feature(
     feature: FeatureStatistics, summary: Summary, kind: ColumnKind | None, thresholds: Thresholds, family: int
 ) -> FeatureVerdict:
-    """One column. `family`: how many columns are judged together, which share the chance of a false alarm."""
+    """One column. `family`: how many columns are judged together, which share the chance of a false alarm.
+
+    A column whose values cannot be compared drifts when it is filled more or less often, and else is not compared.
+    """
+    known, _ = histograms(feature, summary)
+    values = _comparable(kind, summary, known)
+    baseline, window = _bins(feature, summary, kind, values)
     distance = chance = None
-    baseline, window = histograms(feature, summary)
-    if kind is ColumnKind.DATETIME or not baseline.sum():
-        verdict = DriftVerdict.NOT_COMPARED
-    elif summary.present < thresholds.minimum_rows:
-        verdict = DriftVerdict.NOT_ENOUGH_DATA
-    else:
-        if isinstance(summary, TextSummary):
-            baseline, window = _with_tail(baseline, window)
-        distance, chance = compare(baseline, window)
-        different = distance > thresholds.distance and chance < thresholds.significance / family
-        verdict = DriftVerdict.DRIFT if different else DriftVerdict.NO_DRIFT
+    verdict = DriftVerdict.NOT_ENOUGH_DATA if values else DriftVerdict.NOT_COMPARED
+    if known.any() and window.sum() >= thresholds.minimum_rows:
+        found = compare(baseline, window)
+        different = found.distance > thresholds.distance and found.chance < thresholds.significance / family
+        if values or different:
+            distance, chance = found
+            verdict = DriftVerdict.DRIFT if different else DriftVerdict.NO_DRIFT
     return FeatureVerdict(
         name=feature.name,
         verdict=verdict,

@@ -3,11 +3,13 @@
 Format: https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-model-quality-merge.html; `eventId` there is what the request was
 sent with as InferenceId. The label of row n (from 1) of a request with several rows has the id `<inference id>-<n>`
 (contracts.inference.row_ids). A label that comes twice counts once, and the later file's is taken: it is the correction.
+
+A class that the model does not know is a label like any other: no answer of the model agrees with it.
 """
 
 import csv
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -20,7 +22,9 @@ from contracts.columns import ColumnKind, parse
 from contracts.evaluation import Problem
 from contracts.signature import Signature
 from training.monitoring.captures import Truth, find_shards, key_of, read_blocks
-from training.monitoring.summary import Numbers
+from training.monitoring.summary import KEPT, Numbers
+
+OTHERS = "other unknown classes"
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -35,27 +39,54 @@ class _Line(msgspec.Struct, gc=False):
 _LINE = msgspec.json.Decoder(_Line)
 
 
-def parse_label(signature: Signature, text: str) -> float:
-    """A class's number, or a number. Raises ValueError for what is no value of the target."""
+def parse_cell(text: str) -> str:
+    """A label's text, without the space around it. Raises ValueError for what is not one cell of CSV that holds something."""
     try:
         cells = next(csv.reader([text.strip()], strict=True), [])
     except csv.Error as error:
         raise ValueError(str(error)) from None
     cell = cells[0].strip() if len(cells) == 1 else ""
-    if signature.problem is not Problem.REGRESSION:
-        return float(signature.classes.index(cell))
-    value = parse(ColumnKind.NUMERIC, cell)
-    if not isinstance(value, float):
+    if not cell:
         raise ValueError("a label must hold a value")
-    return value
+    return cell
+
+
+class LabelReader:
+    """Reads labels as numbers: a regression's own, or the place of a class in `names`, where those that the model does not know follow it.
+
+    Of such names the first KEPT are told apart, so that texts which are no classes do not fill the memory. `names`: those of labels that
+    were read before, so that the numbers stay theirs.
+    """
+
+    def __init__(self, signature: Signature, names: Iterable[str] = ()) -> None:
+        self._numeric = signature.problem is Problem.REGRESSION
+        self._numbers = {name: number for number, name in enumerate(dict.fromkeys((*signature.classes, *names)))}
+        self._most = len(signature.classes) + KEPT
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The model's classes, and those that labels named besides."""
+        return tuple(self._numbers)
+
+    def read(self, text: str) -> float:
+        """A label's number. Raises ValueError for what is no value of the target."""
+        cell = parse_cell(text)
+        if not self._numeric:
+            name = cell if cell in self._numbers or len(self._numbers) < self._most else OTHERS
+            return float(self._numbers.setdefault(name, len(self._numbers)))
+        value = parse(ColumnKind.NUMERIC, cell)
+        if not isinstance(value, float):
+            raise ValueError("a label must hold a value")
+        return value
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels by the key of their id, sorted: 16 bytes each."""
+    """Labels by the key of their id, sorted: 16 bytes each. `names`: what the numbers of classes stand for (LabelReader)."""
 
     keys: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
     values: Numbers = field(default_factory=lambda: np.empty(0))
+    names: tuple[str, ...] = ()
     unreadable: int = 0
     repeated: int = 0
 
@@ -63,7 +94,7 @@ class Labels:
     def read(cls, folder: Path, signature: Signature) -> Self:
         """Every label below a folder."""
         keys, values = array("Q"), array("d")
-        unreadable = 0
+        reader, unreadable = LabelReader(signature), 0
         for shard in find_shards(folder):
             for block in read_blocks(shard):
                 for line in block.split(b"\n"):
@@ -71,20 +102,14 @@ class Labels:
                         continue
                     try:
                         found = _LINE.decode(line)
-                        value = parse_label(signature, found.groundTruthData.data)
+                        value = reader.read(found.groundTruthData.data)
                     except (msgspec.DecodeError, ValueError):
                         unreadable += 1
                         continue
                     keys.append(key_of(found.eventMetadata.eventId))
                     values.append(value)
-        return cls._of(np.array(keys, dtype=np.uint64), np.array(values, dtype=float), unreadable)
-
-    @classmethod
-    def _of(cls, keys: NDArray[np.uint64], values: Numbers, unreadable: int) -> Self:
-        order = np.argsort(keys, kind="stable")
-        keys, values = keys[order], values[order]
-        last = np.append(keys[1:] != keys[:-1], True)[: len(keys)]
-        return cls(keys[last], values[last], unreadable, int(len(keys) - last.sum()))
+        in_order, own, repeated = _sorted(keys, values)
+        return cls(in_order, own, reader.names, unreadable, repeated)
 
     def of(self, ids: Sequence[str]) -> Numbers:
         """The label of each id; NaN where there is none."""
@@ -93,3 +118,12 @@ class Labels:
         wanted = np.array([key_of(identifier) for identifier in ids], dtype=np.uint64)
         places = np.searchsorted(self.keys, wanted).clip(max=len(self.keys) - 1)
         return np.where(self.keys[places] == wanted, self.values[places], np.nan)
+
+
+def _sorted(keys: "array[int]", values: "array[float]") -> tuple[NDArray[np.uint64], Numbers, int]:
+    """(the keys in order, each once; its last value; how many values a later one replaced)."""
+    unsorted = np.frombuffer(keys, dtype=np.uint64)
+    order = np.argsort(unsorted, kind="stable")
+    found = unsorted[order]
+    last = np.append(found[1:] != found[:-1], True)[: len(found)]
+    return found[last], np.frombuffer(values)[order[last]], int(len(found) - last.sum())

@@ -42,7 +42,7 @@ def _mean(total: float, squares: float, count: int) -> Measured:
 
 @dataclass
 class ClassQuality:
-    """Of a classifier with `classes` classes. `confusion`: true class x predicted class, the last column for a class it should not know."""
+    """Of a classifier with `classes` classes. `confusion`: true class x predicted class, the last of both for all that it does not know."""
 
     classes: int
     binary: bool
@@ -53,7 +53,7 @@ class ClassQuality:
     scored: int = 0
 
     def __post_init__(self) -> None:
-        self.confusion = np.zeros((self.classes, self.classes + 1), dtype=np.int64)
+        self.confusion = np.zeros((self.classes + 1, self.classes + 1), dtype=np.int64)
 
     @property
     def labels(self) -> int:
@@ -61,8 +61,8 @@ class ClassQuality:
         return int(self.confusion.sum())
 
     def add(self, truth: Numbers, values: Numbers, chances: Numbers) -> None:
-        """Labelled predictions: class numbers, and rows x classes of probabilities."""
-        true = truth.astype(int)
+        """Labelled predictions: class numbers, and rows x classes of probabilities. A class that the model does not know it gives none."""
+        true = np.minimum(truth, self.classes).astype(int)
         said = np.where(values < 0, self.classes, values).astype(int)
         np.add.at(self.confusion, (true, said), 1)
         told = ~np.isnan(chances).any(axis=1)
@@ -74,7 +74,8 @@ class ClassQuality:
         steps = (chances * STEPS).astype(int).clip(0, STEPS - 1)
         for number in range(self.classes):
             np.add.at(self.scores[number], ((true == number).astype(int), steps[:, number]), 1)
-        losses = -np.log(chances[np.arange(len(true)), true].clip(TINY, 1))
+        given = np.column_stack([chances, np.zeros(len(true))])
+        losses = -np.log(given[np.arange(len(true)), true].clip(TINY, 1))
         self.loss += float(losses.sum())
         self.squares += float(losses @ losses)
         self.scored += len(true)
@@ -89,12 +90,13 @@ class ClassQuality:
         self.scored += other.scored
 
     def metrics(self) -> Metrics:
-        """Every metric that these labels allow; of several classes the macro average over those that occur."""
+        """Every metric that these labels allow; of several classes the macro average over those that occur, unknown ones being one more."""
         if not self.labels:
             return {}
-        hits = self.confusion.diagonal()
-        said, true = self.confusion.sum(axis=0)[: self.classes], self.confusion.sum(axis=1)
-        wanted = [1] if self.binary else np.flatnonzero(said + true).tolist()
+        hits, said, true = self.confusion.diagonal().copy(), self.confusion.sum(axis=0), self.confusion.sum(axis=1)
+        hits[-1] = 0  # that both are unknown does not make them the same
+        occurring = true + np.append(said[:-1], 0)
+        wanted = [1] if self.binary else np.flatnonzero(occurring).tolist()
         found = {
             Metric.ACCURACY: share(hits.sum(), self.labels),
             Metric.PRECISION: _average([share(hits[c], said[c]) for c in wanted]),

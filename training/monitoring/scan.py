@@ -1,41 +1,41 @@
 """Captured traffic, read once, into one summary of the window.
 
 Shards go to as many processes as there are cores; their summaries are merged in the order of the files, so the number of processes
-changes nothing. Within a shard an event counts once by itself. Across the shards of one folder (an hour's) the keys of all events are
-compared afterwards: only a shard that repeats an earlier one's events is read again, without them. The same event in two folders cannot
-be: the folder is the hour of its time.
+changes nothing, and one by one, so that few are there at a time. Within a shard an event counts once by itself. Its keys are compared with
+those of the earlier shards of its folder (an hour's): only a shard that repeats some of their events is read again, without them. The same
+event in two folders cannot be: the folder is the hour of its time.
+
+Labels come late, so the answers that they judge may be of an earlier window than the one that is compared. Both are read in one pass.
 """
 
 import gc
 import multiprocessing
 import sys
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from contracts.baseline import PREDICTION, PROBABILITY, Statistics
 from contracts.evaluation import Problem
 from contracts.signature import Signature
 from training.monitoring.answers import AnswerReader, Answers
-from training.monitoring.captures import Record, Shard, decode, find_shards, key_of, read_blocks
-from training.monitoring.labels import Labels, parse_label
+from training.monitoring.captures import Record, Shard, Span, decode, find_shards, key_of, read_blocks
+from training.monitoring.labels import LabelReader, Labels
 from training.monitoring.quality import Quality, quality_of
 from training.monitoring.requests import Columns, RequestReader
+from training.monitoring.seen import Keys, SeenKeys
 from training.monitoring.summary import FirstNames, Numbers, NumberSummary, Summary, TextSummary, summary_of
 
 BATCH = 16  # blocks that are summed up together: a column at a time costs less than a block at a time
 SMALL = 32 << 20  # bytes; a window below this is done before other processes have started
-
-Keys = NDArray[np.uint64]
+AHEAD = 2  # shards a process that are read before their turn
 
 
 @dataclass
@@ -69,6 +69,7 @@ class WindowSummary:
     tally: Tally = field(default_factory=Tally)
     absent: Counter[str] = field(default_factory=Counter)
     extra: FirstNames = field(default_factory=FirstNames)
+    unknown_labels: FirstNames = field(default_factory=FirstNames)
 
     def merge(self, other: Self) -> None:
         """Add another part's."""
@@ -78,28 +79,22 @@ class WindowSummary:
         self.quality.merge(other.quality)  # type: ignore[arg-type]  # both were made for the same problem
         self.absent.update(other.absent)
         self.extra.merge(other.extra)
-
-    def take_quality(self, other: Self) -> None:
-        """Have what labels say from another window."""
-        self.quality = other.quality
-        self.tally.labels = other.tally.labels
-        self.tally.unreadable_labels = other.tally.unreadable_labels
+        self.unknown_labels.merge(other.unknown_labels)
 
 
 @dataclass(frozen=True)
 class Scanner:
-    """Reads shards. start <= inference time < end. `artifact`: the model whose answers count, all when it is empty.
+    """Reads shards: requests and answers of the time `window`, and what labels say of the answers of the time `judged`.
 
-    Without `inputs` only answers are read, of what their labels say about them.
+    `artifact`: the model whose answers count, all when it is empty.
     """
 
-    start: datetime
-    end: datetime
+    window: Span
+    judged: Span
     baseline: Statistics
     signature: Signature
     labels: Labels
     artifact: str = ""
-    inputs: bool = True
 
     def empty(self) -> WindowSummary:
         """Nothing yet."""
@@ -112,39 +107,56 @@ class Scanner:
         """A shard's summary, without the events in `seen`; and the keys of its events."""
         summary = self.empty()
         requests, answers = RequestReader(self.signature.features), AnswerReader(self.signature, self.artifact)
+        truths = LabelReader(self.signature, self.labels.names)
         columns, keys = Columns(), set(seen)
         for number, block in enumerate(read_blocks(shard), start=1):
             records, unreadable = decode(block)
             summary.tally.unreadable_lines += unreadable
-            fresh = self._select(records, keys, summary.tally)
-            if self.inputs:
-                requests.read([record.captureData.endpointInput for record in fresh], columns)
-            self._add_answers(summary, columns, fresh, answers.read(fresh))
+            for (current, judged), part in self._by_time(self._select(records, keys, summary.tally)):
+                said = answers.read(part)
+                if current:
+                    summary.tally.records += len(part)
+                    requests.read([record.captureData.endpointInput for record in part], columns)
+                    self._add_answers(summary.tally, columns, said)
+                if judged:
+                    self._add_quality(summary, part, said, truths)
             if number % BATCH == 0:
                 _add_columns(summary, columns)
                 columns = Columns()
         _add_columns(summary, columns)
         own = keys - seen
-        return summary, np.fromiter(own, dtype=np.uint64, count=len(own))
+        return summary, np.sort(np.fromiter(own, dtype=np.uint64, count=len(own)))
 
     def _select(self, records: list[Record], keys: set[int], tally: Tally) -> list[Record]:
-        """Those inside the window that were not seen before."""
-        start, end = self.start, self.end
-        fresh = [record for record in records if start <= record.eventMetadata.inferenceTime < end]
+        """Those inside one of the windows that were not seen before."""
+        (start, end), (first, last) = self.window, self.judged
+        fresh = [
+            record
+            for record in records
+            if start <= record.eventMetadata.inferenceTime < end or first <= record.eventMetadata.inferenceTime < last
+        ]
         tally.outside_window += len(records) - len(fresh)
         own = [key_of(record.eventMetadata.eventId) for record in fresh]
         new = set(own)
         if len(new) < len(own) or not new.isdisjoint(keys):
-            first = dict(zip(reversed(own), reversed(fresh), strict=True))
-            once = [record for key, record in reversed(first.items()) if key not in keys]
+            once_each = dict(zip(reversed(own), reversed(fresh), strict=True))
+            once = [record for key, record in reversed(once_each.items()) if key not in keys]
             tally.duplicates += len(fresh) - len(once)
             fresh = once
         keys |= new
-        tally.records += len(fresh)
         return fresh
 
-    def _add_answers(self, summary: WindowSummary, columns: Columns, records: list[Record], answers: Answers) -> None:
-        tally = summary.tally
+    def _by_time(self, records: list[Record]) -> Iterable[tuple[tuple[bool, bool], list[Record]]]:
+        """Records with whether they are of the window, and whether of the time that labels judge."""
+        if self.window == self.judged:
+            return [((True, True), records)]
+        parts: defaultdict[tuple[bool, bool], list[Record]] = defaultdict(list)
+        for record in records:
+            time = record.eventMetadata.inferenceTime
+            parts[self.window.holds(time), self.judged.holds(time)].append(record)
+        return parts.items()
+
+    def _add_answers(self, tally: Tally, columns: Columns, answers: Answers) -> None:
         tally.predictions += len(answers.values)
         tally.other_models += answers.others
         tally.unreadable_answers += answers.rows.count(None)
@@ -155,13 +167,21 @@ class Scanner:
             columns.add_texts(PREDICTION, answers.names)
         if problem is Problem.BINARY:
             columns.add_numbers(PROBABILITY, answers.chances[:, 1])
-        truth = self._truth(records, answers, tally)
-        known = ~np.isnan(truth)
-        if known.any():
-            tally.labels += int(known.sum())
-            summary.quality.add(truth[known], answers.values[known], answers.chances[known])
 
-    def _truth(self, records: list[Record], answers: Answers, tally: Tally) -> Numbers:
+    def _add_quality(self, summary: WindowSummary, records: list[Record], answers: Answers, truths: LabelReader) -> None:
+        truth = self._truth(records, answers, summary.tally, truths)
+        known = ~np.isnan(truth)
+        if not known.any():
+            return
+        told = truth[known]
+        summary.tally.labels += len(told)
+        summary.quality.add(told, answers.values[known], answers.chances[known])
+        if self.signature.problem is not Problem.REGRESSION:
+            strange = told[told >= len(self.signature.classes)]
+            names = truths.names if len(strange) else ()
+            summary.unknown_labels.add(Counter(names[int(number)] for number in strange))
+
+    def _truth(self, records: list[Record], answers: Answers, tally: Tally, truths: LabelReader) -> Numbers:
         """The label of each prediction, NaN without one: from the ground truth, or merged into a record of one row by Model Monitor."""
         merged = {record.eventMetadata.inferenceId: record.groundTruthData for record in records if record.groundTruthData is not None}
         if not merged and not len(self.labels.keys):
@@ -173,7 +193,7 @@ class Scanner:
             if label is None:
                 continue
             try:
-                truth[place] = parse_label(self.signature, label.data)
+                truth[place] = truths.read(label.data)
             except ValueError:
                 tally.unreadable_labels += 1
         return truth
@@ -207,19 +227,16 @@ def scan_window(source: Path, scanner: Scanner, workers: int) -> tuple[WindowSum
     with _uncollected(), _pool(scanner, workers if size > SMALL else 1) as run:
         parts = zip(shards, run(shards), strict=True)
         for _, folder in groupby(parts, key=lambda part: part[0].path.parent):
-            _merge_folder(total, list(folder), scanner)
+            _merge_folder(total, folder, scanner)
     return total, len({shard.path for shard in shards})
 
 
-def _merge_folder(total: WindowSummary, parts: list[tuple[Shard, tuple[WindowSummary, Keys]]], scanner: Scanner) -> None:
-    every = np.concatenate([keys for _, (_, keys) in parts])
-    repeats = len(np.unique(every)) < len(every)
-    seen: set[int] = set()
+def _merge_folder(total: WindowSummary, parts: Iterable[tuple[Shard, tuple[WindowSummary, Keys]]], scanner: Scanner) -> None:
+    seen = SeenKeys()
     for shard, (summary, keys) in parts:
-        again = seen.intersection(keys.tolist()) if repeats else frozenset()
-        if repeats:
-            seen.update(keys.tolist())
-        total.merge(scanner.scan(shard, frozenset(again))[0] if again else summary)
+        again = seen.among(keys)
+        seen.add(keys)
+        total.merge(scanner.scan(shard, frozenset(again.tolist()))[0] if len(again) else summary)
 
 
 @contextmanager
@@ -245,7 +262,18 @@ def _pool(scanner: Scanner, workers: int) -> Iterator[Callable[[list[Shard]], It
     # A fork shares the labels and starts at once; elsewhere than on Linux system libraries may not survive it.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     with ProcessPoolExecutor(workers, context, _use, (scanner,)) as executor:
-        yield lambda shards: executor.map(_scan, shards)
+        yield lambda shards: _in_order(executor, shards, AHEAD * workers)
+
+
+def _in_order(executor: ProcessPoolExecutor, shards: Iterable[Shard], most: int) -> Iterator[tuple[WindowSummary, Keys]]:
+    """The shards' results, of which at most so many wait to be taken."""
+    waiting: deque[Future[tuple[WindowSummary, Keys]]] = deque()
+    for shard in shards:
+        waiting.append(executor.submit(_scan, shard))
+        if len(waiting) == most:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 _scanners: list[Scanner] = []

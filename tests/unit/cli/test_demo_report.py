@@ -12,13 +12,15 @@ import pytest
 from cli.account import twin_account
 from cli.api import PredictionApi
 from cli.demo.charts import PLAIN_BARS, bars_of, quality_over_time, shares_over_time
-from cli.demo.report import Report
+from cli.demo.report import Report, show_report
+from cli.demo.story import why_none
 from cli.demo.traffic import Row, Sent, Traffic, labels_of, latencies
 from cli.ledger import in_order
 from cli.observe import Version
 from cli.output import Output, Phase
+from contracts.errors import StateError
 from contracts.evaluation import Metric
-from contracts.ledger import Decision, What
+from contracts.ledger import Decision, Outcome, Retraining, What
 from contracts.metadata import ModelMetadata
 
 ONE, TWO = "1" * 64, "2" * 64
@@ -193,3 +195,30 @@ def test_a_demo_is_ok_only_when_all_is(reason: str, sent: list[Sent], ok: bool) 
     assert document["versions"][0]["version"] == 1
     assert document["versions"][0]["metrics"] == {"roc_auc": 0.9}
     json.dumps(document)
+
+
+def test_a_loop_of_which_a_part_is_left_out_is_not_said_to_be_closed(capsys: pytest.CaptureFixture[str]) -> None:
+    report = Report(sent=[Sent(0, 0.1, ONE)])
+    show_report(Output(), report)
+    assert "the loop is closed: 0 phases" in capsys.readouterr().out
+    assert report.document()["closed"] is True
+    report.left_out = [("a new version", "the challenger lost"), ("a broken version that is thrown back", "there is no graph")]
+    show_report(Output(), report)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the loop was not seen whole, without a new version and a broken version that is thrown back: 0 phases" in said
+    assert "left out: a new version, because the challenger lost" in said
+    assert [report.document()[key] for key in ("ok", "closed")] == [True, False]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.LOST, Outcome.TOO_FEW_LABELS, Outcome.FAILED])
+def test_a_retraining_that_fails_fails_the_demo_and_one_that_decides_against_itself_does_not(outcome: Outcome) -> None:
+    time = datetime(2026, 1, 1, tzinfo=UTC)
+    ended = Retraining(
+        name="r", asked=time, why="w", champion="c", parent="p", start=time, end=time, outcome=outcome, ended=time, explanation="so it is"
+    )
+    if outcome is Outcome.FAILED:
+        with pytest.raises(StateError, match="the retraining failed: so it is"):
+            why_none(ended, "")
+    else:
+        assert why_none(ended, "") == "so it is"
+    assert (why_none(None, "a cooldown"), why_none(None, "")) == ("a cooldown", "nothing asked for it")

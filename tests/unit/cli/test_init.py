@@ -61,6 +61,17 @@ def test_the_problem_follows_from_the_target(
     assert any("set data.problem to regression" in note for note in contract.notes) is (target == "levels")
 
 
+def test_words_for_missing_cells_are_missing_where_the_gate_reads_them_so(write_table: Write) -> None:
+    rows = [
+        (number % 9, "NA" if number % 5 else 0.5 + number, "null", "none" if number % 5 else "gold", "n/a" if number == 3 else number / 7)
+        for number in range(100)
+    ]
+    contract = inspect(write_table(("x", "sparse", "void", "medal", "y"), rows), "y")
+    assert contract.features == {"x": ColumnKind.NUMERIC, "medal": ColumnKind.CATEGORICAL}
+    assert contract.ignore == {"sparse": "is missing in 80% of the rows", "void": "is empty"}
+    assert contract.problem is Problem.REGRESSION
+
+
 @pytest.mark.parametrize(
     ("content", "target", "said"),
     [

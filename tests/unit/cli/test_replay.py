@@ -1,23 +1,14 @@
-"""The replay's table, sizes, scores and client; windows on a real twin are in tests/scenarios/test_replay.py."""
+"""The replay's table, sizes and scores; windows on a real twin are in tests/scenarios/test_replay.py."""
 
-import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.account import twin_account
-from cli.api import PredictionApi
 from cli.hours import full_hour
-from cli.replay.client import Client, batches
 from cli.replay.command import warnings
 from cli.replay.plan import Plan, make_plan, overridden
 from cli.replay.table import ReplayTable, read_table, write_rows
@@ -139,7 +130,7 @@ def test_the_deployed_configuration_differs_only_where_it_must() -> None:
     assert (replayed.monitoring.thresholds.minimum_rows, replayed.monitoring.thresholds.minimum_labels) == (20, 20)
     usual = Config.model_validate(overridden(config, Plan(900, 5000, 0), 900)).monitoring.thresholds
     assert usual == config.monitoring.thresholds
-    assert replayed.data.quality.minimum_rows == 40
+    assert (replayed.data.quality.minimum_rows, replayed.data.quality.maximum_missing) == (40, 1.0)
     assert replayed.training == config.training.model_copy(update={"metric": "accuracy"})
     assert (replayed.serving, replayed.prefix) == (config.serving, config.prefix)
     own = parse_config(raw | {"training": {"metric": "f1"}})
@@ -178,86 +169,6 @@ def test_an_error_that_grows_is_a_fall() -> None:
     pairs: list[tuple[str | float, str]] = [(1.0, "3"), (1.0, "-1")] * 50
     assert tally(Metric.RMSE, pairs).fell(1.5)
     assert not tally(Metric.RMSE, pairs).fell(2.5)
-
-
-@given(st.integers(0, 3000), st.integers(1, 5000), st.integers(1, 100_000), st.integers(1, 20))
-def test_requests_hold_every_row_once(first: int, rows: int, features: int, parts: int) -> None:
-    numbers = range(first, first + rows)
-    found = list(batches(numbers, features, parts))
-    assert [number for part in found for number in part] == list(numbers)
-    assert all(len(part) == 1 or len(part) * features <= 50_000 for part in found)
-    assert all(len(part) <= -(-rows // parts) for part in found)
-
-
-class Model(BaseHTTPRequestHandler):
-    """Predicts 1, refuses texts in x as the model server does, and takes every label."""
-
-    labels: list[dict[str, Any]]
-    sizes: list[int]
-
-    def do_POST(self) -> None:
-        document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path == "/feedback":
-            self.labels.extend(document["labels"])
-            self._reply(202, {"count": len(document["labels"])})
-            return
-        rows = document["instances"]
-        self.sizes.append(len(rows))
-        if any(isinstance(row["x"], str) for row in rows):
-            self._reply(400, {"error": {"message": "x is not a number"}})
-        else:
-            self._reply(200, {"predictions": [{"prediction": "1"} for _ in rows], "model": {"artifact_sha256": "f" * 64}})
-
-    def _reply(self, status: int, document: dict[str, Any]) -> None:
-        self.send_response(status)
-        body = json.dumps(document).encode()
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Says nothing."""
-
-
-@contextmanager
-def model() -> Iterator[tuple[str, type[Model]]]:
-    handler = type("OneModel", (Model,), {"labels": [], "sizes": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", handler
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def test_a_row_that_does_not_fit_costs_no_other_its_answer(write_table: Write) -> None:
-    rows: list[tuple[object, ...]] = [(0, 1, "a", 1), (1, "much", "a", 1), (2, 2, "a", ""), (3, 3, "a", 0)]
-    table = table_of(write_table, rows)
-    with model() as (url, seen):
-        account = twin_account(url, "us-east-1")
-        client = Client(PredictionApi(account, f"{url}/predict"), PredictionApi(account, f"{url}/feedback"), table.rows)
-        client.predict(range(4))
-        client.label(-1)
-        client.label(3)
-        client.label(3)
-        client.label(4)
-    assert sorted(client.answers) == [0, 2, 3]
-    assert client.failures == []
-    assert client.refused == ['row 2: 400 {"error": {"message": "x is not a number"}}']
-    assert seen.sizes == [3, 1]
-    # Once each, in order, under the ids of the answers; a row without a label has none.
-    assert seen.labels == [{"inference_id": "replay-1-1", "label": "1"}, {"inference_id": "replay-1-3", "label": "0"}]
-    assert (client.requests, client.answered_requests, client.labels_sent) == (4, 1, 2)
-
-
-def test_an_api_that_is_gone_is_a_failure(write_table: Write) -> None:
-    table = table_of(write_table, [(0, 1, "a", 1)])
-    account = twin_account("http://127.0.0.1:9", "us-east-1")
-    api = PredictionApi(account, "http://127.0.0.1:9/predict")
-    client = Client(api, api, table.rows)
-    client.predict(range(1))
-    assert (len(client.failures), client.answers) == (1, {})
 
 
 @given(st.floats(0, 400 * 86400))

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from cli.output import Output
 from cli.replay.hindsight import detection_delay, false_alarms, lasting, onsets
 from cli.replay.page import page
 from cli.replay.plan import Plan
-from cli.replay.report import Report, chart, detected, show_report, summary
+from cli.replay.report import Report, chart, detected, show_report, summary, window_line
 from cli.replay.story import decided, headline, why
 from cli.replay.windows import Window
 from cli.score import Tally
@@ -112,17 +113,33 @@ def test_one_bad_window_is_chance(bad: str, fell: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fell", "alarms", "delay"),
+    ("fell", "begun", "delay"),
     [
-        ("...", "A..", None),
-        (".F.", "...", None),
-        (".FF", "..A", 1),
-        (".F.", ".A.", 0),
-        (".F.F", "A..A", 2),
+        ("...", [0], None),
+        (".F.", [], None),
+        (".FF", [2], 1),
+        (".F.", [1], 0),
+        (".F.F", [0, 3], 2),
+        (".FF", [0], None),
     ],
 )
-def test_the_delay_counts_from_the_first_fall(fell: str, alarms: str, delay: int | None) -> None:
-    assert detection_delay([mark == "F" for mark in fell], [mark == "A" for mark in alarms]) == delay
+def test_the_delay_counts_from_the_first_fall_to_the_first_alarm_that_begins(fell: str, begun: list[int], delay: int | None) -> None:
+    assert detection_delay([mark == "F" for mark in fell], begun) == delay
+
+
+def test_an_alarm_that_rang_before_the_fall_is_false_and_has_not_found_it() -> None:
+    found = report()
+    found.alarm = WindowAlarm(needed=2, windows=2)
+    found.plan = Plan(200, 100, 0)
+    ringing = ("drift",)
+    found.windows = [window(0, 0.9, alarms=ringing), window(1, 0.9, alarms=ringing)]
+    found.windows += [window(number, 0.6, alarms=ringing) for number in (2, 3)]
+    document = found.document()
+    assert [each["fell"] for each in document["windows"]] == [False, False, True, True]
+    assert (document["false_alarms"], document["detection_delay"]) == (1, None)
+    assert detected(document) == "an alarm rang already before the quality fell"
+    found.windows[3] = window(3, 0.6, alarms=("drift", "quality"))
+    assert found.document()["detection_delay"] == 1
 
 
 def test_a_lone_bad_window_is_no_fall_and_its_alarm_is_false() -> None:
@@ -132,6 +149,17 @@ def test_a_lone_bad_window_is_no_fall_and_its_alarm_is_false() -> None:
     document = found.document()
     assert [each["fell"] for each in document["windows"]] == [False, False, False]
     assert (document["false_alarms"], document["detection_delay"]) == (1, None)
+
+
+def test_windows_that_nobody_answered_are_not_ok_and_name_no_version() -> None:
+    found = report()
+    found.windows = [replace(each, answered=0, versions={}, tally=Tally(Metric.ACCURACY)) for each in found.windows]
+    found.refused = ["row 201: 400 x is not a number"]
+    document = found.document()
+    assert (document["ok"], document["score"], document["failed_requests"]) == (False, None, 1)
+    assert {each["version"] for each in document["windows"]} == {None}
+    assert window_line(found, found.windows[0]) == "accuracy unknown, not enough data, no answer"
+    assert "None" not in page(document, "a replay")
 
 
 def test_an_alarm_begins_once() -> None:

@@ -85,6 +85,46 @@ def test_a_boolean_that_turns_over_drifts_and_a_date_is_not_compared() -> None:
     assert (found["member"], found["since"]) == (DriftVerdict.DRIFT, DriftVerdict.NOT_COMPARED)
 
 
+@pytest.mark.parametrize("name", ["income", "city", "member", "since"])
+def test_a_feature_that_is_no_longer_filled_drifts_whatever_its_kind(name: str) -> None:
+    columns = summaries(200, 4)
+    feature = next(each for each in traffic.STATISTICS.features if each.name == name)
+    columns[name] = summary_of(feature)
+    columns[name].missing = 200
+    window, found = verdicts(columns, 200)
+    assert (window, found[name]) == (DriftVerdict.DRIFT, DriftVerdict.DRIFT)
+
+
+def test_holes_as_many_as_chance_makes_are_no_drift_in_a_small_window() -> None:
+    for seed in range(10):
+        generator = np.random.default_rng(seed)
+        before, now = generator.normal(size=2000), generator.normal(size=120)
+        before[generator.random(2000) < 0.1] = now[generator.random(120) < 0.1] = np.nan
+        feature = describe({"x": ColumnKind.NUMERIC}, {"x": before}).features[0]
+        window = summary_of(feature)
+        assert isinstance(window, NumberSummary)
+        window.add(now)
+        assert judge_feature(feature, window, ColumnKind.NUMERIC, LIMITS, 10).verdict is DriftVerdict.NO_DRIFT
+
+
+def test_a_part_that_answers_leave_out_is_no_hole() -> None:
+    columns = summaries(200, 4)
+    columns[PROBABILITY].missing = 200
+    assert verdicts(columns, 200)[1][PROBABILITY] is DriftVerdict.NOT_ENOUGH_DATA
+
+
+def test_categories_that_are_all_rare_are_not_compared_but_may_no_longer_be_there() -> None:
+    texts = np.array([f"street {number // 4}" for number in range(2000)], dtype=object)
+    feature = describe({"street": ColumnKind.CATEGORICAL}, {"street": texts}).features[0]
+    other, gone = summary_of(feature), summary_of(feature)
+    assert isinstance(other, TextSummary)
+    assert isinstance(gone, TextSummary)
+    other.add({f"avenue {number}": 1 for number in range(500)})
+    gone.add({None: 500})
+    found = [judge_feature(feature, summary, ColumnKind.CATEGORICAL, LIMITS, 10) for summary in (other, gone)]
+    assert [(verdict.verdict, verdict.distance) for verdict in found] == [(DriftVerdict.NOT_COMPARED, None), (DriftVerdict.DRIFT, 1.0)]
+
+
 def test_new_values_of_a_column_with_very_many_are_no_drift_and_another_mix_of_them_is() -> None:
     generator = np.random.default_rng(6)
     zipf = generator.zipf(1.3, 6000).clip(max=10**9)

@@ -3,15 +3,18 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from contracts.baseline import Statistics
 from contracts.errors import StateError
+from contracts.evaluation import Metric
 from contracts.monitoring import CheckType, DriftVerdict, MonitoringVerdict, QualityVerdict, Violations
 from tests.unit.training.monitoring import traffic
 from training import monitor
@@ -119,6 +122,20 @@ def test_a_shift_and_dirty_cells_are_found_each_by_its_check(tmp_path: Path) -> 
     assert metrics(tmp_path)["drift"]["Value"] == 1
 
 
+@pytest.mark.parametrize("analysis", ["", "MODEL_QUALITY"])
+def test_labels_of_a_new_class_are_wrong_answers_and_a_violation_of_the_target(tmp_path: Path, analysis: str) -> None:
+    captures(tmp_path)
+    labels = tmp_path / "processing" / "input" / "truth"
+    traffic.write(labels, [traffic.truth(f"inference-{number}", "perhaps") for number in range(0, 300, 2)], hour=11)
+    verdict, violations = run(tmp_path, analysis_type=analysis)
+    accuracy = next(metric.value for metric in verdict.quality.metrics if metric.metric is Metric.ACCURACY)
+    assert (verdict.quality.verdict, verdict.quality.labels, accuracy) == (QualityVerdict.FELL, 300, 0.5)
+    assert (verdict.counts.unknown_labels, verdict.counts.unreadable_labels) == (150, 0)
+    told = {found.feature_name: found for found in violations.violations}[traffic.SIGNATURE.target]
+    assert told.constraint_check_type is CheckType.CATEGORICAL_VALUES
+    assert told.description == "50.0% of the labels are of classes that the model does not know: 'perhaps'"
+
+
 @pytest.mark.parametrize("count", [0, 1, 99])
 def test_too_few_rows_are_not_enough_data_and_no_metric_says_otherwise(tmp_path: Path, count: int) -> None:
     captures(tmp_path, count, shift=9.0)
@@ -218,6 +235,33 @@ def test_quality_is_judged_over_its_own_window_because_labels_come_late(tmp_path
     assert (str(verdict.quality.start), str(verdict.quality.end)) == ("2026-11-20 10:00:00+00:00", "2026-11-20 12:00:00+00:00")
     verdict, _ = run(tmp_path, **windows)
     assert (verdict.drift, verdict.quality.verdict, verdict.quality.labels) == (DriftVerdict.DRIFT, QualityVerdict.NOT_ENOUGH_DATA, 0)
+
+
+def test_windows_that_overlap_are_read_once_and_each_counts_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    captures(tmp_path)  # of 10:00
+    for number, minute in enumerate((70, 110, 130)):
+        lines = [traffic.line([row], 1000 * number + 1000 + place, minute=minute) for place, row in enumerate(traffic.rows(100, number))]
+        traffic.write(tmp_path / "processing" / "input" / "captures", lines, name=f"{number}.jsonl", hour=10 + minute // 60)
+    labels = [traffic.truth(f"inference-{number}", "no") for number in (1000, 1001, 2000, 3000)]
+    traffic.write(tmp_path / "processing" / "input" / "truth", labels, hour=13)
+    fetched: list[tuple[str, str]] = []
+
+    def copy(source: str, start: datetime, end: datetime | None, folder: Path) -> Path:
+        fetched.append((f"{start:%H:%M}", f"{end:%H:%M}" if end else ""))
+        return shutil.copytree(tmp_path / "processing" / "input" / source.removeprefix("s3://"), folder, dirs_exist_ok=True)
+
+    monkeypatch.setattr(monitor, "fetch", copy)
+    sources = {"dataset_source": "s3://captures", "ground_truth_source": "s3://truth"}
+    window = {"start_time": "2026-11-20T11:00:00Z", "end_time": "2026-11-20T12:30:00Z"}
+    judged = {"quality_start_time": "2026-11-20T10:00:00Z", "quality_end_time": "2026-11-20T12:00:00Z"}
+    verdict, _ = run(tmp_path, **sources, **window, **judged)
+    assert fetched == [("10:00", ""), ("10:00", "12:30")]
+    assert (verdict.counts.records, verdict.counts.rows, verdict.counts.predictions, verdict.counts.outside_window) == (300, 300, 300, 0)
+    assert (verdict.quality.labels, verdict.counts.files) == (303, 4)
+    apart = {"start_time": "2026-11-20T12:05:00Z", "end_time": "2026-11-20T12:30:00Z"}
+    verdict, _ = run(tmp_path, **sources, **apart, **judged)
+    assert fetched[3:] == [("10:00", "12:00"), ("12:05", "12:30")]
+    assert (verdict.counts.records, verdict.quality.labels) == (100, 303)
 
 
 def test_what_another_model_answered_does_not_count_against_the_champion(tmp_path: Path) -> None:

@@ -94,11 +94,27 @@ def test_errors_are_about_those_of_a_bootstrap(metric: Metric) -> None:
     assert whole(Problem.BINARY, 2, rows).metrics()[metric].error == pytest.approx(np.std(values), rel=0.35)
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_label_of_a_class_that_the_model_does_not_know_is_one_more_class_that_it_never_hits(classes: int) -> None:
+    truth, said, chances = classified(classes, 600, 5)
+    truth[::3] = classes + np.arange(200) % 5  # as labels number them: behind the model's own
+    problem = Problem.BINARY if classes == 2 else Problem.MULTICLASS
+    found = whole(problem, classes, (truth, said, chances)).metrics()
+    known = np.minimum(truth, classes)
+    assert found[Metric.ACCURACY].value == pytest.approx(metrics.accuracy_score(known, said))
+    f1 = metrics.f1_score(known == 1, said == 1) if classes == 2 else metrics.f1_score(known, said, average="macro")
+    assert found[Metric.F1].value == pytest.approx(f1)
+    given = np.column_stack([chances, np.zeros(600)])
+    assert found[Metric.LOG_LOSS].value == pytest.approx(-np.log(given[np.arange(600), known.astype(int)].clip(1e-15)).mean())
+
+
 def test_an_unknown_class_is_a_wrong_answer_and_one_class_has_no_auc() -> None:
     found = ClassQuality(2, binary=True)
     found.add(np.array([1.0, 1.0]), np.array([1.0, -1.0]), np.array([[0.2, 0.8], [0.5, 0.5]]))
     values = found.metrics()
     assert values[Metric.ACCURACY].value == 0.5
+    found.add(np.array([2.0]), np.array([-1.0]), np.array([[0.5, 0.5]]))  # both are unknown, and nobody says that they are the same
+    assert found.metrics()[Metric.ACCURACY].value == pytest.approx(1 / 3)
     assert Metric.ROC_AUC not in values
 
 

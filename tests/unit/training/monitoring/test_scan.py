@@ -1,6 +1,7 @@
 """Reading: however captures are cut, ordered, repeated or broken, the same summary comes out and every line is accounted for."""
 
 import random
+import weakref
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.training.monitoring import traffic
 from training.monitoring import scan as scanning
 from training.monitoring.captures import Shard, find_shards, read_blocks
-from training.monitoring.scan import WindowSummary, scan_window
+from training.monitoring.scan import Scanner, WindowSummary, scan_window
 
 ROWS = traffic.rows(60, 5)
 SHAPES = ("instances", "pretty", "list", "lines", "base64", "csv")
@@ -91,6 +92,29 @@ def test_an_event_counts_once_wherever_it_is_repeated(tmp_path: Path, monkeypatc
     assert (again.tally.duplicates, files) == (20, 2)
     again.tally.duplicates = 0
     assert traffic.comparable(again) == traffic.comparable(once)
+
+
+def test_few_summaries_are_there_at_a_time_also_when_events_are_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [traffic.line([row], number) for number, row in enumerate(ROWS)]
+    traffic.write(tmp_path, [*lines, *lines[:9]])
+    monkeypatch.setattr(scanning, "find_shards", lambda source: find_shards(source, 4000))
+    made: list[weakref.ref[WindowSummary]] = []
+    held: list[int] = []
+
+    class Counted(Scanner):
+        """Knows how many of its summaries are still held."""
+
+        def empty(self) -> WindowSummary:
+            found = super().empty()
+            made.append(weakref.ref(found))
+            held.append(sum(each() is not None for each in made))
+            return found
+
+    plain = traffic.scanner()
+    window, _ = scan_window(tmp_path, Counted(plain.window, plain.judged, plain.baseline, plain.signature, plain.labels), 1)
+    assert window.tally.duplicates == 9
+    assert len(made) > 10
+    assert max(held) <= 4
 
 
 def test_the_number_of_processes_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

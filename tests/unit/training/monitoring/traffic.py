@@ -16,12 +16,13 @@ from contracts.columns import ColumnKind
 from contracts.evaluation import Evaluation, Gate, GateMode, Metric, Problem
 from contracts.signature import Signature
 from training.baseline import constrain, describe
-from training.monitoring.captures import find_shards
+from training.monitoring.captures import Span, find_shards
 from training.monitoring.labels import Labels
 from training.monitoring.scan import Scanner, WindowSummary
 
 START = datetime(2026, 11, 20, 10, tzinfo=UTC)
 END = START + timedelta(hours=2)
+WINDOW = Span(START, END)
 KINDS = {
     "age": ColumnKind.NUMERIC,
     "income": ColumnKind.NUMERIC,
@@ -152,7 +153,7 @@ def write_baseline(folder: Path) -> Path:
 
 def scanner(labels: Labels | None = None) -> Scanner:
     """Of the small model and START to END."""
-    return Scanner(START, END, STATISTICS, SIGNATURE, labels or Labels())
+    return Scanner(WINDOW, WINDOW, STATISTICS, SIGNATURE, labels or Labels())
 
 
 def whole(folder: Path) -> WindowSummary:
@@ -173,6 +174,7 @@ def comparable(window: WindowSummary) -> dict[str, Any]:
         "tally": vars(window.tally),
         "absent": {name: count for name, count in window.absent.items() if count},
         "extra": window.extra,
+        "unknown_labels": window.unknown_labels,
     }
 
 
