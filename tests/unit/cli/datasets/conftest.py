@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from cli.datasets import fetch
@@ -74,6 +75,12 @@ def push(store: Store, tmp_path: Path) -> Push:
             return push_tree(store, index, dataset, folder, lambda _: None)
 
     return act
+
+
+def failure(code: str, status: int, operation: str) -> ClientError:
+    """An error of S3's."""
+    meta = {"HTTPStatusCode": status, "RequestId": "", "HostId": "", "HTTPHeaders": {}, "RetryAttempts": 0}
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": meta}, operation)  # type: ignore[typeddict-item]  # as much of it as is read
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> Path:
