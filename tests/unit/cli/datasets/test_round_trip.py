@@ -82,6 +82,18 @@ def test_unchanged_and_moved_contents_are_not_sent_again(push: Push, s3: Countin
     assert push({"a": b"1", "b": b"2", "c/e": b"3", "f": b"4"}).new is False
 
 
+def test_what_an_older_version_names_is_not_sent_again_by_another_machine(push: Push, s3: Counting) -> None:
+    push({"a": b"1" * 5_000})
+    for number in range(3):
+        push({"a": b"%d" % number})
+    assert push({"a": b"1" * 5_000}, machine="another").sent_files == 0
+    s3.calls.clear()
+    push({"a": b"9"}, machine="another")
+    assert (
+        s3.calls.count("get_object") <= 5 + 1
+    )  # which of the same second is newest, and that one; the others would take longer than to send
+
+
 def test_going_back_is_a_version_of_its_own(push: Push, store: Store, s3: Counting) -> None:
     first = push({"a": b"1"}).tree
     second = push({"a": b"2"}).tree
