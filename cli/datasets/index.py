@@ -14,6 +14,7 @@ from typing import Self
 
 from cli.datasets.scan import LocalFile
 
+INDEX = "data.sqlite"  # in the project's state folder
 SETTLED = 2_000_000_000  # ns
 _TABLES = """
 CREATE TABLE IF NOT EXISTS contents (place TEXT PRIMARY KEY, state TEXT, sha256 TEXT);

@@ -14,7 +14,7 @@ from cli.datasets.index import Index
 from cli.datasets.scan import LocalFile, scan
 from cli.datasets.send import Outgoing, Sender
 from cli.datasets.store import Listed, Place, Store, Version, places_of
-from contracts.layout import tree_file_key
+from contracts.layout import TREES, tree_file_key
 from contracts.tree import Tree, TreeFile
 
 LOOK_BACK = 50  # older manifests that are read at most
@@ -69,7 +69,7 @@ def _known(store: Store, index: Index, dataset: str, newest: Version | None, wan
     """
     places = {file.sha256: (file.key, file.version_id) for file in newest.tree.files if file.sha256 in wanted} if newest else {}
     remembered = index.sent(store.bucket, dataset, wanted.keys() - places.keys())
-    there = store.those_there(dataset, remembered.values())
+    there = store.those_there(f"{TREES}{dataset}/", remembered.values())
     for sha256, place in remembered.items():
         if place in there:
             places[sha256] = place
@@ -100,7 +100,7 @@ def _lost(store: Store, dataset: str, reused: set[Place], newest: Version | None
     """What a prune took meanwhile. While the parent can be seen it keeps all that it names: whoever prunes it later sees its child."""
     if newest is not None and store.is_there(newest):
         reused = reused - places_of([newest.tree])
-    return reused - store.those_there(dataset, reused)
+    return reused - store.those_there(f"{TREES}{dataset}/", reused)
 
 
 def _outgoing(dataset: str, files: list[LocalFile], found: Mapping[str, str], places: Mapping[str, Place]) -> list[Outgoing]:

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from contracts.errors import DataError, StateError
-from contracts.layout import DATASETS, MANIFEST, TREE, TREES, manifest_key, tree_manifest_key
+from contracts.layout import DATASETS, MANIFEST, TREE, manifest_key, tree_manifest_key
 from contracts.manifest import Manifest
 from contracts.tree import Tree, tree_of
 
@@ -199,10 +199,10 @@ class Store:
         """Whether it can still be seen."""
         return self._is_there(version.key)
 
-    def those_there(self, dataset: str, places: Collection[Place]) -> set[Place]:
-        """Which of these places of a dataset's files exist. Few are asked for one by one, many are found in the list of all."""
+    def those_there(self, prefix: str, places: Collection[Place]) -> set[Place]:
+        """Which of these places exist, all of them below a prefix. Few are asked for one by one, many are found in the list of all."""
         if len(places) > FEW:
-            pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=f"{TREES}{dataset}/")
+            pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix)
             return {(found["Key"], found["VersionId"]) for page in pages for found in page.get("Versions", [])} & set(places)
         with ThreadPoolExecutor() as pool:
             return {

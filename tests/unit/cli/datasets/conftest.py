@@ -1,14 +1,12 @@
 """A versioned bucket in this process, and what a test does with it."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from cli.datasets import fetch
 from cli.datasets.index import Index
@@ -40,16 +38,6 @@ class Counting:
             return found(*arguments, **named)
 
         return call
-
-
-@pytest.fixture
-def s3() -> Iterator[Counting]:
-    """An empty, versioned bucket."""
-    with mock_aws():
-        client = boto3.client("s3", "us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
-        client.create_bucket(Bucket=BUCKET)
-        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        yield Counting(client)
 
 
 @pytest.fixture
