@@ -140,7 +140,9 @@ class Store:
             tree = tree_of(manifest) if manifest else Tree.from_json(text)
             version = manifest.version if manifest else tree.version
         except ValidationError as error:
-            raise DataError([f"s3://{self.bucket}/{key} cannot be read: {error.errors()[0]['msg']}"]) from None
+            raise DataError(
+                [f"s3://{self.bucket}/{key} cannot be read: {error.errors()[0]['msg']}. Next: restore its first object version"]
+            ) from None
         if (tree.dataset, version) != (listed.dataset, listed.version):
             raise DataError(
                 [f"s3://{self.bucket}/{key} holds {tree.dataset}/{version}: it was changed. Next: restore its first object version"]

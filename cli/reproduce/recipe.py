@@ -43,7 +43,9 @@ def recipe_of(app: App, number: int) -> Recipe:
     if evaluation is not None and evaluation.former is not None:
         return recipe_of(app, int(evaluation.former.rpartition("/")[2]))
     if version.metadata is None:
-        raise StateError(f"version {number} was not registered by this project's pipeline, so nobody knows how it was made")
+        raise StateError(
+            f"version {number} was not registered by this project's pipeline, so nobody knows how. Next: tide status lists the others"
+        )
     text = _manifest(app, version.metadata, number)
     return recipe(version.metadata, number, text, package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"], app.prefix)
 

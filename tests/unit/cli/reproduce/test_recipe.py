@@ -30,7 +30,7 @@ MADE = {
 }
 
 
-def told(data: Mapping[str, Any] = DATA, **changes: str) -> Recipe:
+def told(data: Mapping[str, Any] = DATA, /, **changes: str) -> Recipe:
     manifest = Manifest(dataset="tides", files=(FILE,), columns=(), contract=Data.model_validate(data))
     return recipe(ModelMetadata.from_properties(MADE | changes), 2, manifest.to_json().encode(), "s3://b/model.tar.gz", "tides-dev")
 
