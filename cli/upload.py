@@ -12,8 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from boto3.s3.transfer import TransferConfig
-
 from cli.datasets.digest import digests
 from cli.datasets.index import INDEX, Index
 from cli.datasets.parallel import act_on
@@ -31,8 +29,6 @@ from contracts.names import trick_in
 from contracts.tables.formats import SUFFIXES
 
 DECISION_LIMIT = 120.0
-_MEGABYTE = 1 << 20
-TRANSFER = TransferConfig(multipart_threshold=16 * _MEGABYTE, multipart_chunksize=16 * _MEGABYTE)
 _FILES_AT_ONCE = 8
 
 Show = Callable[[int], None]
