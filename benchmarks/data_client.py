@@ -79,8 +79,7 @@ def main() -> None:
         if what == "push":
             push_tree(store, index, dataset, Path(folder), lambda _: None)
             return
-        newest = store.newest(dataset)
-        assert newest is not None
+        newest = store.read(store.resolve(dataset, "latest"))
         if what == "fetch":
             fetch_floor(s3, newest.tree, Path(folder))
         else:

@@ -14,6 +14,8 @@ from cli.project import REPOSITORY, Project
 from contracts.errors import StateError
 
 SYNTH_LIMIT = 300
+IMAGE_PARTS = ("contracts", "training")  # the code that decides what a model is
+DIRTY = "-dirty"  # as `git describe --dirty` has it
 
 
 def synthesise(project: Project, out: Path, strict: bool = False, rules: bool = True) -> list[str]:
@@ -71,15 +73,20 @@ def node_executable() -> str:
 
 
 def git_commit() -> str:
-    """The repository's commit, for the model packages' metadata; "unknown" outside git."""
+    """The repository's commit, for the model packages' metadata; "unknown" outside git.
+
+    It ends with DIRTY when the image's code has changes that are not committed; a project's own tidewheel.yaml is no such change.
+    """
     try:
-        done = subprocess.run(
-            ["git", "-C", str(REPOSITORY), "rev-parse", "HEAD"],  # noqa: S607 - whichever git the user has
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
+        head = _git("rev-parse", "HEAD")
+        if head.returncode:
+            return "unknown"
+        changed = _git("diff", "--quiet", "HEAD", "--", *IMAGE_PARTS).returncode != 0
     except FileNotFoundError:
         return "unknown"
-    return done.stdout.strip() if done.returncode == 0 else "unknown"
+    return head.stdout.strip() + (DIRTY if changed else "")
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["git", "-C", str(REPOSITORY), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)

@@ -4,16 +4,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from boto3.s3.transfer import TransferConfig
 
 from cli.opening import open_app
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption
 from cli.output import Output
 from cli.tables import open_table, sha256_of
-from cli.upload import TRANSFER
 from contracts.errors import DataError
 from contracts.layout import FEEDBACK, parse_feedback_key, quarantine_prefix
 
 COLUMNS = ("inference_id", "label")
+TRANSFER = TransferConfig(multipart_threshold=16 << 20, multipart_chunksize=16 << 20)
 
 
 def feedback(

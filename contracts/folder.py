@@ -19,6 +19,7 @@ from contracts.tables.formats import SUFFIXES, format_of
 FOLDER_MARKER = "_SUCCESS"
 MOST_FILES = 1000  # each of them costs a request
 LARGEST_MARKER_BYTES = 4 * 1024 * 1024
+LONGEST_NAME = 255  # bytes in UTF-8; no file system takes more, and a version is checked out some day
 
 
 class MarkedFile(BaseModel):
@@ -60,8 +61,18 @@ def folder_digest(files: Iterable[tuple[str, str]]) -> str:
     return digest.hexdigest()
 
 
+def length_problem(name: str) -> str | None:
+    """Why a file or a folder has too long a name; None when it has not."""
+    length = len(name.encode(errors="replace"))
+    if length <= LONGEST_NAME:
+        return None
+    return f"the name {name[:40]!r}... has {length} bytes, and at most {LONGEST_NAME} are possible. Next: shorten it"
+
+
 def name_problem(name: str) -> str | None:
     """Why a table's file cannot be called so; None when it can."""
+    if problem := length_problem(name):
+        return problem
     if trick := trick_in(name):
         return f"the name {name!r} {trick}. Next: rename the file"
     if format_of(name) is None:

@@ -1,6 +1,8 @@
 """What a model package carries beside its artifact: enough to say where it came from and to make it again.
 
-SageMaker's CustomerMetadataProperties hold text of at most 256 characters, so library versions are one line of `name=version`.
+SageMaker's CustomerMetadataProperties hold text of at most 256 characters, without braces and quotes, so library versions are one line of
+`name=version`, and so is what the jobs were told. It is here because a run can be deleted with its pipeline, and configurations change.
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackage.html
 """
 
 from typing import Self
@@ -24,6 +26,9 @@ class ModelMetadata(BaseModel):
     artifact_sha256: str = Field(alias="ArtifactSha256")
     metric: str = Field(alias="Metric")
     score: float = Field(alias="Score")
+    dataset: str = Field(default="", alias="Dataset", description="the dataset's name")
+    prepare: str = Field(default="", alias="PrepareArguments", description="of prepare, but for the dataset version, separated by spaces")
+    train: str = Field(default="", alias="Hyperparameters", description="of train: name=value, separated by spaces")
     # Packages from before there was a choice have neither.
     runtime: str = Field(default=str(RuntimeName.SKOPS), alias="Runtime", description="what it is served from")
     runtime_difference: str = Field(default="none", alias="RuntimeDifference", description="from scikit-learn's answers, at most")

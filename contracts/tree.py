@@ -10,6 +10,7 @@ A table of the project's own dataset has a Manifest instead (contracts/manifest.
 
 import hashlib
 import re
+import unicodedata
 from pathlib import PurePosixPath
 from typing import Self
 
@@ -22,6 +23,7 @@ from contracts.manifest import VERSION_LENGTH, Manifest
 LONGEST_PATH = 800  # bytes in UTF-8; a key has at most 1,024, and the dataset's prefix comes before
 _PART = r"(?!\.{1,2}(?:/|\Z))[^/\x00-\x1f\x7f]+"
 _PLAIN = re.compile(f"{_PART}(?:/{_PART})*", re.ASCII)
+_DIRECTIONS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
 @dataclass(slots=True, frozen=True, config=ConfigDict(extra="forbid"))
@@ -87,14 +89,21 @@ def path_problem(path: str) -> str | None:
     try:
         length = len(path.encode())
     except UnicodeEncodeError:
-        return "is not Unicode text"
+        return "is not Unicode text. Next: rename it"
     if length > LONGEST_PATH:
-        return f"has {length} bytes, and at most {LONGEST_PATH} fit into an S3 key"
+        return f"has {length} bytes, and at most {LONGEST_PATH} fit into an S3 key. Next: shorten it"
     parts = PurePosixPath(path).parts
     if not path or path.startswith("/") or "/".join(parts) != path or {".", ".."} & set(parts):
         return "is not a relative path inside the tree"
-    if any(ord(character) < 32 or ord(character) == 127 for character in path):
-        return "holds a control character"
+    return _unseen(path)
+
+
+def _unseen(path: str) -> str | None:
+    """What in a path makes a terminal show another one: https://trojansource.codes."""
+    if any(unicodedata.category(character) == "Cc" for character in path):
+        return "holds a control character. Next: rename it"
+    if any(unicodedata.bidirectional(character) in _DIRECTIONS for character in path):
+        return "holds a mark that turns the direction of writing. Next: rename it"
     return None
 
 

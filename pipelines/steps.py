@@ -70,15 +70,10 @@ class Steps:
 
     def prepare(self) -> Any:
         """A dataset version becomes a training and a holdout table."""
-        training = self.config.training
-        arguments = ["--dataset-version", self.parameters["DatasetVersion"]]
-        arguments += ["--seed", str(training.seed), "--holdout", str(training.holdout), "--folds", str(training.folds)]
         privacy = self.config.data.privacy
-        if privacy.columns:
-            arguments += ["--privacy", privacy.digest]  # an argument has at most 256 characters
         return self._process(
             "Prepare",
-            arguments,
+            ["--dataset-version", self.parameters["DatasetVersion"], *self._prepare_arguments],
             inputs={layout.DATASET_CHANNEL: self.parameters["ManifestUri"]},
             outputs=[layout.TRAIN_CHANNEL, layout.HOLDOUT_CHANNEL],
             environment={KEY_VARIABLE: secret_name(self.config.prefix)} if privacy.hash else None,
@@ -103,12 +98,7 @@ class Steps:
             stopping_condition=StoppingCondition(max_runtime_in_seconds=training.max_runtime_seconds),
             output_data_config=OutputDataConfig(s3_output_path=self._run_uri("model"), kms_key_id=placeholders.KMS_KEY_ARN),
             networking=self._training_network(),
-            hyperparameters={
-                "seed": str(training.seed),
-                "folds": str(training.folds),
-                "candidates": str(training.candidates),
-                "metric": str(self.config.metric),
-            },
+            hyperparameters=self._hyperparameters,
             input_data_config=[InputData(channel_name=layout.TRAIN_CHANNEL, data_source=table)],
         )
         return TrainingStep("Train", step_args=trainer.train())
@@ -150,6 +140,9 @@ class Steps:
             "image": placeholders.IMAGE_URI,
             "seed": str(self.config.training.seed),
             "metric": str(self.config.metric),
+            "dataset": self.config.data.dataset,
+            "prepare": " ".join(self._prepare_arguments),
+            "train": " ".join(f"{name}={value}" for name, value in self._hyperparameters.items()),
             **found,
         }
         builder = ModelBuilder(
@@ -229,6 +222,22 @@ class Steps:
             subnets=placeholders.subnets(self.config.network.zones),
             security_group_ids=[placeholders.SECURITY_GROUP],
         )
+
+    @property
+    def _prepare_arguments(self) -> list[str]:
+        training, privacy = self.config.training, self.config.data.privacy
+        arguments = ["--seed", str(training.seed), "--holdout", str(training.holdout), "--folds", str(training.folds)]
+        return [*arguments, "--privacy", privacy.digest] if privacy.columns else arguments  # an argument has at most 256 characters
+
+    @property
+    def _hyperparameters(self) -> dict[str, str]:
+        training = self.config.training
+        return {
+            "seed": str(training.seed),
+            "folds": str(training.folds),
+            "candidates": str(training.candidates),
+            "metric": str(self.config.metric),
+        }
 
     @property
     def _volume_key(self) -> str | None:

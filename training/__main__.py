@@ -24,7 +24,7 @@ if platform.machine() in {"x86_64", "AMD64"}:
     # OpenBLAS picks its kernels by the processor, and each rounds in its own way. This one (AVX2) runs on every instance type of today,
     # so the same input gives the same bytes on all of them.
     NUMERICS["OPENBLAS_CORETYPE"] = "Haswell"
-VERBS = ("prepare", "train", "evaluate", "monitor", "collect", "serve", "compare")
+VERBS = ("prepare", "train", "evaluate", "monitor", "collect", "serve", "verify", "compare")
 STOPPED = 128 + signal.SIGTERM
 
 

@@ -14,7 +14,7 @@ from training.aging import Aged
 from training.artifact import RECORD
 from training.search import Trial
 
-LIBRARIES = ("numpy", "onnx", "pandas", "scikit-learn", "skops")
+LIBRARIES = ("joblib", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "scipy", "skops", "threadpoolctl")
 
 
 class Prior(BaseModel):

@@ -8,14 +8,12 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from cli.datasets.index import Index
+from cli.datasets.index import INDEX, Index
 from cli.datasets.store import Store
 from cli.observe import App
 from cli.opening import open_app
 from contracts.config import Name
 from contracts.errors import DataError
-
-INDEX = "data.sqlite"
 
 NameOption = Annotated[str | None, typer.Option("--name", help="The dataset. Default: the project's own.", show_default=False)]
 VersionArgument = Annotated[str, typer.Argument(help="A version, the beginning of one, or latest.", show_default=False)]

@@ -1,13 +1,16 @@
 """`tide data prune`: versions that nothing names any more."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
 from cli.data.options import NameOption, dataset_name, open_store
 from cli.datasets import pruning
+from cli.observe import Execution, Version
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption
 from cli.output import Output
+from cli.train import RUNNING
 
 
 def prune(
@@ -20,28 +23,34 @@ def prune(
     aws: AwsOption = False,
     machine: JsonOption = False,
 ) -> None:
-    """Delete old versions and the object versions that only they name. What a registered model was trained on stays."""
+    """Delete old versions and the object versions that only they name. What a registered model was trained on, or a run reads, stays."""
     output = Output(machine)
     app, store = open_store(config, environment, directory, aws)
     dataset = dataset_name(app, name)
-    named = frozenset(version.dataset_version for version in app.versions() if version.dataset_version)
-    chosen = pruning.plan(store, dataset, named, keep, app.account.now())
-    for each in chosen.versions:
+    chosen = pruning.plan(store, dataset, in_use(app.versions(), app.executions()), keep, app.account.now())
+    versions, kept = [*chosen.versions, *chosen.hidden], len(chosen.staying)
+    for each in versions:
         output.say(f"{dataset}/{each.version} of {each.created:%Y-%m-%d %H:%M}")
-    what = f"{len(chosen.versions)} versions, {len(chosen.objects)} object versions, {chosen.size:,} bytes; {chosen.kept} versions stay"
-    if yes and chosen.objects:
+    what = f"{len(versions)} versions, {len(chosen.objects)} object versions, {chosen.size:,} bytes; {kept} versions stay"
+    if yes and not chosen.is_empty:
         with output.phase("prune") as phase:
             pruning.carry_out(store, chosen)
             phase.result = what
     else:
-        output.say(f"would delete {what}" + (". Next: tide data prune --yes" if chosen.objects else ""))
+        output.say(f"would delete {what}" + ("" if chosen.is_empty else ". Next: tide data prune --yes"))
     output.document(
         {
             "ok": True,
             "deleted": yes,
-            "versions": [each.version for each in chosen.versions],
+            "versions": [each.version for each in versions],
             "objects": len(chosen.objects),
             "bytes": chosen.size,
-            "kept": chosen.kept,
+            "kept": kept,
         }
     )
+
+
+def in_use(versions: Iterable[Version], runs: Iterable[Execution]) -> frozenset[str]:
+    """The dataset versions that registered models were trained on, and those that runs are reading."""
+    named = {version.dataset_version for version in versions} | {run.dataset_version for run in runs if run.status in RUNNING}
+    return frozenset(name for name in named if name)

@@ -1,7 +1,7 @@
 """`tide data push`: a table into the loop, or any files as a version of a dataset of their own."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,8 +11,8 @@ from cli.datasets.store import Store
 from cli.observe import App
 from cli.options import AwsOption, ConfigOption, DirectoryOption, EnvironmentOption, JsonOption, NoWaitOption
 from cli.output import Output
-from cli.tables import table_files
-from cli.upload import upload_table, upload_tables, wait_for_decision
+from cli.upload import Upload, accepted, read_table, send_table, wait_for_decision
+from contracts.manifest import Manifest
 
 
 def push(
@@ -57,36 +57,37 @@ def _push_files(app: App, store: Store, dataset: str, path: Path, output: Output
 
 
 def _push_table(app: App, path: Path, no_wait: bool, output: Output) -> None:
-    known = {manifest.version for manifest, _ in app.manifests()}
-    with output.phase("upload") as phase:
-        files = table_files(path) if path.is_dir() else [path] if path.is_file() else []
-        size = max(1, sum(file.stat().st_size for file in files))
-
-        def show(sent: int) -> None:
-            phase.show(f"{sent / size:.0%} of {size:,} bytes")
-
-        upload = upload_tables(app, path, show) if path.is_dir() else upload_table(app, path, path.name, show)
-        phase.result = upload.uri
+    with open_index(app) as index, output.phase("upload") as phase:
+        table = read_table(app, index, path, path.resolve().name if path.is_dir() else path.name)
+        there = accepted(app, table.contents)
+        if there is None:
+            upload = send_table(app, index, table, lambda arrived: phase.show(f"{arrived:,} of {table.size:,} bytes"))
+            phase.result = f"{upload.uri}, {upload.sent_bytes:,} of {table.size:,} bytes sent"
+        else:
+            phase.result = f"nothing to send: dataset version {there.version} is there already"
+    if there is not None:
+        output.say("nothing is trained by itself. Next: tide train, to train on it again")
+        output.document(_document(None, there, new=False))
+        return
     if no_wait:
         output.say("Next: tide status says what became of it")
-        output.document({"ok": True, "uri": upload.uri, "sha256": upload.sha256, "dataset_version": None})
+        output.document(_document(upload, None, new=None))
         return
     with output.phase("check against the data contract") as phase:
         manifest = wait_for_decision(app, upload)
         phase.result = f"dataset version {manifest.version}, {manifest.rows:,} rows"
-    new = manifest.version not in known
-    output.say(
-        "training starts by itself. Next: tide status"
-        if new
-        else "the same rows were accepted before, so nothing is trained by itself. Next: tide train, to train on them again"
-    )
-    output.document(
-        {
-            "ok": True,
-            "uri": upload.uri,
-            "sha256": upload.sha256,
-            "dataset_version": manifest.version,
-            "rows": manifest.rows,
-            "new": new,
-        }
-    )
+    output.say("training starts by itself. Next: tide status")
+    output.document(_document(upload, manifest, new=True))
+
+
+def _document(upload: Upload | None, manifest: Manifest | None, *, new: bool | None) -> dict[str, Any]:
+    """Of a table, for machines; without an upload nothing was sent, and without a manifest nobody waited for it."""
+    return {
+        "ok": True,
+        "uri": upload.uri if upload else None,
+        "sha256": upload.sha256 if upload else None,
+        "sent_bytes": upload.sent_bytes if upload else 0,
+        "dataset_version": manifest.version if manifest else None,
+        "rows": manifest.rows if manifest else None,
+        "new": new,
+    }

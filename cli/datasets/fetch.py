@@ -35,16 +35,18 @@ class Fetched:
 
 def checkout(store: Store, index: Index, version: Version, folder: Path, force: bool, show: Callable[[str], None]) -> Fetched:
     """Make a folder hold a version. Raises StateError when changes would be lost."""
-    local = _local(folder)
-    found = digests(list(local.values()), index)
-    wanted = {file.path: file for file in version.tree.files}
-    was = _was(store, index, folder, version)
-    todo = [file for path, file in wanted.items() if found.get(path) != file.sha256]
-    gone = [path for path in was if path in local and path not in wanted]
-    if not force:
-        _keep_changes([file.path for file in todo if file.path in local] + gone, found, was, folder)
+    if folder.exists() and not folder.is_dir():
+        raise StateError(f"{folder} is a file. Next: name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
+        local = _local(folder)
+        found = digests(list(local.values()), index)
+        wanted = {file.path: file for file in version.tree.files}
+        was = _was(store, index, folder, version)
+        todo = [file for path, file in wanted.items() if found.get(path) != file.sha256]
+        gone = [path for path in was if path in local and path not in wanted]
+        if not force:
+            _keep_changes([file.path for file in todo if file.path in local] + gone, found, was, folder)
         index.note_begun(folder, version.tree.dataset, version.version)
         for path in gone:  # first, because a file may be where a folder comes
             _remove(folder, path)
@@ -54,9 +56,7 @@ def checkout(store: Store, index: Index, version: Version, folder: Path, force: 
 
 
 def _local(folder: Path) -> dict[str, LocalFile]:
-    if folder.exists() and not folder.is_dir():
-        raise StateError(f"{folder} is a file. Next: name another folder")
-    if not folder.exists() or not any(path.name != UNFINISHED for path in folder.iterdir()):
+    if not any(path.name != UNFINISHED for path in folder.iterdir()):
         return {}
     return {file.path: file for file in scan(folder)}
 
@@ -122,7 +122,7 @@ def _fetch(store: Store, index: Index, todo: list[TreeFile], folder: Path, show:
 
 
 def _settle(part: Path, folder: Path, path: str) -> LocalFile:
-    """Give a whole file its name. What was seen of it before is what is remembered: later somebody may change it."""
+    """Give a whole file its name. Only when nothing but the name has changed since it was whole, its new state is remembered with it."""
     target = folder / path
     with _folder_of(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,8 @@ def _settle(part: Path, folder: Path, path: str) -> LocalFile:
         raise StateError(f"{target} is a folder here, and a file in the version. Next: move it away")
     seen = look(path, str(part))
     part.replace(target)
-    return replace(seen, place=str(target))
+    named = look(path, str(target))
+    return named if named.shape == seen.shape else replace(seen, place=str(target))
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """What this machine remembers: the SHA-256 of files that have not changed since they were read, and what it sent to a bucket already.
 
 Everything here may be lost: then files are read again, and contents sent again that no version names yet. A file is believed to be
-unchanged while size, time of change and inode are; one that changed within SETTLED of being read is read again next time, because its time
-of change may be too coarse to tell (as git's index does it: https://git-scm.com/docs/racy-git).
+unchanged while its state (scan.py) is; one that changed within SETTLED of being read is read again next time, because its time of change
+may be too coarse to tell (as git's index does it: https://git-scm.com/docs/racy-git).
 """
 
 import sqlite3
@@ -14,15 +14,16 @@ from typing import Self
 
 from cli.datasets.scan import LocalFile
 
+INDEX = "data.sqlite"  # in the project's state folder
 SETTLED = 2_000_000_000  # ns
 _TABLES = """
-CREATE TABLE IF NOT EXISTS digests (place TEXT PRIMARY KEY, changed INTEGER, inode INTEGER, size INTEGER, sha256 TEXT);
+CREATE TABLE IF NOT EXISTS contents (place TEXT PRIMARY KEY, state TEXT, sha256 TEXT);
 CREATE TABLE IF NOT EXISTS sent (bucket TEXT, dataset TEXT, sha256 TEXT, key TEXT, version_id TEXT, PRIMARY KEY (bucket, dataset, sha256));
 CREATE TABLE IF NOT EXISTS checkouts (folder TEXT PRIMARY KEY, dataset TEXT, version TEXT);
 CREATE TABLE IF NOT EXISTS begun (folder TEXT PRIMARY KEY, dataset TEXT, version TEXT);
 CREATE TABLE IF NOT EXISTS pieces (place TEXT, number INTEGER, PRIMARY KEY (place, number));
-CREATE TABLE IF NOT EXISTS unfinished_uploads (bucket TEXT, key TEXT, sha256 TEXT, changed INTEGER, inode INTEGER, size INTEGER,
-    part_size INTEGER, upload_id TEXT, PRIMARY KEY (bucket, key, sha256));
+CREATE TABLE IF NOT EXISTS uploads (bucket TEXT, key TEXT, sha256 TEXT, state TEXT, part_size INTEGER, upload_id TEXT,
+    PRIMARY KEY (bucket, key, sha256));
 """
 
 
@@ -43,14 +44,13 @@ class Index:
     def known(self, files: Iterable[LocalFile]) -> dict[str, str]:
         """place -> SHA-256 of the files that have not changed since they were read."""
         states = {file.place: file.state for file in files}
-        rows = self._database.execute("SELECT place, changed, inode, size, sha256 FROM digests")
-        return {place: sha256 for place, changed, inode, size, sha256 in rows if states.get(place) == (changed, inode, size)}
+        rows = self._database.execute("SELECT place, state, sha256 FROM contents")
+        return {place: sha256 for place, state, sha256 in rows if states.get(place) == state}
 
     def learn(self, digests: Iterable[tuple[LocalFile, str]]) -> None:
         """Remember what was read just now."""
         now = time.time_ns()
-        rows = [(file.place, *file.state, sha256) for file, sha256 in digests if file.state[0] < now - SETTLED]
-        self._insert("digests", rows)
+        self._insert("contents", [(file.place, file.state, sha256) for file, sha256 in digests if file.changed < now - SETTLED])
 
     def sent(self, bucket: str, dataset: str, wanted: Container[str]) -> dict[str, tuple[str, str]]:
         """SHA-256 -> (key, VersionId) of wanted contents that were sent to a dataset from here."""
@@ -70,17 +70,17 @@ class Index:
 
         When it was changed since, even back to what it was, nobody knows which of its states the parts hold.
         """
-        query = "SELECT changed, inode, size, upload_id, part_size FROM unfinished_uploads WHERE bucket = ? AND key = ? AND sha256 = ?"
-        row = self._database.execute(query, (bucket, key, sha256)).fetchone()
-        return (row[3], row[4]) if row is not None and row[:3] == file.state else None
+        query = "SELECT upload_id, part_size FROM uploads WHERE bucket = ? AND key = ? AND sha256 = ? AND state = ?"
+        found: tuple[str, int] | None = self._database.execute(query, (bucket, key, sha256, file.state)).fetchone()
+        return found
 
     def note_upload(self, bucket: str, key: str, sha256: str, file: LocalFile, part_size: int, upload_id: str) -> None:
         """Remember a multipart upload that was begun."""
-        self._insert("unfinished_uploads", [(bucket, key, sha256, *file.state, part_size, upload_id)])
+        self._insert("uploads", [(bucket, key, sha256, file.state, part_size, upload_id)])
 
     def forget_upload(self, bucket: str, key: str, sha256: str) -> None:
         """It was completed, or it is gone."""
-        self._database.execute("DELETE FROM unfinished_uploads WHERE bucket = ? AND key = ? AND sha256 = ?", (bucket, key, sha256))
+        self._database.execute("DELETE FROM uploads WHERE bucket = ? AND key = ? AND sha256 = ?", (bucket, key, sha256))
 
     def pieces(self, place: Path) -> set[int]:
         """The numbers of the pieces of an unfinished file that have arrived."""

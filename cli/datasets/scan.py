@@ -1,4 +1,7 @@
-"""A file or a folder as the files of a tree. Links to files are read as files; links to folders are refused, for they may go in circles."""
+"""A file or a folder as the files of a tree. Links to files are read as files; links to folders are refused, for they may go in circles.
+
+A tree is of paths and contents: folders without files and permissions are no part of it.
+"""
 
 import os
 import stat
@@ -15,13 +18,22 @@ UNFINISHED = ".tide-unfinished"  # in a folder that is checked out: what has not
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A file as it is at the moment: `path` within the tree, `place` on disk. `state` changes whenever the file does."""
+    """A file as it is at the moment: `path` within the tree, `place` on disk. `state` is another text whenever the file has changed.
+
+    `changed`: when it did the last time, in ns, by the time that the system keeps (ctime). Programs set the other one (mtime) as they
+    like: tar, rsync and cp -p do, and what they write over a file of the same size would look unchanged.
+    """
 
     path: str
     place: str
     size: int
-    state: tuple[int, int, int]
-    """(time of change in ns, inode, size)"""
+    changed: int
+    state: str
+
+    @property
+    def shape(self) -> str:
+        """The state without the system's time, which a renaming changes too."""
+        return self.state.partition(" ")[2]
 
 
 def scan(source: Path) -> list[LocalFile]:
@@ -42,7 +54,7 @@ def scan(source: Path) -> list[LocalFile]:
         more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
         raise DataError([*problems[:SHOWN], *more])
     if not files:
-        raise DataError([f"{source} holds no file"])
+        raise DataError([f"{source} holds no file. Next: give the path of a file, or of a folder with files"])
     return sorted(files, key=lambda file: file.path)
 
 
@@ -52,7 +64,8 @@ def look(path: str, place: str) -> LocalFile:
 
 
 def _local(path: str, place: str, found: os.stat_result) -> LocalFile:
-    return LocalFile(path, place, found.st_size, (found.st_mtime_ns, found.st_ino, found.st_size))
+    state = f"{found.st_ctime_ns} {found.st_mtime_ns} {found.st_dev} {found.st_ino} {found.st_size}"
+    return LocalFile(path, place, found.st_size, found.st_ctime_ns, state)
 
 
 def _walk(folder: str, prefix: str) -> Iterator[LocalFile | str]:
@@ -65,10 +78,10 @@ def _walk(folder: str, prefix: str) -> Iterator[LocalFile | str]:
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(entry.path, f"{path}/")
             elif entry.is_symlink() and not Path(entry.path).exists():
-                yield f"{entry.path!r} is a link to nothing"
+                yield f"{entry.path!r} is a link to nothing. Next: remove it"
             elif entry.is_dir():
-                yield f"{entry.path!r} is a link to a folder"
+                yield f"{entry.path!r} is a link to a folder. Next: put the folder itself there, or push it as a dataset of its own"
             elif not stat.S_ISREG((found := entry.stat()).st_mode):
-                yield f"{entry.path!r} is not a regular file"
+                yield f"{entry.path!r} is not a regular file. Next: move it elsewhere"
             else:
                 yield _local(path, entry.path, found)

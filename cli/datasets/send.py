@@ -58,17 +58,33 @@ class Sender:
             for each, version_id in act_on(pool, (one for one in outgoing if one.file.size <= WHOLE), self._put, 2 * THREADS):
                 note(each, version_id)
             for each in (one for one in outgoing if one.file.size > WHOLE):
-                note(each, self._large(pool, each, lambda done: show(arrived + done)))
+                note(each, self._shared(pool, each, lambda done: show(arrived + done)))
         finally:
             pool.shutdown(cancel_futures=True)
         return sent
 
     def _put(self, each: Outgoing) -> str:
         checksum = base64.b64encode(bytes.fromhex(each.sha256)).decode()
-        with Path(each.file.place).open("rb") as body:
-            reply = self._s3.put_object(Bucket=self._bucket, Key=each.key, Body=body, ChecksumSHA256=checksum)
-        _unchanged(each.file)
+        try:
+            with Path(each.file.place).open("rb") as body:
+                reply = self._s3.put_object(Bucket=self._bucket, Key=each.key, Body=body, ChecksumSHA256=checksum)
+        finally:
+            _unchanged(each.file)  # which is also why S3 finds another checksum
         return str(reply["VersionId"])
+
+    def _shared(self, pool: ThreadPoolExecutor, each: Outgoing, show: Callable[[int], None]) -> str:
+        """A large file. Another process with the same memory may be at the same upload, and complete it or send its parts again.
+
+        Then S3 knows the upload no more, or not the part: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+        """
+        try:
+            return self._large(pool, each, show)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"NoSuchUpload", "InvalidPart"}:
+                raise
+        self._index.forget_upload(self._bucket, each.key, each.sha256)
+        key, version_id = self._index.sent(self._bucket, self._dataset, {each.sha256}).get(each.sha256, ("", ""))
+        return version_id if key == each.key else self._large(pool, each, show)
 
     def _large(self, pool: ThreadPoolExecutor, each: Outgoing, show: Callable[[int], None]) -> str:
         place = {"Bucket": self._bucket, "Key": each.key}

@@ -1,7 +1,7 @@
 """Versions in the data bucket: found, read, written. A version's manifest is written once and last, whoever else pushes the same."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,25 +12,37 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from contracts.errors import DataError, StateError
-from contracts.layout import DATASETS, MANIFEST, TREE, TREES, manifest_key, tree_manifest_key
+from contracts.layout import DATASETS, MANIFEST, TREE, manifest_key, tree_manifest_key
 from contracts.manifest import Manifest
 from contracts.tree import Tree, tree_of
 
 SHORTEST_PREFIX = 4
 ATTEMPTS, PAUSE = 10, 1.0  # seconds
 FEW = 500  # objects that are looked for one by one; a list brings 1,000 at once
+BATCH = 1000  # what DeleteObjects takes at once
+Place = tuple[str, str]  # (key, VersionId)
 # Beside a tree's manifest, so that a list need not read it.
 FILES, BYTES = "files", "bytes"
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A version as a list shows it; `is_table`: it was checked against the data contract."""
+    """A version as a list shows it; `is_table`: it was checked against the data contract. `size`: bytes of its manifest.
+
+    `hidden`: the manifest's VersionId, when it can be read by that alone, because a prune that has not ended hid it.
+    """
 
     dataset: str
     version: str
     created: datetime
     is_table: bool
+    size: int
+    hidden: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The manifest's."""
+        return (manifest_key if self.is_table else tree_manifest_key)(self.dataset, self.version)
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,11 @@ class Version:
     tree: Tree
     version: str
     manifest: Manifest | None = None
+
+    @property
+    def key(self) -> str:
+        """The manifest's."""
+        return (manifest_key if self.manifest else tree_manifest_key)(self.tree.dataset, self.version)
 
 
 class Store:
@@ -57,14 +74,41 @@ class Store:
     def versions(self, dataset: str) -> list[Listed]:
         """The versions of a dataset, newest first."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{DATASETS}{dataset}/")
-        objects = [found for page in pages for found in page.get("Contents", [])]
-        listed = [
-            Listed(dataset, parts[2], found["LastModified"], parts[3] == MANIFEST)
-            for found in objects
-            if len(parts := found["Key"].split("/")) == 4 and parts[3] in {MANIFEST, TREE}
-        ]
+        listed = [each for page in pages for found in page.get("Contents", []) if (each := _listed(found))]
         listed.sort(key=lambda each: (each.created, each.version), reverse=True)
         return self._children_first(listed)
+
+    def hidden(self, dataset: str) -> list[Listed]:
+        """The versions that a prune hid, and did not live to finish."""
+        markers = {found["Key"] for found in self._all(dataset, "DeleteMarkers") if found["IsLatest"]}
+        found = {each["Key"]: each for each in reversed(self._all(dataset, "Versions")) if each["Key"] in markers}  # newest first
+        return [listed for each in found.values() if (listed := _listed(each, each["VersionId"]))]
+
+    def hide(self, versions: Iterable[Listed]) -> None:
+        """Nobody sees them any more. https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html"""
+        self.delete({"Key": each.key} for each in versions)
+
+    def forget_hidden(self, dataset: str) -> None:
+        """Delete the manifests that are hidden; what hides them goes last, for without it they would be seen again."""
+        keys = {found["Key"] for found in self._all(dataset, "DeleteMarkers") if found["IsLatest"]}
+        for kind in ("Versions", "DeleteMarkers"):
+            found = [each for each in self._all(dataset, kind) if each["Key"] in keys]
+            self.delete({"Key": each["Key"], "VersionId": each["VersionId"]} for each in found)
+
+    def delete(self, objects: Iterable[Mapping[str, str]]) -> None:
+        """Delete objects, or object versions. Raises OSError when S3 does not."""
+        rest = list(objects)
+        for start in range(0, len(rest), BATCH):
+            asked = {"Objects": rest[start : start + BATCH], "Quiet": True}
+            errors = self.s3.delete_objects(Bucket=self.bucket, Delete=asked).get("Errors")
+            if errors:
+                first = f"{errors[0]['Key']}: {errors[0]['Message']}"
+                raise OSError(f"{len(errors)} objects could not be deleted, the first is {first}. Next: prune again")
+
+    def _all(self, dataset: str, kind: str) -> list[Any]:
+        """The object versions of a dataset's manifests, or their delete markers."""
+        pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=f"{DATASETS}{dataset}/")
+        return [found for page in pages for found in page.get(kind, [])]
 
     def _children_first(self, listed: list[Listed]) -> list[Listed]:
         """S3 tells seconds: of the newest versions of the same one, that come first which nobody was pushed after."""
@@ -89,24 +133,21 @@ class Store:
 
     def read(self, listed: Listed) -> Version:
         """A version. Raises DataError when its manifest is not what its name says."""
-        key = (manifest_key if listed.is_table else tree_manifest_key)(listed.dataset, listed.version)
-        text = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        key, which = listed.key, {"VersionId": listed.hidden} if listed.hidden else {}
+        text = self.s3.get_object(Bucket=self.bucket, Key=key, **which)["Body"].read()
         try:
             manifest = Manifest.from_json(text) if listed.is_table else None
             tree = tree_of(manifest) if manifest else Tree.from_json(text)
             version = manifest.version if manifest else tree.version
         except ValidationError as error:
-            raise DataError([f"s3://{self.bucket}/{key} cannot be read: {error.errors()[0]['msg']}"]) from None
+            raise DataError(
+                [f"s3://{self.bucket}/{key} cannot be read: {error.errors()[0]['msg']}. Next: restore its first object version"]
+            ) from None
         if (tree.dataset, version) != (listed.dataset, listed.version):
             raise DataError(
                 [f"s3://{self.bucket}/{key} holds {tree.dataset}/{version}: it was changed. Next: restore its first object version"]
             )
         return Version(tree, version, manifest)
-
-    def newest(self, dataset: str) -> Version | None:
-        """The newest version, if there is one."""
-        versions = self.versions(dataset)
-        return self.read(versions[0]) if versions else None
 
     def write(self, tree: Tree) -> bool:
         """Make a version visible; False when it is there already. Two writers at once of the same version: one of them writes it.
@@ -121,18 +162,24 @@ class Store:
             time.sleep(PAUSE)
         raise StateError(f"somebody else is writing {tree.dataset}/{tree.version}. Next: push again")
 
+    def replace(self, tree: Tree) -> None:
+        """The same version, whose files lie elsewhere now."""
+        self._put(tree)
+
+    def _put(self, tree: Tree, **condition: str) -> None:
+        self.s3.put_object(
+            Bucket=self.bucket,
+            Key=tree_manifest_key(tree.dataset, tree.version),
+            Body=tree.to_json(),
+            ContentType="application/json",
+            Metadata={FILES: str(len(tree.files)), BYTES: str(tree.size)},
+            **condition,
+        )
+
     def _write(self, tree: Tree) -> bool | None:
         """Whether it was written now; None when it is not known yet."""
-        key = tree_manifest_key(tree.dataset, tree.version)
         try:
-            self.s3.put_object(
-                Bucket=self.bucket,
-                Key=key,
-                Body=tree.to_json(),
-                ContentType="application/json",
-                IfNoneMatch="*",
-                Metadata={FILES: str(len(tree.files)), BYTES: str(tree.size)},
-            )
+            self._put(tree, IfNoneMatch="*")
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status == HTTPStatus.PRECONDITION_FAILED:
@@ -147,22 +194,43 @@ class Store:
         if listed.is_table:
             tree = self.read(listed).tree
             return len(tree.files), tree.size
-        head = self.s3.head_object(Bucket=self.bucket, Key=tree_manifest_key(listed.dataset, listed.version))
+        head = self.s3.head_object(Bucket=self.bucket, Key=listed.key)
         return int(head["Metadata"][FILES]), int(head["Metadata"][BYTES])
 
-    def those_there(self, dataset: str, places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Which of these (key, VersionId) of a dataset's files exist. Few are asked for one by one, many are found in the list of all."""
+    def is_there(self, version: Version) -> bool:
+        """Whether it can still be seen."""
+        return self._is_there(version.key)
+
+    def those_there(self, prefix: str, places: Collection[Place]) -> set[Place]:
+        """Which of these places exist, all of them below a prefix. Few are asked for one by one, many are found in the list of all."""
         if len(places) > FEW:
-            pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=f"{TREES}{dataset}/")
+            pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix)
             return {(found["Key"], found["VersionId"]) for page in pages for found in page.get("Versions", [])} & set(places)
         with ThreadPoolExecutor() as pool:
-            return {place for place, there in zip(places, pool.map(lambda place: self._is_there(*place), places), strict=True) if there}
+            return {
+                place
+                for place, there in zip(places, pool.map(lambda place: self._is_there(place[0], VersionId=place[1]), places), strict=True)
+                if there
+            }
 
-    def _is_there(self, key: str, version_id: str) -> bool:
+    def _is_there(self, key: str, **which: str) -> bool:
         try:
-            self.s3.head_object(Bucket=self.bucket, Key=key, VersionId=version_id)
+            self.s3.head_object(Bucket=self.bucket, Key=key, **which)
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] in {400, 404, 405}:
                 return False
             raise
         return True
+
+
+def _listed(found: Mapping[str, Any], hidden: str | None = None) -> Listed | None:
+    """A version, of an object of a dataset's folder; None when it is no manifest."""
+    parts = found["Key"].split("/")
+    if len(parts) != 4 or parts[3] not in {MANIFEST, TREE}:
+        return None
+    return Listed(parts[1], parts[2], found["LastModified"], parts[3] == MANIFEST, found["Size"], hidden)
+
+
+def places_of(trees: Iterable[Tree]) -> set[Place]:
+    """Where all their files lie."""
+    return {(file.key, file.version_id) for tree in trees for file in tree.files}

@@ -36,8 +36,13 @@ def reproduce(
     with tempfile.TemporaryDirectory(prefix="tide-reproduce-") as folder, output.phase(f"version {number} again") as phase:
         found = Workshop(app, Path(folder), app.project.state / ENVIRONMENTS).make(recipe, phase.show)
         phase.result = f"grade {found.grade}: {_MEANING[found.grade]}"
+    if not recipe.is_committed:
+        output.say(
+            "its code had changes that were never committed, so nothing promises that it is made again. Next: commit, and tide train"
+        )
     _tell(output, found, recipe.commit)
-    output.document({"ok": found.grade is not Grade.DIFFERENT, "version": number, **found.model_dump(mode="json")})
+    told = {"ok": found.grade is not Grade.DIFFERENT, "version": number, "code_was_committed": recipe.is_committed}
+    output.document(told | found.model_dump(mode="json"))
     if found.grade is Grade.DIFFERENT:
         raise typer.Exit(1)
 

@@ -1,29 +1,35 @@
-"""What has to be done again, from the model package alone: its metadata name the run, and the run's definition what its jobs were told.
+"""What has to be done again, from the model package alone: its metadata name data, code and libraries, and what the jobs were told."""
 
-https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribePipelineDefinitionForExecution.html
-"""
-
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from botocore.exceptions import ClientError
+
+from cli.assembly import DIRTY
 from cli.observe import App
 from contracts.errors import StateError
 from contracts.layout import manifest_key
+from contracts.manifest import Manifest
+from contracts.metadata import ModelMetadata
+from contracts.privacy import KEY_VARIABLE, secret_name
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the model's bytes. `libraries`: name -> version, python among them."""
+    """Everything that decides the model's bytes. `libraries`: name -> version, python among them.
+
+    `is_committed`: the code was as in the commit. `archive`, `sha256`: where the registered model is, and of its files.
+    """
 
     commit: str
+    is_committed: bool
     manifest: bytes
     prepare: tuple[str, ...]
     hyperparameters: Mapping[str, str]
     environment: Mapping[str, str]
     libraries: Mapping[str, str]
     archive: str
+    sha256: str
 
 
 def recipe_of(app: App, number: int) -> Recipe:
@@ -37,41 +43,46 @@ def recipe_of(app: App, number: int) -> Recipe:
     if evaluation is not None and evaluation.former is not None:
         return recipe_of(app, int(evaluation.former.rpartition("/")[2]))
     if version.metadata is None:
-        raise StateError(f"version {number} was not registered by this project's pipeline, so nobody knows how it was made")
-    metadata = version.metadata
-    steps, values = _definition(app, metadata.run, number)
-    key = manifest_key(app.project.config.data.dataset, metadata.dataset_version)
-    prepare = steps["Prepare"]["Arguments"]
+        raise StateError(
+            f"version {number} was not registered by this project's pipeline, so nobody knows how. Next: tide status lists the others"
+        )
+    text = _manifest(app, version.metadata, number)
+    return recipe(version.metadata, number, text, package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"], app.prefix)
+
+
+def recipe(metadata: ModelMetadata, number: int, manifest: bytes, archive: str, prefix: str) -> Recipe:
+    """A version's recipe, of its metadata and its dataset version's manifest. Raises StateError when they do not tell all of it."""
+    hyperparameters = dict(part.split("=", 1) for part in metadata.train.split())
+    prepare = metadata.prepare.split()
+    seeds = {str(metadata.seed), hyperparameters["seed"], prepare[prepare.index("--seed") + 1]}
+    if len(seeds) > 1:
+        raise StateError(
+            f"version {number} was changed: its metadata tell the seeds {', '.join(sorted(seeds))}. Next: reproduce another version"
+        )
+    if metadata.git_commit == "unknown":
+        raise StateError(f"version {number} was made by code outside git, so nobody has it. Next: deploy from a commit, and tide train")
+    hashes = Manifest.from_json(manifest).contract.privacy.hash
     return Recipe(
-        commit=metadata.git_commit,
-        manifest=app.read(app.data_bucket, key),
-        prepare=tuple(str(filled(part, values)) for part in prepare["AppSpecification"]["ContainerArguments"]),
-        hyperparameters={name: str(filled(value, values)) for name, value in steps["Train"]["Arguments"]["HyperParameters"].items()},
-        environment={name: str(filled(value, values)) for name, value in (prepare.get("Environment") or {}).items()},
+        commit=metadata.git_commit.removesuffix(DIRTY),
+        is_committed=not metadata.git_commit.endswith(DIRTY),
+        manifest=manifest,
+        prepare=("--dataset-version", metadata.dataset_version, *prepare),
+        hyperparameters=hyperparameters,
+        environment={KEY_VARIABLE: secret_name(prefix)} if hashes else {},
         libraries=dict(part.split("=", 1) for part in metadata.libraries.split()),
-        archive=package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"],
+        archive=archive,
+        sha256=metadata.artifact_sha256,
     )
 
 
-def filled(value: Any, values: Mapping[str, str]) -> Any:
-    """A parameter's value in place of {"Get": "Parameters.Name"}. Raises StateError for another reference."""
-    if not isinstance(value, Mapping):
-        return value
-    name = str(value.get("Get", "")).removeprefix("Parameters.")
-    if name not in values:
-        raise StateError(f"the run's definition holds {json.dumps(value)}, which is known only while it runs")
-    return values[name]
-
-
-def _definition(app: App, run: str, number: int) -> tuple[dict[str, Any], dict[str, str]]:
-    """(the run's steps by name, its parameters)."""
-    execution = next((each for each in app.executions() if each.name == run), None)
-    if execution is None:
-        raise StateError(f"the run {run} that made version {number} is not among the pipeline's runs any more, so its settings are gone")
-    definition = json.loads(
-        app.sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=execution.arn)["PipelineDefinition"]
-    )
-    pages = app.sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(PipelineExecutionArn=execution.arn)
-    given = {each["Name"]: each["Value"] for page in pages for each in page["PipelineParameters"]}
-    defaults = {each["Name"]: each["DefaultValue"] for each in definition.get("Parameters", []) if "DefaultValue" in each}
-    return {step["Name"]: step for step in definition["Steps"]}, defaults | given
+def _manifest(app: App, metadata: ModelMetadata, number: int) -> bytes:
+    if not metadata.dataset:
+        raise StateError(
+            f"version {number} was registered before packages told how they are made. Next: tide up, tide train, and reproduce that one"
+        )
+    try:
+        return app.read(app.data_bucket, manifest_key(metadata.dataset, metadata.dataset_version))
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+    raise StateError(f"dataset version {metadata.dataset_version} of version {number} is gone. Next: reproduce another version")

@@ -18,6 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from pathlib import Path
 
+from cli.assembly import IMAGE_PARTS
 from cli.observe import App
 from cli.project import REPOSITORY
 from cli.reproduce.recipe import Recipe
@@ -35,7 +36,11 @@ from contracts.layout import (
 )
 from contracts.reproduction import REPRODUCTION, Reproduction
 
-PARTS = ("contracts", "training")
+_VERSIONS = """\
+import json, platform, sys
+from importlib.metadata import version
+print(json.dumps({name: platform.python_version() if name == "python" else version(name) for name in sys.argv[1:]}))
+"""
 LIMIT = 24 * 3600  # seconds; as long as a training job may take by default
 Show = Callable[[str], None]
 
@@ -50,6 +55,10 @@ class Workshop:
 
     def make(self, recipe: Recipe, show: Show) -> Reproduction:
         """Make the model again, and compare. Raises StateError with the job's last words when one fails."""
+        registered = self.folder / "model.tar.gz"
+        bucket, _, key = recipe.archive.removeprefix("s3://").partition("/")
+        self.app.s3.download_file(bucket, key, str(registered))
+        self._run(sys.executable, REPOSITORY, self.folder, ["verify", "--archive", str(registered), "--sha256", recipe.sha256], {})
         code, python = self.folder / "code", self.python(recipe, show)
         check_out(recipe.commit, code)
         data, model = self.folder / "prepare", self.folder / "train"
@@ -62,9 +71,6 @@ class Workshop:
         show("train")
         self._run(python, code, model, ["train"], {})
         show("compare")
-        registered = self.folder / "model.tar.gz"
-        bucket, _, key = recipe.archive.removeprefix("s3://").partition("/")
-        self.app.s3.download_file(bucket, key, str(registered))
         # By the code of today: the verb may be younger than the model.
         folders = ["--again", str(_at(model, MODEL_FOLDER)), "--holdout", str(_at(data, PROCESSING_OUTPUT / HOLDOUT_CHANNEL))]
         self._run(python, REPOSITORY, self.folder, ["compare", "--registered", str(registered), *folders, "--output", str(self.folder)], {})
@@ -85,7 +91,9 @@ class Workshop:
             _succeed([uv, "venv", "--quiet", "--clear", "--python", wanted, str(place)], self.folder, os.environ)
             _succeed([uv, "pip", "install", "--quiet", "--python", str(place / "bin" / "python"), "-r", str(file)], self.folder, os.environ)
             (place / "ready").touch()
-        return str(place / "bin" / "python")
+        python = str(place / "bin" / "python")
+        check_libraries(recipe, json.loads(_succeed([python, "-c", _VERSIONS, *recipe.libraries], self.folder, os.environ)))
+        return python
 
     def _run(self, python: str, code: Path, root: Path, arguments: Sequence[str], given: Mapping[str, str]) -> None:
         """A verb of the image, with the account's credentials as a job has its role's."""
@@ -105,9 +113,17 @@ class Workshop:
         _succeed([python, "-P", "-m", "training", *arguments], self.folder, kept | dict(given) | variables)
 
 
+def check_libraries(recipe: Recipe, found: Mapping[str, str]) -> None:
+    """Raise StateError unless the libraries that a commit's requirements give are the model's."""
+    others = [f"{name} {found[name]} in place of {wanted}" for name, wanted in recipe.libraries.items() if found[name] != wanted]
+    if others:
+        given = f"the requirements of commit {recipe.commit[:12]} give {', '.join(others)}"
+        raise StateError(f"{given}, so its image was made of something else. Next: reproduce another version")
+
+
 def check_out(commit: str, folder: Path) -> None:
     """The code of a commit. Raises StateError when the repository does not have it."""
-    archive = _git("archive", "--format=tar", commit, *PARTS)
+    archive = _git("archive", "--format=tar", commit, *IMAGE_PARTS)
     folder.mkdir(parents=True)
     with tarfile.open(fileobj=BytesIO(archive)) as tar:
         tar.extractall(folder, filter="data")
@@ -131,11 +147,13 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def _succeed(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+def _succeed(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
+    """What a command says."""
     done = subprocess.run(list(command), cwd=folder, env=dict(environment), capture_output=True, text=True, timeout=LIMIT, check=False)
     if done.returncode:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
         raise StateError(f"{' '.join(command[:6])} ... failed (status {done.returncode}):\n{said}")
+    return done.stdout
 
 
 def _at(root: Path, path: Path | object) -> Path:

@@ -19,7 +19,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from contracts.config import Data
 from contracts.environment import IngestDatasetEnvironment
 from contracts.events import Event, ObjectCreated
-from contracts.folder import FOLDER_MARKER, name_problem
+from contracts.folder import FOLDER_MARKER, length_problem, name_problem
 from contracts.layout import LARGEST_UPLOAD_BYTES, UploadKey, parse_upload_key, upload_folder, upload_key
 from contracts.ledger import Decision, Evidence, What
 from contracts.refusal import Finding, Refusal
@@ -89,7 +89,7 @@ def _ingest_file(event: Event[ObjectCreated], upload: UploadKey, data: Data, buc
     if not findings:
         return _accept(event, report, data, bucket, created.key)
     refusal = _refusal(event, report.sha256(is_folder=False), report.size, findings)
-    if not data.privacy.columns:
+    if not data.privacy.columns and not length_problem(upload.name):  # else the copy's key may be too long
         bucket.keep(upload.dataset, upload.name, refusal)
     return _quarantined(event, refusal, upload, bucket)
 
@@ -101,7 +101,8 @@ def _ingest_folder(event: Event[ObjectCreated], upload: UploadKey, data: Data, b
         return None
     prefix = upload_folder(upload.dataset, upload.folder)
     folder = read_folder(bucket, prefix, marker)
-    misplaced = (*_wrong_dataset(upload, data), *(Finding(problem=problem) for problem in folder.problems))
+    problems = [*folder.problems, *([problem] if (problem := length_problem(upload.folder)) else [])]
+    misplaced = (*_wrong_dataset(upload, data), *(Finding(problem=problem) for problem in problems))
     if misplaced:
         return _refused(event, misplaced, ())
     report = check(folder.sources(bucket), data, is_folder=True)

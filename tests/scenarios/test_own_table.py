@@ -52,6 +52,11 @@ def test_the_loop_turns_on_a_regression(tmp_path: Path) -> None:
         loop.live(1)
         rows = read_records(tmp_path / "table.parquet", project.config.data.features, 3)
         answers = [answer["prediction"] for answer in ask(loop.api(), {"instances": rows})["predictions"]]
+        # From the package alone: a pipeline that is deleted takes its runs with it.
+        loop.app.sagemaker.delete_pipeline(PipelineName=project.config.prefix, ClientRequestToken="0" * 32)
+        again = tide(tmp_path, "reproduce", "1", "--json", "--dir", str(twin.cloud.folder))
+    assert again.returncode == 0, again.stderr
+    assert (json.loads(again.stdout)["grade"], json.loads(again.stdout)["archive_is_the_same"]) == ("A", True), again.stdout
     assert 0.2 <= version.metrics["r2"] <= 1.0
     assert len(answers) == 3
     assert all(25 <= answer <= 346 for answer in answers)  # the table's targets

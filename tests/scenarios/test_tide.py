@@ -107,6 +107,8 @@ def test_the_same_rows_are_one_dataset_version(project: Path) -> None:
     first, again = (tide(project, "data", "push", str(folder), "--json") for _ in range(2))
     assert first.returncode == 0, first.stderr
     assert (json.loads(first.stdout)["new"], json.loads(again.stdout)["new"]) == (True, False)
+    assert json.loads(again.stdout)["sent_bytes"] == 0
+    assert "is there already" in again.stderr
     shown = json.loads(tide(project, "data", "show", "--json").stdout)
     assert [file["path"] for file in shown["files"]] == ["part-1.csv.gz", "part-2.jsonl", "part-3.parquet"]
     assert shown["rows"] == json.loads(first.stdout)["rows"] == 569

@@ -2,14 +2,17 @@
 
 import csv
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 from typer.testing import CliRunner, Result
 
 from cli.main import application
+from tests.unit.cli.datasets.conftest import BUCKET, Counting
 
 Write = Callable[..., Path]
 Tide = Callable[..., Result]
@@ -26,6 +29,16 @@ def tide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tide:
         return CliRunner().invoke(application, list(arguments), **options)
 
     return run
+
+
+@pytest.fixture
+def s3() -> Iterator[Counting]:
+    """An empty, versioned bucket."""
+    with mock_aws():
+        client = boto3.client("s3", "us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+        client.create_bucket(Bucket=BUCKET)
+        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        yield Counting(client)
 
 
 @pytest.fixture

@@ -141,6 +141,12 @@ def test_a_model_package_can_be_verified_traced_and_monitored(steps: dict[str, A
     assert set(metadata) == {field.alias for field in ModelMetadata.model_fields.values()}
     assert metadata["ArtifactSha256"] == digest
     assert (metadata["Seed"], metadata["Metric"], metadata["Image"]) == ("5", "roc_auc", placeholders.IMAGE_URI)
+    # All that it takes to make the model again, should the run be gone.
+    told = steps["Prepare"]["AppSpecification"]["ContainerArguments"]
+    assert told[:2] == ["--dataset-version", {"Get": "Parameters.DatasetVersion"}]
+    assert metadata["PrepareArguments"].split() == told[2:]
+    assert dict(part.split("=") for part in metadata["Hyperparameters"].split()) == steps["Train"]["HyperParameters"]
+    assert all(len(value) <= 256 for value in metadata.values() if isinstance(value, str))
     baseline = package["DriftCheckBaselines"]["ModelDataQuality"]
     assert baseline == package["ModelMetrics"]["ModelDataQuality"]
     assert [part["S3Uri"]["Std:Join"]["Values"][-1] for part in baseline.values()] == ["statistics.json", "constraints.json"]

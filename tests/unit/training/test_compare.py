@@ -32,6 +32,8 @@ def test_the_same_training_gives_the_same_bytes_and_grade_a(model: Model, tmp_pa
     assert main(["compare", "--registered", str(archives[0]), *folders], Paths(tmp_path / "root")) == 0
     found = Reproduction.model_validate_json((output / REPRODUCTION).read_bytes())
     assert (found.grade, found.archive_is_the_same, found.files) == (Grade.A, True, ())
+    for sha256, status in ((found.registered_sha256, 0), ("0" * 64, 1)):
+        assert main(["verify", "--archive", str(archives[0]), "--sha256", sha256], Paths(tmp_path / "root")) == status
 
 
 @pytest.mark.parametrize("problem", ["binary", "regression"])

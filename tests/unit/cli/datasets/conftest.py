@@ -1,13 +1,12 @@
 """A versioned bucket in this process, and what a test does with it."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
+from botocore.exceptions import ClientError
 
 from cli.datasets import fetch
 from cli.datasets.index import Index
@@ -42,16 +41,6 @@ class Counting:
 
 
 @pytest.fixture
-def s3() -> Iterator[Counting]:
-    """An empty, versioned bucket."""
-    with mock_aws():
-        client = boto3.client("s3", "us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
-        client.create_bucket(Bucket=BUCKET)
-        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        yield Counting(client)
-
-
-@pytest.fixture
 def store(s3: Counting) -> Store:
     """The bucket's versions."""
     return Store(s3, BUCKET)
@@ -74,6 +63,12 @@ def push(store: Store, tmp_path: Path) -> Push:
             return push_tree(store, index, dataset, folder, lambda _: None)
 
     return act
+
+
+def failure(code: str, status: int, operation: str) -> ClientError:
+    """An error of S3's."""
+    meta = {"HTTPStatusCode": status, "RequestId": "", "HostId": "", "HTTPHeaders": {}, "RetryAttempts": 0}
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": meta}, operation)  # type: ignore[typeddict-item]  # as much of it as is read
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> Path:

@@ -1,6 +1,7 @@
 """What is in the bucket comes into a folder, whatever happens meanwhile."""
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,24 @@ def test_a_checkout_that_ended_may_be_followed_by_another_version(push: Push, st
 def test_what_a_checkout_left_unfinished_is_no_part_of_a_push(push: Push, tmp_path: Path) -> None:
     folder = write(tmp_path / "folder", {"a": b"1", f"{UNFINISHED}/b": b"2"})
     assert [file.path for file in scan(folder)] == ["a"]
+
+
+def test_what_a_checkout_compares_is_what_the_one_before_it_left(
+    push: Push, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (Version(tree, tree.version) for tree in (push({"a": b"1"}).tree, push({"a": b"2"}).tree))
+    folder, alone = tmp_path / "out", fetch._alone
+    with Index(tmp_path / "index") as index:
+        out(store, index, first, folder)
+
+        def another_first(folder: Path) -> AbstractContextManager[None]:
+            monkeypatch.setattr(fetch, "_alone", alone)
+            out(store, index, second, folder)
+            return alone(folder)
+
+        monkeypatch.setattr(fetch, "_alone", another_first)
+        out(store, index, first, folder)
+    assert read(folder) == {"a": b"1"}
 
 
 def test_one_checkout_at_a_time_works_in_a_folder(push: Push, store: Store, tmp_path: Path) -> None:

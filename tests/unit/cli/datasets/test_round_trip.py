@@ -2,15 +2,14 @@
 
 import os
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,10 +21,11 @@ from cli.datasets.scan import scan
 from cli.datasets.store import Store, Version
 from contracts.errors import DataError, StateError
 from contracts.tree import Tree
-from tests.unit.cli.datasets.conftest import BUCKET, Counting, Push, out, read, write
+from tests.unit.cli.datasets.conftest import BUCKET, Counting, Push, failure, out, read, write
 
+TICK = 0.02  # seconds; the system's times of change come in steps
 # Names that a file system takes: no slash, no NUL, nothing that cannot be seen, and no clash of a file with a folder.
-_PART = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="/"), min_size=1, max_size=12)
+_PART = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Cs"], exclude_characters="/"), min_size=1, max_size=12)
 _PATH = st.lists(_PART.filter(lambda part: part not in {".", ".."} and len(part.encode()) < 60), min_size=1, max_size=3).map("/".join)
 
 
@@ -80,6 +80,18 @@ def test_unchanged_and_moved_contents_are_not_sent_again(push: Push, s3: Countin
     assert again.sent_files == 1
     assert s3.calls.count("put_object") == 2  # the file, and the manifest
     assert push({"a": b"1", "b": b"2", "c/e": b"3", "f": b"4"}).new is False
+
+
+def test_what_an_older_version_names_is_not_sent_again_by_another_machine(push: Push, s3: Counting) -> None:
+    push({"a": b"1" * 5_000})
+    for number in range(3):
+        push({"a": b"%d" % number})
+    assert push({"a": b"1" * 5_000}, machine="another").sent_files == 0
+    s3.calls.clear()
+    push({"a": b"9"}, machine="another")
+    assert (
+        s3.calls.count("get_object") <= 5 + 1
+    )  # which of the same second is newest, and that one; the others would take longer than to send
 
 
 def test_going_back_is_a_version_of_its_own(push: Push, store: Store, s3: Counting) -> None:
@@ -162,6 +174,32 @@ def test_an_upload_that_s3_forgot_begins_anew(push: Push, s3: Counting) -> None:
     assert push({"large": content}).new
 
 
+@pytest.mark.usefixtures("small_parts")
+def test_a_large_file_that_another_process_completes_meanwhile_is_sent(
+    store: Store, s3: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have the same memory, so they go on with the same upload."""
+    source, real = write(tmp_path / "source", {"large": bytes(12 << 20)}), s3._client.upload_part
+    first = threading.Lock()
+
+    def act() -> Tree:
+        with Index(tmp_path / "index") as index:
+            return push_tree(store, index, "images", source, lambda _: None).tree
+
+    def meanwhile(**asked: Any) -> Any:
+        if first.acquire(blocking=False):
+            act()
+        try:
+            return real(**asked)
+        except KeyError:  # moto's word for it
+            raise failure("NoSuchUpload", 404, "UploadPart") from None
+
+    monkeypatch.setattr(s3._client, "upload_part", meanwhile)
+    tree = act()
+    assert check.verify(store, Version(tree, tree.version), lambda _: None) == {}
+    assert len(s3._client.list_object_versions(Bucket=BUCKET, Prefix="trees/")["Versions"]) == 1
+
+
 def test_two_writers_at_once_are_both_safe(store: Store, tmp_path: Path) -> None:
     trees: dict[int, Tree] = {}
 
@@ -229,8 +267,7 @@ class Contested:
     def put_object(self, **asked: Any) -> Any:
         if self._times:
             self._times -= 1
-            meta = {"HTTPStatusCode": 409, "RequestId": "", "HostId": "", "HTTPHeaders": {}, "RetryAttempts": 0}
-            raise ClientError({"Error": {"Code": "ConditionalRequestConflict"}, "ResponseMetadata": meta}, "PutObject")  # type: ignore[typeddict-item]  # as much of it as is read
+            raise failure("ConditionalRequestConflict", 409, "PutObject")
         return self._s3.put_object(**asked)
 
 
@@ -252,33 +289,42 @@ def test_a_changed_manifest_is_found(push: Push, store: Store, s3: Counting) -> 
 
 
 def test_what_cannot_be_pushed_is_said_at_once(tmp_path: Path) -> None:
-    folder = write(tmp_path / "folder", {"fine": b"", "bad\nname": b""})
+    folder = write(tmp_path / "folder", {"fine": b"", "bad\nname": b"", "bad\x9bname": b"", "exe.\u202egnp": b""})
     (folder / "nowhere").symlink_to(folder / "missing")
     (folder / "loop").symlink_to(folder, target_is_directory=True)
     with pytest.raises(DataError) as found:
         scan(folder)
     text = str(found.value)
-    assert all(word in text for word in ("control character", "link to nothing", "link to a folder"))
+    assert all(word in text for word in ("control character", "direction of writing", "link to nothing", "link to a folder"))
+    assert text.count("Next:") == 5
     with pytest.raises(DataError, match="holds no file"):
         scan(write(tmp_path / "empty", {}))
     with pytest.raises(DataError, match="is not there"):
         scan(tmp_path / "missing")
 
 
-def test_a_file_that_changed_is_read_again(tmp_path: Path, push: Push) -> None:
+def test_a_file_that_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Index(tmp_path / "index") as index:
         folder = write(tmp_path / "folder", {"a": b"1"})
+        os.utime(folder / "a", (1e9, 1e9))
         (file,) = scan(folder)
         index.learn([(file, "0" * 64)])
         assert index.known([file]) == {}  # changed so lately that its time may be too coarse to tell
-        old = datetime.now(UTC) - timedelta(hours=1)
-        os.utime(folder / "a", (old.timestamp(), old.timestamp()))
-        (file,) = scan(folder)
+        monkeypatch.setattr("cli.datasets.index.SETTLED", 0)
         index.learn([(file, "0" * 64)])
         assert index.known([file]) == {file.place: "0" * 64}
+        time.sleep(TICK)
         (folder / "a").write_bytes(b"2")
-        (file,) = scan(folder)
-        assert index.known([file]) == {}
+        os.utime(folder / "a", (1e9, 1e9))  # as tar and cp -p leave what they unpack over it
+        assert index.known(scan(folder)) == {}
+
+
+def test_what_was_checked_out_is_known_under_its_name(push: Push, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.datasets.index.SETTLED", 0)
+    tree = push({"a": b"1", "b/c": b"2"}).tree
+    with Index(tmp_path / "index") as index:
+        out(store, index, Version(tree, tree.version), tmp_path / "out")
+        assert {path.rpartition("/")[2] for path in index.known(scan(tmp_path / "out"))} == {"a", "c"}
 
 
 def test_an_unknown_version_names_the_next_step(push: Push, store: Store) -> None:

@@ -96,6 +96,8 @@ def test_a_bad_upload_goes_to_quarantine_with_the_reason(account: Client, upload
         ("uploads/flowers/batch.parquet", "the file is not valid Parquet: Parquet magic bytes not found in footer"),
         ("uploads/flowers/batch.xlsx", "'batch.xlsx' is no table. Next: one of .csv, .csv.gz, .jsonl, "),
         ("uploads/flowers/very/deep/batch.csv", "nor uploads/<dataset>/<folder>/<file>. Next: upload it to uploads/flowers/FILE.csv"),
+        (f"uploads/flowers/{'b' * 990}.csv", "has 994 bytes, and at most 255 are possible. Next: shorten it"),
+        (f"uploads/flowers/{'b' * 256}/_SUCCESS", "has 256 bytes, and at most 255 are possible. Next: shorten it"),
     ],
 )
 def test_a_misplaced_upload_is_refused(account: Client, upload: Upload, context: Any, key: str, why: str) -> None:
