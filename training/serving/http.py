@@ -21,6 +21,7 @@ from training.serving.server import Server
 
 HEAD_BYTES = 64 * 1024  # request line, headers, trailers and chunk sizes; SageMaker adds some of its own
 LINGER = 5.0  # seconds
+FIRST = 1.0  # seconds that a new client has for its first request, when the server stops
 _HEADERS = frozenset({b"content-type", b"content-encoding", b"accept", b"expect", b"host", b"content-length", b"transfer-encoding"})
 
 
@@ -34,6 +35,7 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Request | Answer] = deque()
         self._busy: tuple[asyncio.Future[Answer], Request] | None = None
         self._begun = 0.0
+        self._new = True  # no request has begun
         self._receiving = False  # a request has begun, and is not complete
         self._deaf = False  # what comes in is thrown away
         self._ended = False  # the client sends no more
@@ -55,7 +57,7 @@ class Connection(asyncio.Protocol):
             self._refuse(503, "Overloaded", "the model server has as many connections as it takes", b"retry-after: 1\r\n")
             self._next()
         elif self._server.draining:
-            self._transport.close()
+            self.drain()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why does not matter: nobody is left to tell
         """Forget it, and what waited."""
@@ -100,6 +102,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """A request begins to arrive."""
+        self._new = False
         self._receiving = True
         self._headers = {}
         self._url = self._body = b""
@@ -164,8 +167,10 @@ class Connection(asyncio.Protocol):
         self._body = b""
 
     def drain(self) -> None:
-        """The server stops: close as soon as everything that has begun is answered."""
-        if not (self._receiving or self._waiting or self._busy or self._stuck or self._deaf):
+        """The server stops: close as soon as everything that has begun is answered. A new client is waited for a moment."""
+        if self._new:
+            self.deadline = self._server.loop.time() + FIRST
+        elif not (self._receiving or self._waiting or self._busy or self._stuck or self._deaf):
             self._transport.close()
 
     def abort(self) -> None:

@@ -100,7 +100,12 @@ class _Workers:
         return answers, f"by signal {-status}" if status < 0 else f"with status {status}"
 
     async def _end(self) -> None:
-        """SIGTERM to all, and SIGKILL to whoever has not drained in time."""
+        """SIGTERM to all, and SIGKILL to whoever has not drained in time.
+
+        The socket is closed first, because it takes clients as long as anybody has it open: whoever came after its last worker would wait
+        for nobody.
+        """
+        self._listener.close()
         for process in self._alive:
             with contextlib.suppress(ProcessLookupError):  # it ended by itself
                 process.terminate()

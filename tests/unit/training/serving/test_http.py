@@ -24,7 +24,7 @@ from training.serving.server import Server
 from training.serving.sharing import bind
 
 LARGEST = 300_000
-LATE = 0.2  # seconds until the answer to /late
+LATE = 0.2  # seconds until the answer to /late, and in which /slow keeps the loop busy
 GET = b"GET /ping HTTP/1.1\r\nhost: here\r\n\r\n"
 
 
@@ -53,7 +53,7 @@ class Running:
         accepting = Acceptor(listener, partial(Connection, self.server), lambda _: False)
         self._ready.set()
         await self._stop.wait()
-        accepting.close()
+        await accepting.close()
         await self.server.drain()
         watching.cancel()
 
@@ -61,6 +61,8 @@ class Running:
         if request.path == "/huge":
             return Answer(200, "text/plain", bytes(20_000_000))
         answer = Answer(200, "text/plain", f"{request.method} {request.path} {len(request.body)}".encode())
+        if request.path == "/slow":
+            time.sleep(LATE)
         if not request.path.startswith(("/late", "/never")):
             return answer
         future = self._loop.create_future()
@@ -317,6 +319,25 @@ def test_draining_answers_what_has_begun_and_closes_the_rest() -> None:
         half.sendall(b"cde")
         assert Reader(half).read(2) == [(200, "POST / 5")]
         assert Reader(busy).read(3) == [(200, "POST /late 1"), (200, "POST / 2")]
+    server.join()
+
+
+def test_draining_answers_who_came_while_the_server_was_busy() -> None:
+    server = Running()
+    with connect(server) as kept, connect(server) as slow:
+        kept.sendall(GET)
+        Reader(kept).read(1)
+        slow.sendall(post(b"", "/slow"))
+        time.sleep(LATE / 4)
+        kept.sendall(GET)
+        new = [connect(server) for _ in range(3)]
+        server.stop()
+        for client in (kept, *new):
+            with client:
+                if client is not kept:
+                    client.sendall(GET)
+                assert Reader(client).read(1) == [(200, "GET /ping 0")]
+                assert closed(client)
     server.join()
 
 
