@@ -9,7 +9,6 @@ from contracts.environment import ServerEnvironment
 from training.serving.messages import Answer, Request
 
 TICK = 0.5  # seconds
-TURN = 0.01  # seconds in which the loop reads what came while it was busy
 # Bodies of all connections together, in the largest body: enough to read some while others wait, and no more than that.
 BODIES = 6
 
@@ -48,9 +47,8 @@ class Server:
         self.date = b""
 
     async def drain(self) -> None:
-        """Answer what has arrived or begun to, for as long as the limit says, and close every connection."""
+        """Answer what has begun to arrive, for as long as the limit says, and close every connection."""
         self.draining = True
-        await asyncio.sleep(TURN)
         for connection in list(self.connections):
             connection.drain()
         end = self.loop.time() + self.limits.tidewheel_drain_seconds
