@@ -40,6 +40,7 @@ class Connection(asyncio.Protocol):
         self._deaf = False  # what comes in is thrown away
         self._ended = False  # the client sends no more
         self._stuck = False  # the client does not take what was sent
+        self._headed = False  # the headers of the request are complete
         self._overhead = 0
         self._held = 0
         self.deadline = server.loop.time() + server.limits.tidewheel_keep_alive_seconds
@@ -104,6 +105,7 @@ class Connection(asyncio.Protocol):
         """A request begins to arrive."""
         self._new = False
         self._receiving = True
+        self._headed = False
         self._headers = {}
         self._url = self._body = b""
         self.deadline = self._server.loop.time() + self._server.limits.sagemaker_model_server_timeout
@@ -115,19 +117,28 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer, which comes after the body and is not looked at."""
         name = name.lower()
-        if name in _HEADERS and not self._held:
-            self._headers[name] = value
+        if name in _HEADERS and not self._headed:
+            before = self._headers.get(name)
+            self._headers[name] = value if before is None else b"%b, %b" % (before, value)  # several are a list (RFC 9110, 5.3)
 
     def on_headers_complete(self) -> None:
         """Refuse what can be refused before the body comes."""
-        headers, modern = self._headers, self._parser.get_http_version() == "1.1"
-        length = headers.get(b"content-length")
-        if length is not None and int(length) > self._server.limits.tidewheel_largest_body_bytes:
+        self._headed = True
+        headers, version = self._headers, self._parser.get_http_version()
+        modern = version == "1.1"
+        length, coding = headers.get(b"content-length"), headers.get(b"transfer-encoding")
+        if version not in {"1.0", "1.1"}:
+            self._refuse(400, "BadRequest", f"the request is HTTP/{version}, and not HTTP/1.1")
+        elif length is not None and int(length) > self._server.limits.tidewheel_largest_body_bytes:
             self._refuse_body()
+        elif coding is not None and not modern:
+            self._refuse(400, "BadRequest", "HTTP/1.0 has no Transfer-Encoding")  # where its body ends is a guess (RFC 9112, 6.1)
+        elif coding is not None and coding.lower() != b"chunked":
+            self._refuse(501, "NotImplemented", "the only Transfer-Encoding that is known is chunked")
         elif self._parser.should_upgrade() and headers.keys() & {b"content-length", b"transfer-encoding"}:
             self._refuse(400, "BadRequest", "a request with a body cannot ask for another protocol")  # the parser drops the body
-        elif modern and b"host" not in headers:
-            self._refuse(400, "BadRequest", "the request has no Host header")
+        elif b"," in headers.get(b"host", b"," if modern else b""):
+            self._refuse(400, "BadRequest", "the request must have one Host header")
         elif b"expect" in headers and modern:
             if headers[b"expect"].lower() != b"100-continue":
                 self._refuse(417, "ExpectationFailed", "the only expectation that is known is 100-continue")
@@ -142,11 +153,10 @@ class Connection(asyncio.Protocol):
             return
         self._held += size
         self._server.held += size
-        if self._held == size:
-            self._body = body
-            return
         if self._held > self._server.limits.tidewheel_largest_body_bytes:
             self._refuse_body()
+        elif self._held == size:
+            self._body = body
         elif self._server.held > self._server.held_limit:
             self._refuse(503, "Overloaded", "the model server holds as many bytes as it may", b"retry-after: 1\r\n")
         elif isinstance(self._body, bytearray):

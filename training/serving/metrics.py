@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 
 PATHS = ("/invocations", "/ping", "/metrics", "other")
-STATUSES = (200, 400, 404, 405, 406, 408, 413, 415, 417, 431, 500, 503)
+STATUSES = (200, 400, 404, 405, 406, 408, 413, 415, 417, 431, 500, 501, 503)
 BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper ends of the latency's buckets, in seconds."""
 
