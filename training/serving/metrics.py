@@ -39,6 +39,11 @@ class Metrics:
         self._own[_STARTED] = now
         self._own[_STARTS] += 1
 
+    def end(self) -> None:
+        """This worker answers nobody any more; whoever looks after it says so."""
+        self._own[_STARTED] = 0
+        self.load(0, 0)
+
     def observe(self, path: str, status: int, seconds: float) -> None:
         """One answer."""
         own = self._own
@@ -58,7 +63,7 @@ class Metrics:
     def crowded(self, connections: int) -> bool:
         """Whether this worker, with so many connections, has more than another."""
         self._own[_CONNECTIONS] = connections
-        others = [row[_CONNECTIONS] for row in self._rows() if row[_STARTS]]
+        others = [row[_CONNECTIONS] for row in self._rows() if row[_STARTED]]
         return connections > min(others, default=connections)
 
     def _rows(self) -> list["memoryview[float]"]:
@@ -68,7 +73,7 @@ class Metrics:
         """All workers together. `model` says which model they serve."""
         rows = self._rows()
         total = [sum(column) for column in zip(*rows, strict=True)]
-        live = [row for row in rows if row[_STARTS]]
+        live = [row for row in rows if row[_STARTED]]
         return "".join(_lines(total, live, model)).encode()
 
 

@@ -102,12 +102,14 @@ def test_a_killed_worker_is_replaced_while_the_others_answer(model: Model) -> No
         busier = max(process.children(), key=clients)
         cut = clients(busier)
         busier.kill()
-        pings = []
+        pings, counted_workers = [], set[float]()
         while metric(port, "tidewheel_worker_starts_total") < 3:
+            counted_workers.add(metric(port, "tidewheel_workers"))
             begun = time.monotonic()
             pings.append((ask(port, "GET", "/ping"), time.monotonic() - begun < 2))
         load.stop()
         assert set(pings) == {(200, True)}
+        assert 1 in counted_workers  # nobody counts the dead
         assert set(load.answers) == {200}
         assert 1 <= load.cut_off <= cut  # the requests that the killed worker had
         counted = metric(port, 'tidewheel_requests_total{path="/invocations",status="200"}')
