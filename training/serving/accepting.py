@@ -46,7 +46,8 @@ class Acceptor:
         except OSError:
             log.exception("clients that wait cannot be taken any more")
         self._listener.close()
-        await asyncio.gather(*self._beginning)
+        if self._beginning:
+            await asyncio.wait(self._beginning)
 
     def _wait(self) -> None:
         if self._open:
