@@ -79,7 +79,7 @@ def by_description(document: dict[str, Any], loop: Loop, examples: int) -> int:
     session.auth, url = Signed(loop), document["servers"][0]["url"]
     for path, method in ((path, method) for path, methods in document["paths"].items() for method in methods):
         operation = schema[path][method.upper()]
-        cases = st.one_of(operation.as_strategy(generation_mode=mode) for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE))
+        cases = st.one_of([operation.as_strategy(generation_mode=mode) for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)])
 
         @bounded(examples if method == "post" else FEW)
         @given(case=cases)

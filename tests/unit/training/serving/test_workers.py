@@ -116,14 +116,14 @@ def test_a_killed_worker_is_replaced_while_the_others_answer(model: Model) -> No
         assert len(load.answers) <= counted <= len(load.answers) + load.cut_off
         assert metric(port, "tidewheel_request_seconds_count") == counted
         workers = process.children()
-        begun = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        begun.request("POST", "/invocations", headers={"Content-Type": "application/json", "Content-Length": str(len(BODY))})
+        half = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        half.request("POST", "/invocations", headers={"Content-Type": "application/json", "Content-Length": str(len(BODY))})
         time.sleep(0.1)  # until a worker has taken it
         server.send_signal(signal.SIGTERM)
         until(lambda: refused(port))  # and left to wait by nobody, though a worker still drains
         assert server.poll() is None
-        begun.send(BODY)
-        assert begun.getresponse().status == 200
+        half.send(BODY)
+        assert half.getresponse().status == 200
         assert server.wait(30) == 0
         assert len(workers) == 2
         assert not any(worker.is_running() for worker in workers)
