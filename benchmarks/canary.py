@@ -3,8 +3,9 @@
     python -m benchmarks.canary [--rate REQUESTS_PER_SECOND]
 
 First, what this machine lets through: clients that ask again as soon as they are answered. Then the canary at a steady rate, a tenth of
-that by default. Clients, API, functions, model servers and everything that deploys share the machine. Requests are signed, authorised,
-captured, and counted as a client sees them: what is not answered with 200 has failed. Exit status 1 when one did, or p95 is over 200 ms.
+that by default: of the twin's ceiling, which is far below the model server's, because all requests go through one process there. Clients,
+API, functions, model servers and everything that deploys share the machine. Requests are signed, authorised, captured, and counted as a
+client sees them: what is not answered with 200 has failed. Exit status 1 when one did, or p95 is over 200 ms.
 """
 
 import argparse

@@ -218,3 +218,5 @@ EVALUATION_CHANNEL = "evaluation"  # evaluate out: evaluation.json, outcome.json
 
 # The digest of the model folder's content, which the model server checks before it loads anything.
 ARTIFACT_VARIABLE = "ARTIFACT_SHA256"
+# How many processes of the model server an instance runs.
+WORKERS_VARIABLE = "SAGEMAKER_MODEL_SERVER_WORKERS"

@@ -1,7 +1,8 @@
 """serving in tidewheel.yaml: what the endpoint runs on, how a new version takes over, and what throws it back.
 
-    serving: {mode: realtime, instance_type, instance_count, max_instance_count, invocations_per_instance, rollout: {...}, alarms: {...}}
-    serving: {mode: serverless, serverless: {memory_megabytes, max_concurrency}, rollout: {type: all_at_once}, alarms: {...}}
+    serving: {mode: realtime, workers, rollout: {...}, alarms: {...}, instance_type, instance_count,
+              max_instance_count, invocations_per_instance}
+    serving: {mode: serverless, serverless: {memory_megabytes, max_concurrency}, rollout: {type: all_at_once}, alarms: {...}, workers}
 
 The size of the mode that is not chosen is not looked at, so that environments can differ in their mode alone. What a serverless endpoint
 cannot do is refused here, with the reason, before anything is deployed.
@@ -71,6 +72,7 @@ class Serving(_Section):
     instance_count: int = Field(default=2, ge=1, le=100)
     max_instance_count: int = Field(default=4, ge=1, le=100)
     invocations_per_instance: int = Field(default=1000, ge=1, description="a minute, on average, before another instance is added")
+    workers: int = Field(default=1, ge=1, le=64, description="processes of the model server, each with the model: at most one a processor")
     rollout: Rollout = Rollout()
     alarms: RollbackAlarms = RollbackAlarms()
 

@@ -18,6 +18,7 @@ from constructs import Construct
 
 from contracts.config import Config, MonitoringBackend
 from contracts.instances import has_local_storage
+from contracts.layout import WORKERS_VARIABLE
 from contracts.serving import Serverless, Serving
 from stacks.constructs.capture import data_capture
 from stacks.constructs.logs import ProjectLogs
@@ -59,7 +60,12 @@ class EndpointStack(cdk.Stack):
             # The model server calls nobody: SageMaker fetches the model, and keeps what is captured.
             enable_network_isolation=True if where else None,
             vpc_config=_vpc_config(where) if where else None,
-            containers=[sagemaker.CfnModel.ContainerDefinitionProperty(model_package_name=package.value_as_string)],
+            containers=[
+                sagemaker.CfnModel.ContainerDefinitionProperty(
+                    model_package_name=package.value_as_string,
+                    environment={WORKERS_VARIABLE: str(serving.workers)} if serving.workers > 1 else None,
+                )
+            ],
         )
         config = self._endpoint_config(model, project.config, data.key, data.artifacts_bucket)
         endpoint = sagemaker.CfnEndpoint(

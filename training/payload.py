@@ -3,7 +3,8 @@
 application/json        {"instances": [record, ...]}, a list of records, or one record; a record is an object of all features
 application/jsonlines   one record a line
 text/csv                RFC 4180; the first row is a header if it names exactly the features, in any order; without one the cells are in
-                        the signature's order. An empty cell is a missing value.
+                        the signature's order. An empty cell is a missing value. A blank line is no row, as in tables: who has
+                        one feature writes "" where it is missing, as CSV writers do.
 Parquet, Arrow          a table whose columns are the features, in any order
 
 The model server asks here only about what did not fit (serving/requests.py).

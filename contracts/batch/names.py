@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contracts.instances import has_local_storage
-from contracts.layout import BATCH
+from contracts.layout import BATCH, WORKERS_VARIABLE
 
 JSON_LINES = "application/jsonlines"
 PAYLOAD_MEGABYTES = 1
@@ -65,7 +65,7 @@ def job_request(batch: str, number: int, *, bucket: str, key_arn: str, instance_
         "BatchStrategy": "MultiRecord",
         "MaxPayloadInMB": PAYLOAD_MEGABYTES,
         "MaxConcurrentTransforms": CONCURRENT,
-        "Environment": {"SAGEMAKER_MODEL_SERVER_WORKERS": str(WORKERS)},
+        "Environment": {WORKERS_VARIABLE: str(WORKERS)},
         "TransformInput": {
             "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/{input_folder(batch, number)}"}},
             "ContentType": JSON_LINES,

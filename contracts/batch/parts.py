@@ -5,13 +5,18 @@ A name says where a part comes from: 00007 is a part of the table, 00007-03 the 
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from contracts.batch.rows import Good
 
 PART_BYTES = 8 * 1024 * 1024
 PIECES = 32
 ROUNDS = 4
-"""The first, and three in which what failed is sent again: of a part of 32^3 rows, three divisions find the one that fails."""
+"""The first, and three in which what failed is sent again."""
+PART_ROWS = PIECES ** (ROUNDS - 1)
+"""So three divisions end in rows that stand alone."""
+MOST_DIVIDED = 1024
+"""Parts of a round that are sent again: a model that predicts nothing must not cost an object a row of a large table."""
 
 SUFFIX = ".jsonl"
 OUTPUT = ".out"
@@ -38,10 +43,10 @@ class Part:
 
 
 def pack(rows: Iterable[Good], size: int = PART_BYTES) -> Iterator[tuple[Part, bytes]]:
-    """Parts of at most `size` bytes (of one row, if it is longer) with their content."""
+    """Parts of at most PART_ROWS rows and `size` bytes (of one row, if it is longer) with their content."""
     number, kept, length = 0, list[Good](), 0
     for row in rows:
-        if kept and length + len(row.line) > size:
+        if len(kept) == PART_ROWS or (kept and length + len(row.line) > size):
             yield _part(f"{number:05d}", kept)
             number, kept, length = number + 1, [], 0
         kept.append(row)
@@ -57,14 +62,14 @@ def divide(part: Part, rows: Sequence[Good]) -> list[tuple[Part, bytes]]:
 
 
 def to_divide(number: int, sent: Sequence[Part], outputs: Collection[str]) -> list[Part]:
-    """What of round `number` is sent again in pieces: none after the last round, or after one (not the first) that brought nothing.
+    """What of round `number` is sent again in pieces: at most MOST_DIVIDED parts, the first ones; none after the last round.
 
     A row alone is sent twice at most.
     """
-    failed = [part for part in sent if part.output not in outputs]
-    if number == ROUNDS - 1 or (number and len(failed) == len(sent)):
+    if number == ROUNDS - 1:
         return []
-    return [part for part in failed if part.rows > 1 or not number]
+    failed = (part for part in sent if part.output not in outputs and (part.rows > 1 or not number))
+    return list(islice(failed, MOST_DIVIDED))
 
 
 def _part(name: str, rows: Sequence[Good]) -> tuple[Part, bytes]:

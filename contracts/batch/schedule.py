@@ -9,6 +9,7 @@ A batch is named by key and version of its object, so a table is predicted once,
 """
 
 import hashlib
+from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -80,8 +81,10 @@ def result_key(batch: str, name: str) -> str:
     return f"{OUTPUT}{batch}/{name}"
 
 
-def pieces_of(part: Part, plans: tuple[Plan, ...], number: int) -> list[Part]:
-    """What a part of round `number` was divided into; none when it was not."""
-    if number + 1 >= len(plans):
-        return []
-    return [piece for piece in plans[number + 1].parts if piece.name.rpartition("-")[0] == part.name]
+def pieces_of(plans: Iterable[Plan]) -> dict[str, list[Part]]:
+    """By the name of a part that was divided: what it was divided into."""
+    found: dict[str, list[Part]] = {}
+    for plan in plans:
+        for piece in plan.parts:
+            found.setdefault(piece.name.rpartition("-")[0], []).append(piece)
+    return found

@@ -1,6 +1,7 @@
 """The operations, each with every status that it can answer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from contracts.inference import LONGEST_REQUEST_ID
@@ -34,8 +35,8 @@ def predict(signature: Signature, closed: Iterable[int], kilobytes: int, *, csv_
     one_of = [ref("Instances"), {"type": "array", "items": ref("Record"), "minItems": 1}, ref("Record")]
     order = "" if csv_header else f", or the cells are in this order: {', '.join(signature.features)}"
     bucket = {"description": "where the named user stands, from 0 to below 1", "schema": {"type": "string", "pattern": r"^0\.[0-9]{6}$"}}
-    headers = {"x-inference-id": {"schema": ref("RequestId")}, "x-tidewheel-bucket": bucket}
-    answer = _content(ref("Predictions"), "a prediction a row") | {"headers": headers}
+    identity = {"x-inference-id": {"schema": ref("RequestId")}}
+    answer = _content(ref("Predictions"), "a prediction a row") | {"headers": identity | {"x-tidewheel-bucket": bucket}}
     return {
         "operationId": "predict",
         "summary": "Predict rows",
@@ -49,7 +50,7 @@ def predict(signature: Signature, closed: Iterable[int], kilobytes: int, *, csv_
                 "text/csv": {"schema": {"type": "string", "description": f"The first row names the features{order}."}},
             },
         },
-        "responses": {"200": answer} | _refusals(400, *closed, 413, 415, 429, 500, 503, 504),
+        "responses": {"200": answer} | _refusals(400, *closed, 413, 415, 429, 500, 503, 504, headers=identity),
     }
 
 
@@ -95,14 +96,16 @@ def _user_header() -> dict[str, Any]:
     return {"name": "x-tidewheel-user", "in": "header", "required": False, "description": said, "schema": user}
 
 
-def _refusals(*statuses: int) -> dict[str, Any]:
-    return {str(status): _refusal(status) for status in statuses}
+def _refusals(*statuses: int, headers: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """`headers`: of this API's own refusals."""
+    return {str(status): _refusal(status, headers) for status in statuses}
 
 
-def _refusal(status: int) -> dict[str, Any]:
+def _refusal(status: int, headers: Mapping[str, Any]) -> dict[str, Any]:
     own, gateway = ref("Error"), ref("GatewayError")
     schema = gateway if status in _GATEWAY else {"anyOf": [own, gateway]} if status in _BOTH else own
-    return _content(schema, _SAID[status]) | ({"headers": _RETRY} if status in _LATER else {})
+    found = (_RETRY if status in _LATER else {}) | ({} if status in _GATEWAY else dict(headers))
+    return _content(schema, _SAID[status]) | ({"headers": found} if found else {})
 
 
 def _content(schema: dict[str, Any], description: str) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """predict: the API's door to the endpoint. POST /predict with JSON, JSON Lines or CSV; the answer is the model server's JSON.
 
 The body is passed on as it came, without the values of private columns: the model server knows the signature, and names row and feature of
-what is wrong. Each row's answer has an inference id. Where there are private columns, the log does not say in words what was wrong, because
-that may quote a cell. Only what a request needs is imported, because a cold start is somebody's waiting time: so there is
-no Tracer here, whose SDK would be a third of it; Lambda's active tracing shows the request and the function without it.
+what is wrong. Each row's answer has an inference id, and every reply the request's, refusals too. Where there are private columns, the log
+does not say in words what was wrong, because that may quote a cell. Only what a request needs is imported, because a cold start is
+somebody's waiting time: so there is no Tracer here, whose SDK would be a third of it; Lambda's active tracing shows the request and the
+function without it.
 """
 
 import json
@@ -31,7 +32,7 @@ from lambdas.predict.cache import Cache
 from lambdas.predict.logic import CONNECT_SECONDS, READ_SECONDS, predict
 from lambdas.predict.outcomes import Outcome
 from lambdas.predict.privacy import Concealer
-from lambdas.predict.request import Request, parse
+from lambdas.predict.request import INFERENCE_HEADER, Request, identity_of, parse
 
 SERVICE = "predict"
 ROOT = Path(__file__).parents[2]  # of the asset
@@ -95,7 +96,7 @@ def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     metrics.add_metric(f"status_{reply.status // 100}xx", MetricUnit.Count, 1)
     if reply.status != 200:
         logger.warning("not answered", status=reply.status, error=None if private else reply.body[:1000])
-    return reply.render()
+    return replace(reply, headers={**reply.headers, INFERENCE_HEADER: identity_of(event)}).render()
 
 
 def with_bucket(reply: Reply, user: str) -> Reply:

@@ -5,8 +5,8 @@ the slowest attempt would still end before the function must, with full jitter
 (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/). That is what keeps a new fleet that fails during its
 canary from being seen by a client. What the client did wrong is answered at once, in the model server's own words.
 
-Every answer names its rows: in the header x-inference-id and as `inference_id` the request's id, and in each prediction the row's, under
-which its label is sent to /feedback later.
+Every answer names its rows: as `inference_id` the request's id, and in each prediction the row's, under which its label is sent to
+/feedback later.
 """
 
 import json
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contracts.inference import row_ids
 from lambdas.api import JSON, Reply, refuse
 from lambdas.predict.outcomes import TOO_MANY, TOO_SLOW, UNAVAILABLE, Answered, NotDeployed, Outcome, Refused, Unavailable
-from lambdas.predict.request import INFERENCE_HEADER, Request
+from lambdas.predict.request import Request
 
 # What Lambda gives back holds 6 MB, as JSON text in which every quote of the answer takes two characters.
 LONGEST_ANSWER = 6 * 1024 * 1024 - 64 * 1024
@@ -53,7 +53,7 @@ def predict(
 def _reply(outcome: Outcome, identity: str) -> Reply:
     match outcome:
         case Answered(body):
-            return _answer(_with_ids(body.decode(), identity), identity)
+            return _answer(_with_ids(body.decode(), identity))
         case Refused(status, message):
             return _as_said(status, message)
         case NotDeployed():
@@ -66,10 +66,10 @@ def _reply(outcome: Outcome, identity: str) -> Reply:
             return _later(status, _KINDS[status], f"the endpoint did not answer: {why}. Next: try again")
 
 
-def _answer(text: str, identity: str) -> Reply:
+def _answer(text: str) -> Reply:
     if len(json.dumps(text)) > LONGEST_ANSWER:
         return refuse(413, "AnswerTooLarge", "the answer is longer than an API reply may be. Next: send fewer rows at once")
-    return Reply(200, text, {"content-type": JSON, INFERENCE_HEADER: identity})
+    return Reply(200, text, {"content-type": JSON})
 
 
 def _with_ids(answer: str, identity: str) -> str:

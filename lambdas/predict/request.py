@@ -40,14 +40,20 @@ def parse(event: Mapping[str, Any], maximum_kilobytes: int) -> Request | Reply:
         return refuse(415, "UnsupportedMediaType", f"content-type {content_type[:100]!r} is not one of {', '.join(CONTENT_TYPES)}")
     if len(content_type) > LONGEST_CONTENT_TYPE or not (content_type.isascii() and content_type.isprintable()):
         return refuse(415, "UnsupportedMediaType", f"content-type must be at most {LONGEST_CONTENT_TYPE} printable ASCII characters")
-    identity = headers.get(INFERENCE_HEADER, "").strip() or inference_id(event["requestContext"]["requestId"])
-    if not is_inference_id(identity, LONGEST_REQUEST_ID):
+    chosen = headers.get(INFERENCE_HEADER, "").strip()
+    if chosen and not is_inference_id(chosen, LONGEST_REQUEST_ID):
         return refuse(400, "BadRequest", f"{INFERENCE_HEADER} must be at most {LONGEST_REQUEST_ID} letters, digits or ._:-")
     user = headers.get(USER_HEADER, "").strip()
     if len(user) > LONGEST_USER:
         return refuse(400, "BadRequest", f"{USER_HEADER} must be at most {LONGEST_USER} characters")
     body = read_body(event, 'send the features, for instance as {"instances": [{...}]}', maximum_kilobytes)
-    return body if isinstance(body, Reply) else Request(body, content_type, identity, user)
+    return body if isinstance(body, Reply) else Request(body, content_type, identity_of(event), user)
+
+
+def identity_of(event: Mapping[str, Any]) -> str:
+    """The request's id: the caller's, when it is one, else of the API's request id."""
+    chosen = headers_of(event).get(INFERENCE_HEADER, "").strip()
+    return chosen if is_inference_id(chosen, LONGEST_REQUEST_ID) else inference_id(event["requestContext"]["requestId"])
 
 
 def inference_id(request_id: str) -> str:

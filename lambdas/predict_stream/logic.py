@@ -1,9 +1,10 @@
 """What becomes of a batch of records: each is answered, can never be answered, or must wait.
 
 All rows of a batch are asked about at once. When the model server finds that request wrong, it is halved until the records stand alone
-that are to blame, so one of them among a hundred costs some fourteen requests and not a hundred. A record that is wrong is put into the
-dead letters and the shard goes on. When the endpoint does not answer, the record and all behind it wait: Lambda sends the batch again from
-there, which is what keeps the order (https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html).
+that are to blame, so one of them among a hundred costs some fourteen requests and not a hundred; so is a request that is too long. A
+record that is wrong is put into the dead letters and the shard goes on. When the endpoint does not answer, the record and all behind it
+wait: Lambda sends the batch again from there, which is what keeps the order
+(https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html).
 
 The inference id of a request is made of the shard and of its first record's sequence number, so that the same records asked about again
 have the same ids.
@@ -19,6 +20,8 @@ from typing import Any
 from contracts.inference import row_ids
 
 LONGEST_REASON = 1000
+LONGEST_REQUEST = 4 * 1024 * 1024
+"""Bytes that every kind of endpoint takes: https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints-invoke.html."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent to the endpoint: JSON, a row a record."""
+    """What is sent to the endpoint: a list in JSON, a row a record."""
 
     body: bytes
     inference_id: str
@@ -137,7 +140,8 @@ def _answers(records: Sequence[Record], ask: Ask) -> Iterator[Result]:
     if not records:
         return
     request = _request(records)
-    match ask(request):
+    too_long = len(request.body) > LONGEST_REQUEST and len(records) > 1
+    match Refused("there are too many records for one request") if too_long else ask(request):
         case Answered(predictions, model) if len(predictions) == len(records):
             for record, prediction, name in zip(records, predictions, row_ids(request.inference_id, len(records)), strict=True):
                 yield Predicted(record, {**prediction, "inference_id": name, "model": model})
@@ -156,5 +160,5 @@ def _answers(records: Sequence[Record], ask: Ask) -> Iterator[Result]:
 def _request(records: Sequence[Record]) -> Request:
     first = records[0]
     name = f"stream:{first.shard}:{first.sequence_number}"
-    # Each record was read as JSON before, so it may stand in the list as it came.
-    return Request(b'{"instances":[' + b",".join(record.data for record in records) + b"]}", str(uuid.uuid5(uuid.NAMESPACE_URL, name)))
+    # Each record was read as JSON before, so it may stand in the list as it came; in an object a feature could have the list's name.
+    return Request(b"[" + b",".join(record.data for record in records) + b"]", str(uuid.uuid5(uuid.NAMESPACE_URL, name)))

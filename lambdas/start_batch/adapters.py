@@ -1,21 +1,36 @@
 """start_batch's view of S3 and SageMaker: tables, plans, parts and jobs."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
+from pydantic import ValidationError
 
 from contracts.batch import names, schedule
 from contracts.batch.parts import OUTPUT, Part
 from contracts.batch.schedule import Plan
+from contracts.errors import StateError
 from contracts.layout import EVALUATION_CHANNEL, run_prefix
 from contracts.metadata import ModelMetadata
 from contracts.signature import SIGNATURE, Signature
 
 _GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion"})
+# S3 tells nobody that an object is not there who may not list its bucket: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html.
+_UNREADABLE = _GONE | {"AccessDenied"}
 _UNKNOWN = frozenset({"ResourceNotFound", "ValidationException"})
 _MOST_AT_ONCE = 1000
+_UPLOADS = 8  # of at most 8 MB
+
+
+class Table(NamedTuple):
+    """An object version in batch/input/, and its bytes."""
+
+    key: str
+    version_id: str
+    size: int
 
 
 class Store:
@@ -24,19 +39,20 @@ class Store:
     def __init__(self, s3: Any, data: str, artifacts: str) -> None:
         self._s3, self.data, self.artifacts = s3, data, artifacts
 
-    def tables(self) -> list[tuple[str, str]]:
-        """(key, version) of the tables that wait or waited, the oldest first."""
+    def tables(self) -> list[Table]:
+        """The tables that wait or waited, the oldest first."""
         found = [each for each in self._versions(self.data, schedule.INPUT) if each["IsLatest"] and not each["Key"].endswith("/")]
-        return [(each["Key"], each["VersionId"]) for each in sorted(found, key=lambda each: (each["LastModified"], each["Key"]))]
+        found.sort(key=lambda each: (each["LastModified"], each["Key"]))
+        return [Table(each["Key"], each["VersionId"], each["Size"]) for each in found]
 
     def finished(self) -> set[str]:
         """The batches that have their summary."""
         keys = [each["Key"] for each in self._objects(self.data, schedule.OUTPUT)]
         return {key.split("/")[-2] for key in keys if key.endswith(f"/{schedule.SUMMARY}")}
 
-    def download(self, key: str, version_id: str, path: Path) -> None:
+    def download(self, table: Table, path: Path) -> None:
         """A table's file."""
-        self._s3.download_file(self.data, key, str(path), ExtraArgs={"VersionId": version_id})
+        self._s3.download_file(self.data, table.key, str(path), ExtraArgs={"VersionId": table.version_id})
 
     def upload(self, bucket: str, key: str, path: Path) -> None:
         """A file."""
@@ -67,11 +83,16 @@ class Store:
                 raise
 
     def send(self, batch: str, number: int, parts: Iterable[tuple[Part, bytes]]) -> tuple[Part, ...]:
-        """Put a round's parts where its job looks for them."""
-        sent = []
-        for part, content in parts:
-            self.put(names.input_folder(batch, number) + part.file, content)
-            sent.append(part)
+        """Put a round's parts where its job looks for them, some at a time: there may be thousands, and a function has 15 minutes."""
+        sent, under_way = list[Part](), deque[Future[None]]()
+        with ThreadPoolExecutor(_UPLOADS) as pool:
+            for part, content in parts:
+                if len(under_way) == _UPLOADS:
+                    under_way.popleft().result()
+                under_way.append(pool.submit(self.put, names.input_folder(batch, number) + part.file, content))
+                sent.append(part)
+            for upload in under_way:
+                upload.result()
         return tuple(sent)
 
     def outputs(self, batch: str) -> set[str]:
@@ -116,10 +137,18 @@ class SageMaker:
         self._sagemaker, self._store = sagemaker, store
 
     def signature(self, package: str) -> Signature:
-        """What a version takes. Raises pydantic.ValidationError for a version that this project's pipeline did not make."""
+        """What a version takes. Raises StateError for a version whose run left no signature, such as one that somebody else registered."""
         found = self._sagemaker.describe_model_package(ModelPackageName=package)
-        run = ModelMetadata.from_properties(found.get("CustomerMetadataProperties", {})).run
-        return Signature.model_validate_json(self._store.read(f"{run_prefix(run)}{EVALUATION_CHANNEL}/{SIGNATURE}"))
+        try:
+            run = ModelMetadata.from_properties(found.get("CustomerMetadataProperties", {})).run
+            return Signature.model_validate_json(self._store.read(f"{run_prefix(run)}{EVALUATION_CHANNEL}/{SIGNATURE}"))
+        except ValidationError:
+            problem = "is not as this project's pipeline writes it"
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _UNREADABLE:
+                raise
+            problem = "cannot be read"
+        raise StateError(f"what {package} takes {problem}. Next: approve a version that this project's pipeline made")
 
     def start(self, model: dict[str, Any], job: dict[str, Any]) -> None:
         """Start a job, and make its model before if it is not there; what another invocation did is done."""

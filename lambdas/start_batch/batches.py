@@ -1,6 +1,7 @@
 """The tables of a project that wait for predictions, each taken one step further at every look."""
 
 import csv
+import errno
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from contracts.batch.parts import Part, divide, pack, to_divide
 from contracts.batch.rows import Good, Hasher, Rejected, find_columns
 from contracts.batch.schedule import Plan, Summary
 from contracts.environment import StartBatchEnvironment
-from contracts.errors import DataError
+from contracts.errors import DataError, StateError
 from contracts.layout import LARGEST_UPLOAD_BYTES
 from contracts.ledger import Decision, Evidence, What
 from contracts.privacy import hashed
@@ -23,7 +24,7 @@ from contracts.tables.reading import Row, file_rows
 from lambdas import runtime
 from lambdas.ledger import Ledger
 from lambdas.live import LiveEndpoint
-from lambdas.start_batch.adapters import SageMaker, Store
+from lambdas.start_batch.adapters import SageMaker, Store, Table
 from lambdas.start_batch.logic import Next, next_step, outcome
 
 SERVICE = "start_batch"
@@ -40,18 +41,30 @@ class Batches:
     def look(self) -> tuple[str | None, list[Summary]]:
         """(the batch that is under way or waits for a model, what was finished): the oldest table comes first, the next one after it."""
         done, summaries = self._store.finished(), list[Summary]()
-        for key, version_id in self._store.tables():
-            batch = schedule.scheduled_name(self._config.prefix, key, version_id)
+        for table in self._store.tables():
+            batch = schedule.scheduled_name(self._config.prefix, table.key, table.version_id)
             if batch in done:
                 continue
-            summary = self._advance(batch, key, version_id)
+            summary = self._settle(batch, table)
             if summary is None:
                 return batch, summaries
             summaries.append(summary)
         return None, summaries
 
-    def _advance(self, batch: str, key: str, version_id: str) -> Summary | None:
-        """Do what is next until there is something to wait for, or a result."""
+    def _settle(self, batch: str, table: Table) -> Summary | None:
+        """Advance a table; finish one with which no look would come further, so that it does not stand in the way of those behind it."""
+        try:
+            return self._advance(batch, table)
+        except (DataError, FormatError, StateError) as error:
+            problem = str(error)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            problem = f"{table.key} or its results do not fit on the function's disk. Next: divide it"
+        return self._finish(batch, Summary(source=self._uri(table.key), problem=problem))
+
+    def _advance(self, batch: str, table: Table) -> Summary | None:
+        """Do what is next until there is something to wait for, or a result. Raises DataError, FormatError, StateError and OSError."""
         while True:
             plans = self._store.plans(batch)
             job = self._sagemaker.job(names.job_name(batch, len(plans) - 1)) if plans else None
@@ -61,15 +74,13 @@ class Batches:
                 package = self._live()
                 if package is None:
                     return None
-                problem = self._prepare(batch, key, version_id, package)
-                if problem:
-                    return self._finish(batch, Summary(source=self._uri(key), package=package, problem=problem))
+                self._prepare(batch, table, package)
             elif step is Next.START:
                 self._start(batch, len(plans) - 1, plans[0].package)
             elif step is Next.DIVIDE:
                 self._divide(batch, plans, outputs)
             elif step is Next.COLLECT:
-                return self._collect(batch, key, plans, outputs, job[1] if job else "")
+                return self._collect(batch, table.key, plans, outputs, job[1] if job else "")
             else:
                 return None
 
@@ -77,21 +88,19 @@ class Batches:
         endpoint = LiveEndpoint(runtime.client("sagemaker"), self._variables.endpoint_name).read()
         return endpoint.package_arn if endpoint else None
 
-    def _prepare(self, batch: str, key: str, version_id: str, package: str) -> str:
-        """Send the good rows of a table; why that cannot be done, or nothing."""
+    def _prepare(self, batch: str, table: Table, package: str) -> None:
+        """Send the good rows of a table. Raises DataError, FormatError, StateError and OSError when that cannot be done."""
+        if table.size > LARGEST_UPLOAD_BYTES:
+            raise DataError([f"{table.key} has {table.size} bytes, and at most {LARGEST_UPLOAD_BYTES} can be read. Next: divide it"])
         with tempfile.TemporaryDirectory() as folder:
-            path, rejected = Path(folder) / key.rpartition("/")[2], Path(folder) / "rejected.csv.part"
-            self._store.download(key, version_id, path)
-            try:
-                with _table(rejected) as table:
-                    parts = self._store.send(batch, 0, pack(table.good(self._examined(path, key, package))))
-            except (DataError, FormatError) as error:
-                return str(error)
+            path, rejected = Path(folder) / table.key.rpartition("/")[2], Path(folder) / "rejected.csv.part"
+            self._store.download(table, path)
+            with _file(rejected) as file:
+                parts = self._store.send(batch, 0, pack(file.good(self._examined(path, table.key, package))))
             self._store.upload(self._store.artifacts, schedule.rejected_key(batch), rejected)
-        if not parts and not table.rows:
-            return f"{key} has no row"
-        self._store.write_plan(batch, 0, Plan(package=package, rejected=table.rows, parts=parts))
-        return ""
+        if not parts and not file.rows:
+            raise DataError([f"{table.key} has no row"])
+        self._store.write_plan(batch, 0, Plan(package=package, rejected=file.rows, parts=parts))
 
     def _examined(self, path: Path, key: str, package: str) -> Iterator[Good | Rejected]:
         data, signature = self._config.data, self._sagemaker.signature(package)
@@ -135,7 +144,7 @@ class Batches:
         why = f"the model gave no prediction in {len(jobs)} transform jobs: {reason}"
         with tempfile.TemporaryDirectory() as folder:
             predictions, missing = Path(folder) / schedule.PREDICTIONS, Path(folder) / schedule.MISSING
-            with _table(predictions, (ROW, ID, *columns(signature))) as answers, _table(missing, (ROW, ID, "state", "why")) as rest:
+            with _file(predictions, (ROW, ID, *columns(signature))) as answers, _file(missing, (ROW, ID, "state", "why")) as rest:
                 for line in self._store.lines(schedule.rejected_key(batch)):
                     rest.line(line)
                 for found in self._outcome(batch, plans, outputs):
@@ -171,7 +180,7 @@ class Batches:
         return f"s3://{self._store.data}/{key}"
 
 
-class _Table:
+class _File:
     """A CSV file that is being written. `rows`: those that came as cells."""
 
     def __init__(self, file: TextIO) -> None:
@@ -197,8 +206,8 @@ class _Table:
 
 
 @contextmanager
-def _table(path: Path, header: Sequence[str] = ()) -> Iterator[_Table]:
+def _file(path: Path, header: Sequence[str] = ()) -> Iterator[_File]:
     with path.open("w", encoding="utf-8", newline="") as file:
         if header:
             csv.writer(file, lineterminator="\n").writerow(header)
-        yield _Table(file)
+        yield _File(file)

@@ -42,12 +42,13 @@ def next_step(plans: tuple[Plan, ...], status: str | None, outputs: Collection[s
 def outcome(plans: tuple[Plan, ...], outputs: Collection[str], read: Read, unanswered: Unanswered) -> Iterator[Answer | tuple[int, str]]:
     """Every row that was sent, in order: its answer, or (row, id) when it has none."""
 
+    pieces = pieces_of(plans[1:])
+
     def of(part: Part, number: int) -> Iterator[Answer | tuple[int, str]]:
-        pieces = pieces_of(part, plans, number)
         if part.output in outputs:
             yield from read(part)
-        elif pieces:
-            for piece in pieces:
+        elif part.name in pieces:
+            for piece in pieces[part.name]:
                 yield from of(piece, number + 1)
         else:
             yield from unanswered(part, number)

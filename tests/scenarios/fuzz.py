@@ -1,5 +1,6 @@
-"""Requests that nobody would think of, signed: made from the API's own description by schemathesis, and raw by Hypothesis."""
+"""Requests that nobody would think of, signed: by schemathesis, as the API's description has them and as it has not; raw by Hypothesis."""
 
+import json
 from typing import Any
 
 import psutil
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from requests.auth import AuthBase
 from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -21,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.scenarios.loop import Loop
 
 LONGEST_SECONDS = 10.0
+FEW = 4
 # Not whether it takes what the description allows and nothing else: a datetime is text of which no schema can say what it must be, and a
 # boolean may be written as text too (contracts/openapi). Who may ask at all is the matter of test_attacks.py.
 CONFORMS = [
@@ -30,16 +33,16 @@ CONFORMS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-NAMES = st.sampled_from(["instances", "height", "moon", "x"])
+NAMES = st.sampled_from(["instances", "height", "wind", "moon", "labels", "label", "inference_id", "x"])
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 BODIES = st.one_of(
     st.binary(max_size=200),
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-        lambda inner: (
-            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["instances", "height", "moon", "x"]), inner, max_size=4)
-        ),
-        max_leaves=12,
-    ).map(lambda value: repr(value).replace("'", '"').replace("None", "null").replace("True", "true").encode(errors="replace")),
+    st.recursive(VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4), max_leaves=12).map(
+        lambda value: json.dumps(value).encode()  # with NaN and Infinity, which are no JSON
+    ),
+    st.lists(st.lists(NAMES | VALUES.map(str), min_size=1, max_size=4).map(",".join), max_size=4).map(
+        lambda lines: "\n".join(lines).encode(errors="replace")
+    ),
     st.sampled_from([b"[" * 5000, b'{"a":' * 5000, b"1" * 400, b"1e999", b'{"height": 1e400}', b"\xff\xfe", b"a,b\n" * 999]),
 )
 KINDS = st.sampled_from(["application/json", "application/jsonlines", "text/csv", "text/csv; charset=utf-8", "text/plain", ""])
@@ -68,14 +71,18 @@ def bounded(examples: int) -> settings:
 
 
 def by_description(document: dict[str, Any], loop: Loop, examples: int) -> int:
-    """Ask every operation of a document; raises with what did not conform. Gives the number of requests."""
+    """Ask every operation of a document, by what it takes and by what it does not; raises with what did not conform.
+
+    `examples`: of an operation that takes a body; of the others FEW are enough. Gives the number of requests.
+    """
     schema, session, count = schemathesis.openapi.from_dict(document), requests.Session(), 0
     session.auth, url = Signed(loop), document["servers"][0]["url"]
     for path, method in ((path, method) for path, methods in document["paths"].items() for method in methods):
         operation = schema[path][method.upper()]
+        cases = st.one_of([operation.as_strategy(generation_mode=mode) for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)])
 
-        @bounded(examples)
-        @given(case=operation.as_strategy())
+        @bounded(examples if method == "post" else FEW)
+        @given(case=cases)
         def conforms(case: schemathesis.Case[Any]) -> None:
             nonlocal count
             count += 1
@@ -101,7 +108,8 @@ def by_chance(loop: Loop, url: str, examples: int) -> None:
 
 
 def memory(loop: Loop) -> int:
-    """Megabytes of the model servers."""
+    """Megabytes of the model servers and of predict."""
     endpoint = loop.twin.part("sagemaker").endpoints.find(loop.app.prefix)
     instances = [each for listed in endpoint.current.instances.values() for each in listed]
-    return int(sum(psutil.Process(each.process.pid).memory_info().rss for each in instances) / 2**20)
+    processes = [each.process.pid for each in instances] + loop.twin.part("functions").pool(f"{loop.app.prefix}-predict").processes
+    return int(sum(psutil.Process(process).memory_info().rss for process in processes) / 2**20)

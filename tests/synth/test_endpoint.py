@@ -118,6 +118,13 @@ def test_its_log_group_is_there_before_the_endpoint_writes(templates: Mapping[st
     assert name in endpoint["DependsOn"]
 
 
+def test_an_instance_runs_as_many_workers_as_it_is_told(templates: Mapping[str, Template], variant: Callable[[str], Assembly]) -> None:
+    (several,) = variant("vpc").templates["endpoint"].only("SageMaker::Model")["Containers"]
+    assert several["Environment"] == {"SAGEMAKER_MODEL_SERVER_WORKERS": "2"}
+    (one,) = templates["endpoint"].only("SageMaker::Model")["Containers"]
+    assert "Environment" not in one
+
+
 def test_a_serverless_variant_has_a_size_and_no_instances(variant: Callable[[str], Assembly]) -> None:
     templates = variant("serverless").templates
     config = templates["endpoint"].only("SageMaker::EndpointConfig")

@@ -1,7 +1,7 @@
 """Captured requests as columns: the shapes that training/payload.py takes, but what is wrong is counted here, and refused there.
 
-Nearly every request is {"instances": [record, ...]} with every feature, so those are decoded straight into typed rows, and many rows
-become columns at once; a request that does not fit is looked at cell by cell. Both ways count the same.
+Nearly every request is {"instances": [record, ...]}, or a list of records, with every feature, so those are decoded straight into typed
+rows, and many rows become columns at once; a request that does not fit is looked at cell by cell. Both ways count the same.
 """
 
 import csv
@@ -67,7 +67,7 @@ class RequestReader:
         for payload in payloads:
             if payload is not None and payload.encoding == "JSON":
                 try:
-                    rows += map(astuple, self._decode(payload.data).instances)
+                    rows += map(astuple, self._decode(payload.data))
                 except msgspec.DecodeError:
                     self._read_one(Payload(payload.data, "JSON", "application/json"), columns)
             elif payload is not None and (line := self._plain_line(payload)):
@@ -171,8 +171,8 @@ class RequestReader:
             columns.add_numbers(name, np.array([_number(value) for value in values]))
 
 
-def _decoder(kinds: Mapping[str, ColumnKind]) -> Callable[[str], Any]:
-    """Of {"instances": [record, ...]}, every feature there and of its type."""
+def _decoder(kinds: Mapping[str, ColumnKind]) -> Callable[[str], list[Any]]:
+    """Of {"instances": [record, ...]} or a list of records, every feature there and of its type: the rows."""
     fields = {f"f{number}": name for number, name in enumerate(kinds)}
     row = msgspec.defstruct(
         "Row",
@@ -183,10 +183,16 @@ def _decoder(kinds: Mapping[str, ColumnKind]) -> Callable[[str], Any]:
     )
     rows = Annotated[list[row], msgspec.Meta(min_length=1)]  # type: ignore[valid-type]  # a type made from the model's signature
     request: Any = msgspec.defstruct("Request", [("instances", rows)], forbid_unknown_fields=True, gc=False)
-    return msgspec.json.Decoder(request).decode
+    read = msgspec.json.Decoder(rows | request).decode
+
+    def decode(text: str) -> list[Any]:
+        found: Any = read(text)
+        return found if isinstance(found, list) else found.instances
+
+    return decode
 
 
-def _no_decoder(_data: str) -> Any:
+def _no_decoder(_data: str) -> list[Any]:
     raise msgspec.DecodeError("each request is read cell by cell, because of a feature's name")
 
 

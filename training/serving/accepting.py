@@ -34,11 +34,20 @@ class Acceptor:
         listener.listen(BACKLOG)
         self._wait()
 
-    def close(self) -> None:
-        """Take no more. Whoever shares the socket goes on."""
+    async def close(self) -> None:
+        """Take who has come so far, whom nobody would answer otherwise, and no more. Whoever shares the socket goes on."""
         self._open = False
         self._loop.remove_reader(self._listener)
+        try:
+            while True:
+                self._accept()
+        except BlockingIOError:
+            pass  # nobody waits
+        except OSError:
+            log.exception("clients that wait cannot be taken any more")
         self._listener.close()
+        if self._beginning:
+            await asyncio.wait(self._beginning)
 
     def _wait(self) -> None:
         if self._open:
@@ -55,16 +64,22 @@ class Acceptor:
         if not self._open:
             return
         try:
-            client, _ = self._listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            self._wait()  # another worker was first, or the client has left
-            return
+            self._accept()
+        except BlockingIOError:
+            pass  # another worker was first
         except OSError:
             log.exception("no connection can be taken for %g s", PAUSE)
             self._loop.remove_reader(self._listener)
             self._loop.call_later(PAUSE, self._wait)
             return
         self._wait()
+
+    def _accept(self) -> None:
+        """One client. Raises BlockingIOError when nobody waits, and OSError when there is no file descriptor left."""
+        try:
+            client, _ = self._listener.accept()
+        except ConnectionAbortedError:
+            return  # the client has left
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         task = self._loop.create_task(self._begin(client))

@@ -21,6 +21,7 @@ from training.serving.server import Server
 
 HEAD_BYTES = 64 * 1024  # request line, headers, trailers and chunk sizes; SageMaker adds some of its own
 LINGER = 5.0  # seconds
+FIRST = 1.0  # seconds that a new client has for its first request, when the server stops
 _HEADERS = frozenset({b"content-type", b"content-encoding", b"accept", b"expect", b"host", b"content-length", b"transfer-encoding"})
 
 
@@ -34,10 +35,12 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Request | Answer] = deque()
         self._busy: tuple[asyncio.Future[Answer], Request] | None = None
         self._begun = 0.0
+        self._new = True  # no request has begun
         self._receiving = False  # a request has begun, and is not complete
         self._deaf = False  # what comes in is thrown away
         self._ended = False  # the client sends no more
         self._stuck = False  # the client does not take what was sent
+        self._headed = False  # the headers of the request are complete
         self._overhead = 0
         self._held = 0
         self.deadline = server.loop.time() + server.limits.tidewheel_keep_alive_seconds
@@ -55,7 +58,7 @@ class Connection(asyncio.Protocol):
             self._refuse(503, "Overloaded", "the model server has as many connections as it takes", b"retry-after: 1\r\n")
             self._next()
         elif self._server.draining:
-            self._transport.close()
+            self.drain()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why does not matter: nobody is left to tell
         """Forget it, and what waited."""
@@ -100,7 +103,9 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """A request begins to arrive."""
+        self._new = False
         self._receiving = True
+        self._headed = False
         self._headers = {}
         self._url = self._body = b""
         self.deadline = self._server.loop.time() + self._server.limits.sagemaker_model_server_timeout
@@ -112,19 +117,28 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer, which comes after the body and is not looked at."""
         name = name.lower()
-        if name in _HEADERS and not self._held:
-            self._headers[name] = value
+        if name in _HEADERS and not self._headed:
+            before = self._headers.get(name)
+            self._headers[name] = value if before is None else b"%b, %b" % (before, value)  # several are a list (RFC 9110, 5.3)
 
     def on_headers_complete(self) -> None:
         """Refuse what can be refused before the body comes."""
-        headers, modern = self._headers, self._parser.get_http_version() == "1.1"
-        length = headers.get(b"content-length")
-        if length is not None and int(length) > self._server.limits.tidewheel_largest_body_bytes:
+        self._headed = True
+        headers, version = self._headers, self._parser.get_http_version()
+        modern = version == "1.1"
+        length, coding = headers.get(b"content-length"), headers.get(b"transfer-encoding")
+        if version not in {"1.0", "1.1"}:
+            self._refuse(400, "BadRequest", f"the request is HTTP/{version}, and not HTTP/1.1")
+        elif length is not None and int(length) > self._server.limits.tidewheel_largest_body_bytes:
             self._refuse_body()
+        elif coding is not None and not modern:
+            self._refuse(400, "BadRequest", "HTTP/1.0 has no Transfer-Encoding")  # where its body ends is a guess (RFC 9112, 6.1)
+        elif coding is not None and coding.lower() != b"chunked":
+            self._refuse(501, "NotImplemented", "the only Transfer-Encoding that is known is chunked")
         elif self._parser.should_upgrade() and headers.keys() & {b"content-length", b"transfer-encoding"}:
             self._refuse(400, "BadRequest", "a request with a body cannot ask for another protocol")  # the parser drops the body
-        elif modern and b"host" not in headers:
-            self._refuse(400, "BadRequest", "the request has no Host header")
+        elif b"," in headers.get(b"host", b"," if modern else b""):
+            self._refuse(400, "BadRequest", "the request must have one Host header")
         elif b"expect" in headers and modern:
             if headers[b"expect"].lower() != b"100-continue":
                 self._refuse(417, "ExpectationFailed", "the only expectation that is known is 100-continue")
@@ -139,11 +153,10 @@ class Connection(asyncio.Protocol):
             return
         self._held += size
         self._server.held += size
-        if self._held == size:
-            self._body = body
-            return
         if self._held > self._server.limits.tidewheel_largest_body_bytes:
             self._refuse_body()
+        elif self._held == size:
+            self._body = body
         elif self._server.held > self._server.held_limit:
             self._refuse(503, "Overloaded", "the model server holds as many bytes as it may", b"retry-after: 1\r\n")
         elif isinstance(self._body, bytearray):
@@ -164,8 +177,10 @@ class Connection(asyncio.Protocol):
         self._body = b""
 
     def drain(self) -> None:
-        """The server stops: close as soon as everything that has begun is answered."""
-        if not (self._receiving or self._waiting or self._busy or self._stuck or self._deaf):
+        """The server stops: close as soon as everything that has begun is answered. A new client is waited for a moment."""
+        if self._new:
+            self.deadline = self._server.loop.time() + FIRST
+        elif not (self._receiving or self._waiting or self._busy or self._stuck or self._deaf):
             self._transport.close()
 
     def abort(self) -> None:

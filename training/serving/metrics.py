@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 
 PATHS = ("/invocations", "/ping", "/metrics", "other")
-STATUSES = (200, 400, 404, 405, 406, 408, 413, 415, 417, 431, 500, 503)
+STATUSES = (200, 400, 404, 405, 406, 408, 413, 415, 417, 431, 500, 501, 503)
 BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper ends of the latency's buckets, in seconds."""
 
@@ -39,6 +39,11 @@ class Metrics:
         self._own[_STARTED] = now
         self._own[_STARTS] += 1
 
+    def end(self) -> None:
+        """This worker answers nobody any more; whoever looks after it says so."""
+        self._own[_STARTED] = 0
+        self.load(0, 0)
+
     def observe(self, path: str, status: int, seconds: float) -> None:
         """One answer."""
         own = self._own
@@ -58,7 +63,7 @@ class Metrics:
     def crowded(self, connections: int) -> bool:
         """Whether this worker, with so many connections, has more than another."""
         self._own[_CONNECTIONS] = connections
-        others = [row[_CONNECTIONS] for row in self._rows() if row[_STARTS]]
+        others = [row[_CONNECTIONS] for row in self._rows() if row[_STARTED]]
         return connections > min(others, default=connections)
 
     def _rows(self) -> list["memoryview[float]"]:
@@ -68,7 +73,7 @@ class Metrics:
         """All workers together. `model` says which model they serve."""
         rows = self._rows()
         total = [sum(column) for column in zip(*rows, strict=True)]
-        live = [row for row in rows if row[_STARTS]]
+        live = [row for row in rows if row[_STARTED]]
         return "".join(_lines(total, live, model)).encode()
 
 

@@ -43,7 +43,7 @@ async def _work(model: Model, limits: ServerEnvironment, metrics: Metrics, share
     shared.ready()
     metrics.begin(time.time())
     done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-    accepting.close()
+    await accepting.close()
     await server.drain()
     for task in running:
         task.cancel()

@@ -11,6 +11,7 @@ is busy restarting does not.
 import asyncio
 import contextlib
 import logging
+import mmap
 import signal
 import socket
 import sys
@@ -20,7 +21,7 @@ from collections import deque
 from contracts.environment import ServerEnvironment
 from contracts.errors import TidewheelError
 from training.paths import Paths
-from training.serving.metrics import size
+from training.serving.metrics import Metrics, size
 
 DEATHS = 5
 WITHIN = 60.0  # seconds
@@ -37,9 +38,9 @@ class WorkersError(TidewheelError):
 def supervise(paths: Paths, listener: socket.socket, limits: ServerEnvironment) -> None:
     """Keep the workers alive until SIGTERM, and let them drain. Raises WorkersError."""
     paths.message.unlink(missing_ok=True)  # whatever is found there later is of one of these workers
-    with tempfile.TemporaryFile() as memory:
-        memory.truncate(size(limits.sagemaker_model_server_workers))
-        asyncio.run(_Workers(paths, listener, memory.fileno(), limits).run())
+    with tempfile.TemporaryFile() as file:
+        file.truncate(size(limits.sagemaker_model_server_workers))
+        asyncio.run(_Workers(paths, listener, file.fileno(), limits).run())
 
 
 class _Workers:
@@ -47,6 +48,7 @@ class _Workers:
         self._paths = paths
         self._listener = listener
         self._memory = memory
+        self._metrics = mmap.mmap(memory, 0)
         self._limits = limits
         self._deaths: deque[float] = deque(maxlen=DEATHS + 1)
         self._alive: set[asyncio.subprocess.Process] = set()
@@ -97,10 +99,16 @@ class _Workers:
         finally:
             writer.close()
         self._alive.discard(process)
+        Metrics(self._metrics, self._limits.sagemaker_model_server_workers, number).end()
         return answers, f"by signal {-status}" if status < 0 else f"with status {status}"
 
     async def _end(self) -> None:
-        """SIGTERM to all, and SIGKILL to whoever has not drained in time."""
+        """SIGTERM to all, and SIGKILL to whoever has not drained in time.
+
+        The socket is closed first, because it takes clients as long as anybody has it open: whoever came after its last worker would wait
+        for nobody.
+        """
+        self._listener.close()
         for process in self._alive:
             with contextlib.suppress(ProcessLookupError):  # it ended by itself
                 process.terminate()

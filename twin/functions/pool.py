@@ -57,6 +57,12 @@ class Pool:
         with self._free:
             return len(self._busy)
 
+    @property
+    def processes(self) -> list[int]:
+        """The ids of the workers' processes."""
+        with self._free:
+            return [worker.pid for worker in (*self._idle, *self._busy)]
+
     def retire(self) -> None:
         """Stop the idle workers now, the busy ones when they are done."""
         with self._free:

@@ -52,6 +52,11 @@ def test_one_record_is_a_request_too() -> None:
     assert decode(BINARY, JSON, json.dumps(RECORDS[0]).encode()) == BINARY.parse_records(RECORDS[:1])
 
 
+def test_a_blank_line_is_no_row_and_a_quoted_nothing_is_one() -> None:
+    only = Signature(problem=Problem.REGRESSION, target="answer", features={"size": FEATURES["size"]})
+    assert decode(only, CSV, b'1\n\n""\n3\n') == [{"size": 1.0}, {"size": None}, {"size": 3.0}]
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "problem"),
     [

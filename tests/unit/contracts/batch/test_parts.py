@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.batch.answers import Answer, cells, columns, read_answers, read_rows
-from contracts.batch.parts import PIECES, ROUNDS, Part, divide, pack, to_divide
+from contracts.batch.parts import MOST_DIVIDED, PART_ROWS, PIECES, ROUNDS, Part, divide, pack, to_divide
 from contracts.batch.rows import Good, Rejected, find_columns
 from contracts.columns import ColumnKind
 from contracts.errors import StateError
@@ -58,7 +58,7 @@ def rounds(parts: list[tuple[Part, bytes]], poison: set[int]) -> Iterator[tuple[
 
 @given(
     st.lists(st.sampled_from(["1", "2.5", "", "tall"]), max_size=300),
-    st.sets(st.integers(0, 299), max_size=4),
+    st.sets(st.integers(0, 299)),
     st.integers(60, 4000),
 )
 def test_every_row_is_accounted_for_exactly_once_in_order(table: list[str], poison: set[int], size: int) -> None:
@@ -69,11 +69,7 @@ def test_every_row_is_accounted_for_exactly_once_in_order(table: list[str], pois
     assert [row for row, _ in outcome] == sorted(row for row, _ in outcome)
     assert sorted([*rejected, *(row for row, _ in outcome)]) == list(range(len(table)))
     assert rejected == [number for number, cell in enumerate(table) if cell == "tall"]
-    sent = {row for row, _ in outcome}
-    if sent - poison:
-        assert {row for row, good in outcome if not good} == sent & poison
-    else:
-        assert not any(good for _, good in outcome)
+    assert {row for row, good in outcome if not good} == {row for row, _ in outcome} & poison
 
 
 def goods(count: int) -> list[Good]:
@@ -88,12 +84,39 @@ def test_parts_hold_at_most_their_size_or_one_row() -> None:
     assert [part.rows for part, _ in pack(rows, 1)] == [1] * 10
 
 
-def test_a_round_that_brings_nothing_and_a_row_alone_are_not_sent_again() -> None:
+@pytest.mark.parametrize("every", [2, 100, 30_000])
+def test_however_many_rows_fail_evenly_the_others_are_predicted(every: int) -> None:
+    poison, waiting, failed, number = set(range(7, 30_000, every)), [part for part, _ in pack(numbered(30_000))], set[int](), 0
+    while waiting:
+        outputs = {part.output for part in waiting if poison.isdisjoint(range(part.first, part.last + 1))}
+        again = to_divide(number, waiting, outputs)
+        failed |= {row for part in waiting if part.output not in outputs and part not in again for row in range(part.first, part.last + 1)}
+        waiting = [piece for part in again for piece, _ in divide(part, numbered(part.rows, part.first))]
+        number += 1
+    assert failed == poison
+
+
+def numbered(count: int, first: int = 0) -> list[Good]:
+    return [Good(number, b"{}\n") for number in range(first, first + count)]
+
+
+def test_a_row_alone_is_sent_twice_and_no_round_divides_more_than_may_be() -> None:
     many, one = Part("0", 2, 1, 2), Part("1", 1, 3, 3)
     assert to_divide(0, [many, one], {}) == [many, one]
-    assert to_divide(1, [many, one], {}) == []
-    assert to_divide(1, [many, one, Part("2", 1, 4, 4)], {"2.jsonl.out"}) == [many]
+    assert to_divide(1, [many, one], {}) == [many]
+    assert to_divide(1, [many, one], {many.output}) == []
     assert to_divide(ROUNDS - 1, [many, one], {one.output}) == []
+    parts = [Part(str(number), 2, number, number + 1) for number in range(MOST_DIVIDED + 1)]
+    assert to_divide(1, parts, {}) == parts[:-1]
+
+
+def test_the_last_division_of_the_largest_part_leaves_rows_alone() -> None:
+    (whole, _), (rest, _) = pack(numbered(PART_ROWS + 1))
+    assert (whole.rows, rest.rows) == (PART_ROWS, 1)
+    sizes = whole.rows
+    for _ in range(ROUNDS - 1):
+        sizes = divide(whole, numbered(sizes))[0][0].rows
+    assert sizes == 1
 
 
 @pytest.mark.parametrize("count", [1, 2, PIECES, PIECES + 1, 1000])

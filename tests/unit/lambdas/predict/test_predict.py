@@ -96,7 +96,7 @@ def test_an_inference_id_is_short_and_always_the_same(request_id: str) -> None:
 
 def test_an_answer_comes_back_with_its_inference_id() -> None:
     reply, pauses = _ask([Answered(b'{"predictions": [{"prediction": 1.5}], "model": {"run": "r"}}')])
-    assert (reply.status, reply.headers, pauses) == (200, {"content-type": "application/json", "x-inference-id": "id-1"}, [])
+    assert (reply.status, reply.headers, pauses) == (200, {"content-type": "application/json"}, [])
     assert json.loads(reply.body) == {
         "inference_id": "id-1",
         "predictions": [{"prediction": 1.5, "inference_id": "id-1"}],
@@ -283,6 +283,21 @@ def test_the_handler_answers_a_golden_request(
     assert reply["headers"]["x-tidewheel-bucket"] == f"{int(bucket('anna', 'flowers-dev') * 10**6) / 10**6:.6f}"
     assert (reply["statusCode"], json.loads(reply["body"])["predictions"][0]["prediction"]) == (200, "rose")
     assert reply["headers"]["x-inference-id"] == expected["InferenceId"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"), [("order-17", "order-17"), ("a/b", inference_id("JKJaXmPLvHcESHA=")), ("", inference_id("JKJaXmPLvHcESHA="))]
+)
+def test_every_refusal_names_its_request(monkeypatch: pytest.MonkeyPatch, context: Any, golden: Any, chosen: str, told: str) -> None:
+    monkeypatch.setattr(handler, "concealer", lambda: None)
+    monkeypatch.setattr(handler, "project", lambda: {"api": {"maximum_body_kilobytes": 5120}})
+    monkeypatch.setattr(handler, "ask", lambda: lambda _: Refused(400, "no"))
+    for content_type in ("text/plain", "application/json"):
+        event = golden("predict_request")
+        event["headers"] |= {"content-type": content_type, "x-inference-id": chosen}
+        reply = handler.handle(event, context)
+        assert reply["statusCode"] in {400, 415}
+        assert reply["headers"]["x-inference-id"] == told
 
 
 HEAVY = ("pandas", "numpy", "sklearn", "contracts.config", "aws_lambda_powertools.utilities.parser", "aws_xray_sdk")

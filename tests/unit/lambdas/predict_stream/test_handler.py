@@ -25,7 +25,7 @@ class Endpoint:
     def ask(self, request: Request) -> Answered | Refused | Unavailable:
         if self._outcomes:
             return self._outcomes.pop(0)
-        return Answered([{"prediction": row["petal"]} for row in json.loads(request.body)["instances"]], {})
+        return Answered([{"prediction": row["petal"]} for row in json.loads(request.body)], {})
 
 
 @pytest.fixture

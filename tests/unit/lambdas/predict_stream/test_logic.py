@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.predict_stream.logic import Answered, Poison, Predicted, Record, Refused, Request, Unavailable, Waiting, predict
+from lambdas.predict_stream.logic import (
+    LONGEST_REQUEST,
+    Answered,
+    Poison,
+    Predicted,
+    Record,
+    Refused,
+    Request,
+    Unavailable,
+    Waiting,
+    predict,
+)
 
 ARRIVED = datetime(2026, 11, 20, 10, 0, 0, 5000, UTC)
 GOOD, WRONG, DOWN = "good", "wrong", "down"
@@ -24,7 +35,7 @@ class Endpoint:
 
     def ask(self, request: Request) -> Answered | Refused | Unavailable:
         self.requests.append(request)
-        rows = json.loads(request.body)["instances"]
+        rows = json.loads(request.body)
         kinds = {row["kind"] for row in rows}
         if DOWN in kinds:
             return Unavailable("it is down")
@@ -73,7 +84,15 @@ def test_a_batch_without_faults_is_one_request_and_its_records_go_as_they_came()
     endpoint = Endpoint()
     list(predict(records([b' {"kind": "good",\n "number": 1.50}', row(GOOD, 2)]), endpoint.ask))
     (request,) = endpoint.requests
-    assert request.body == b'{"instances":[ {"kind": "good",\n "number": 1.50},' + row(GOOD, 2) + b"]}"
+    assert request.body == b'[ {"kind": "good",\n "number": 1.50},' + row(GOOD, 2) + b"]"
+
+
+def test_no_request_is_longer_than_an_endpoint_takes() -> None:
+    endpoint = Endpoint()
+    long = [json.dumps({"kind": GOOD, "number": number, "text": "x" * 1_000_000}).encode() for number in range(6)]
+    results = list(predict(records(long), endpoint.ask))
+    assert [result.answer["prediction"] for result in results if isinstance(result, Predicted)] == list(range(6))
+    assert [len(request.body) <= LONGEST_REQUEST for request in endpoint.requests] == [True, True]
 
 
 def test_nothing_behind_a_record_that_waits_is_asked_about() -> None:

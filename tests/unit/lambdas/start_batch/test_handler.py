@@ -1,5 +1,6 @@
 """start_batch against an account: every look does what is next, however often and in whatever order events come."""
 
+import errno
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ from contracts.batch.names import input_folder, job_name, output_folder
 from contracts.batch.schedule import INPUT, Plan, plan_key, result_key, scheduled_name
 from contracts.config import Config
 from contracts.signature import Signature
-from lambdas.start_batch import handler
+from lambdas.start_batch import batches, handler
 from lambdas.start_batch.adapters import Store
 from tests.unit.lambdas.account import METADATA, decisions, make_client, register, serve
 
@@ -110,6 +111,45 @@ def test_a_table_that_is_none_is_finished_with_its_reason(live: str, golden: Gol
     assert why in decisions()[0].why
     assert jobs() == []
     assert handler.handle(golden("tick"), context)["finished"] == {}
+
+
+def no_signature(_: pytest.MonkeyPatch) -> None:
+    make_client("s3").delete_object(Bucket=ARTIFACTS, Key=f"runs/{METADATA['Run']}/evaluation/signature.json")
+
+
+def full_disk(patch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    patch.setattr(Store, "download", full)
+
+
+@pytest.mark.parametrize(
+    ("stop", "why"),
+    [
+        (lambda patch: patch.setattr(batches, "LARGEST_UPLOAD_BYTES", len(TABLE)), "at most 84 can be read"),
+        (full_disk, "do not fit on the function's disk"),
+        (no_signature, "cannot be read"),
+    ],
+)
+def test_a_table_that_can_never_be_predicted_does_not_stop_the_next(
+    live: str, golden: Golden, context: Any, monkeypatch: pytest.MonkeyPatch, stop: Callable[[pytest.MonkeyPatch], None], why: str
+) -> None:
+    first = put("a.csv", TABLE + b"d,3,red,yes,\n")
+    with monkeypatch.context() as patch:
+        stop(patch)
+        assert handler.handle(golden("tick"), context)["batch"] is None
+    assert why in json.loads(result(first, "summary.json"))["problem"]
+
+
+def test_an_output_that_is_not_the_parts_finishes_its_table(live: str, golden: Golden, context: Any) -> None:
+    first, second = put("a.csv", TABLE), put("b.csv", TABLE)
+    answer(first, "00000", [(2, "a")])
+    answer(second, "00000", [(2, "a"), (4, "c")])
+    handler.handle(golden("tick"), context)
+    assert "1 predictions for 2 rows" in json.loads(result(first, "summary.json"))["problem"]
+    assert result(second, "predictions.csv").count("rose") == 2
+    assert keys(ARTIFACTS, "batch/") == []
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics")

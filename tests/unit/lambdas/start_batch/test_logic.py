@@ -52,8 +52,7 @@ def test_every_row_that_was_sent_has_one_outcome_in_order() -> None:
     found = list(outcome(plans, outputs, read, unanswered))
     assert [each.row if isinstance(each, Answer) else -each[0] for each in found] == [2, 3, 4, -5, 6]
     assert asked == [("00001-00", 1)]
-    assert pieces_of(SECOND, plans, 0) == list(PIECES)
-    assert pieces_of(FIRST, plans, 0) == []
+    assert pieces_of(plans[1:]) == {SECOND.name: list(PIECES)}
 
 
 def test_a_batch_is_named_by_the_version_of_its_table() -> None:

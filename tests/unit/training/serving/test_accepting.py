@@ -41,7 +41,7 @@ async def _share(connections: int, crowded: bool | None = None) -> list[int]:
                 while sum(counts) < count:
                     await asyncio.sleep(0.001)
         for acceptor in acceptors:
-            acceptor.close()
+            await acceptor.close()
     return counts
 
 

@@ -24,7 +24,7 @@ from training.serving.server import Server
 from training.serving.sharing import bind
 
 LARGEST = 300_000
-LATE = 0.2  # seconds until the answer to /late
+LATE = 0.2  # seconds until the answer to /late, and in which /slow keeps the loop busy
 GET = b"GET /ping HTTP/1.1\r\nhost: here\r\n\r\n"
 
 
@@ -46,6 +46,7 @@ class Running:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self.seen: list[tuple[str, int]] = []
+        self.types: list[bytes | None] = []
         self.server = Server(self._limits, self._answer, lambda path, status, _seconds: self.seen.append((path, status)))
         watching = asyncio.create_task(self.server.watch())
         listener = bind("127.0.0.1", 0)
@@ -53,14 +54,17 @@ class Running:
         accepting = Acceptor(listener, partial(Connection, self.server), lambda _: False)
         self._ready.set()
         await self._stop.wait()
-        accepting.close()
+        await accepting.close()
         await self.server.drain()
         watching.cancel()
 
     def _answer(self, request: Request) -> "Answer | asyncio.Future[Answer]":
+        self.types.append(request.headers.get(b"content-type"))
         if request.path == "/huge":
             return Answer(200, "text/plain", bytes(20_000_000))
         answer = Answer(200, "text/plain", f"{request.method} {request.path} {len(request.body)}".encode())
+        if request.path == "/slow":
+            time.sleep(LATE)
         if not request.path.startswith(("/late", "/never")):
             return answer
         future = self._loop.create_future()
@@ -182,6 +186,14 @@ def test_chunks_and_trailers(shared: Running) -> None:
     head = b"POST / HTTP/1.1\r\nhost: here\r\ntransfer-encoding: chunked\r\n\r\n"
     data = head + b"3;more=yes\r\nabc\r\n2\r\nde\r\n0\r\nhost: there\r\n\r\n"
     assert exchange(shared, data * 2, 2) == [(200, "POST / 5")] * 2
+    assert exchange(shared, head + b"0\r\ncontent-type: text/css\r\n\r\n" + GET, 2)[1] == (200, "GET /ping 0")
+    assert shared.types[-2:] == [None, None]
+
+
+def test_a_chunk_that_is_too_large_is_refused_though_it_comes_in_one_piece() -> None:
+    with running(tidewheel_largest_body_bytes=1000) as server:
+        head = b"POST / HTTP/1.1\r\nhost: here\r\ntransfer-encoding: chunked\r\n\r\n"
+        assert exchange(server, head + b"3e9\r\n" + bytes(1001) + b"\r\n0\r\n\r\n")[0][0] == 413
 
 
 def test_who_expects_to_be_told_is_told(shared: Running) -> None:
@@ -231,6 +243,11 @@ def test_http_1_0_keeps_a_connection_only_where_it_asks_to(shared: Running, conn
         (b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"x" * 5 * HEAD_BYTES, 431),
         (b"GET /" + b"x" * 5 * HEAD_BYTES, 431),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (b"GET / HTTP/2.0\r\nhost: a\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n", 400),
+        (b"POST / HTTP/1.0\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", 501),
+        (b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", 501),
     ],
 )
 def test_what_is_not_http_or_too_much_is_refused_in_its_turn_and_ends_the_connection(shared: Running, data: bytes, status: int) -> None:
@@ -320,6 +337,25 @@ def test_draining_answers_what_has_begun_and_closes_the_rest() -> None:
     server.join()
 
 
+def test_draining_answers_who_came_while_the_server_was_busy() -> None:
+    server = Running()
+    with connect(server) as kept, connect(server) as slow:
+        kept.sendall(GET)
+        Reader(kept).read(1)
+        slow.sendall(post(b"", "/slow"))
+        time.sleep(LATE / 4)
+        kept.sendall(GET)
+        new = [connect(server) for _ in range(3)]
+        server.stop()
+        for client in (kept, *new):
+            with client:
+                if client is not kept:
+                    client.sendall(GET)
+                assert Reader(client).read(1) == [(200, "GET /ping 0")]
+                assert closed(client)
+    server.join()
+
+
 def test_draining_ends_although_a_client_does_not() -> None:
     server = Running(tidewheel_drain_seconds=0.2)
     with connect(server) as client:
@@ -371,5 +407,5 @@ def test_nothing_is_left_of_all_that(shared: Running) -> None:
         time.sleep(0.1)
     assert not shared.server.connections
     assert shared.server.held == 0
-    assert {status for _, status in shared.seen} <= {200, 400, 413, 417, 431}
+    assert {status for _, status in shared.seen} <= {200, 400, 413, 417, 431, 501}
     assert exchange(shared, GET) == [(200, "GET /ping 0")]

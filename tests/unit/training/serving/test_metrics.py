@@ -47,6 +47,9 @@ def test_counters_outlive_a_worker_and_gauges_do_not() -> None:
     first.predicted(7)
     first.load(3, 4)
     assert samples(first)["tidewheel_requests_in_flight"] == 3
+    Metrics(memory, 2, 0).end()
+    gone = samples(first)
+    assert (gone["tidewheel_workers"], gone["tidewheel_connections"], gone["tidewheel_start_time_seconds"]) == (0, 0, 0)
     second = Metrics(memory, 2, 0)
     second.begin(2.0)
     again = samples(second)
@@ -63,6 +66,10 @@ def test_a_worker_is_crowded_when_another_has_fewer_connections() -> None:
     second.begin(1.0)
     assert first.crowded(9)
     assert not second.crowded(9)
+    assert not first.crowded(9)
+    second.crowded(1)
+    assert first.crowded(9)
+    second.end()
     assert not first.crowded(9)
 
 

@@ -1,9 +1,11 @@
 """Several workers, as processes: one that is killed is replaced while the others answer, and a server that cannot keep them says so."""
 
+import errno
 import http.client
 import json
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -47,6 +49,11 @@ def metric(port: int, name: str) -> float:
 def clients(worker: psutil.Process) -> int:
     """Connections that a worker has."""
     return sum(each.status == psutil.CONN_ESTABLISHED for each in worker.net_connections("tcp"))
+
+
+def refused(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
 
 
 class Load:
@@ -95,19 +102,28 @@ def test_a_killed_worker_is_replaced_while_the_others_answer(model: Model) -> No
         busier = max(process.children(), key=clients)
         cut = clients(busier)
         busier.kill()
-        pings = []
+        pings, counted_workers = [], set[float]()
         while metric(port, "tidewheel_worker_starts_total") < 3:
+            counted_workers.add(metric(port, "tidewheel_workers"))
             begun = time.monotonic()
             pings.append((ask(port, "GET", "/ping"), time.monotonic() - begun < 2))
         load.stop()
         assert set(pings) == {(200, True)}
+        assert 1 in counted_workers  # nobody counts the dead
         assert set(load.answers) == {200}
         assert 1 <= load.cut_off <= cut  # the requests that the killed worker had
         counted = metric(port, 'tidewheel_requests_total{path="/invocations",status="200"}')
         assert len(load.answers) <= counted <= len(load.answers) + load.cut_off
         assert metric(port, "tidewheel_request_seconds_count") == counted
         workers = process.children()
+        half = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        half.request("POST", "/invocations", headers={"Content-Type": "application/json", "Content-Length": str(len(BODY))})
+        time.sleep(0.1)  # until a worker has taken it
         server.send_signal(signal.SIGTERM)
+        until(lambda: refused(port))  # and left to wait by nobody, though a worker still drains
+        assert server.poll() is None
+        half.send(BODY)
+        assert half.getresponse().status == 200
         assert server.wait(30) == 0
         assert len(workers) == 2
         assert not any(worker.is_running() for worker in workers)
