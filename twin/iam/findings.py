@@ -76,16 +76,17 @@ def carrier(grant: Grant) -> str:
 
 def _denied(grants: Sequence[Grant], decisions: Iterable[Recorded]) -> Iterator[Finding]:
     owners = {key.holder: grant for grant in grants for key in grant.keys if grant.kind == "trust"}
-    groups: dict[tuple[str, str, str], list[Recorded]] = {}
+    groups: dict[tuple[str, str, str, str], list[Recorded]] = {}
     for decision in decisions:
         if not decision.allowed and not decision.expected:
-            groups.setdefault((decision.caller, decision.action, decision.step), []).append(decision)
-    for (caller, action, step), denied in groups.items():
+            groups.setdefault((decision.caller, decision.action, decision.step, decision.why), []).append(decision)
+    for (caller, action, step, why), denied in groups.items():
         role = owners.get(caller)
         who = f"role {role.owner} of stack {role.stack}" if role else caller
         resource = _listed([each.resource for each in denied])
         by = next((each.statement for each in denied if each.statement), None)
-        words = f"{who}: denied {action} on {resource} in step {step or '(none)'}" + (f", by the statement {by}" if by else "")
+        words = f"{who}: denied {action} on {resource} in step {step or '(none)'}"
+        words += f", by the statement {by}" if by else f", before any policy was asked: {why}" if why else ""
         kind, stack, owner = ("identity", role.stack, role.owner) if role else ("", "", caller)
         yield Finding("denied", kind, stack, owner, action, resource, step, words)
 

@@ -16,7 +16,7 @@ from moto.kms.models import kms_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
 from twin.iam import scaling, streams
-from twin.iam.actions import Need, Place, needs_of
+from twin.iam.actions import Need, Place, is_action, needs_of
 from twin.iam.calls import Call, UnmappedCallError
 from twin.iam.identity import PARTITION
 
@@ -37,6 +37,9 @@ def needs(call: Call, place: Place) -> list[Need]:
     """Everything that a call must be allowed. Raises UnmappedCallError for a call that the twin does not understand."""
     by_service = _SERVICES.get(call.service)
     found = by_service(call, place) if by_service else needs_of(call, place)
+    invented = next((need.action for need in found if not is_action(need.action)), None)
+    if invented:
+        raise UnmappedCallError(f"the twin cannot map {call.name} to an IAM action: there is no {invented}")
     return found + [Need("iam:PassRole", role, {"iam:passedtoservice": service}) for role, service in dict.fromkeys(_passed_roles(call))]
 
 
@@ -92,7 +95,10 @@ _S3_ACTIONS = {
     "GetBucketReplication": "GetReplicationConfiguration",
     "PutBucketReplication": "PutReplicationConfiguration",
 }
-_S3_VERSIONED = {"GetObject", "DeleteObject", "GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging", "GetObjectAcl", "PutObjectAcl"}
+_S3_VERSIONED = {
+    *("GetObject", "DeleteObject", "GetObjectAttributes", "GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging"),
+    *("GetObjectAcl", "PutObjectAcl"),
+}
 _S3_CONTEXT = ("prefix", "delimiter", "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-acl")
 
 
@@ -112,7 +118,15 @@ def _s3(call: Call, _place: Place) -> list[Need]:
         context["s3:versionid"] = parameters["versionId"]
         # GetObjectTagging -> GetObjectVersionTagging, GetObject -> GetObjectVersion
         action = action.replace("Object", "ObjectVersion", 1)
-    found = [Need(f"s3:{action}", f"{bucket_arn}/{key}" if key is not None else bucket_arn, context)]
+    resource = f"{bucket_arn}/{key}" if key is not None else bucket_arn
+    found = [Need(f"s3:{action}", resource, context)]
+    if call.operation == "GetObjectAttributes":
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html
+        found.append(Need(f"s3:{action.removesuffix('Attributes')}", resource, context))
+    acl = "PutObjectAcl" if key is not None else "PutBucketAcl"
+    if call.operation != acl and any(name == "x-amz-acl" or name.startswith("x-amz-grant-") for name in parameters):
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html and API_CreateBucket.html
+        found.append(Need(f"s3:{acl}", resource, context))
     if parameters.get("x-amz-tagging"):
         found.append(Need("s3:PutObjectTagging", f"{bucket_arn}/{key}", context))
     if source := parameters.get("x-amz-copy-source"):
