@@ -283,10 +283,11 @@ def test_what_is_refused_before_any_policy_is_asked_is_written_down_and_found(ro
 
 def test_a_body_that_was_changed_after_signing_is_refused(twin: TwinServer) -> None:
     twin.cloud.client("s3").create_bucket(Bucket="bucket")
-    request = AWSRequest("PUT", f"{twin.cloud.url}/bucket/key", data=b"signed")
+    url = f"{twin.cloud.url}/bucket/key"
+    request = AWSRequest("PUT", url, data=b"signed")
     S3SigV4Auth(Keys(ADMIN_KEY, ADMIN_SECRET), "s3", "us-east-1").add_auth(request)
     for body, status in ((b"changed", 400), (b"signed", 200)):
-        reply = urllib3.request("PUT", request.url, body=body, headers=dict(request.headers), retries=False)
+        reply = urllib3.request("PUT", url, body=body, headers=dict(request.headers), retries=False)
         assert reply.status == status
         assert (b"XAmzContentSHA256Mismatch" in reply.data) is (status == 400)
 
