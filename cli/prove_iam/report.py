@@ -1,8 +1,8 @@
 """The proof's result: for people a table and the findings, for machines the same as JSON.
 
 Keys of the JSON: ok, failed (why the story did not come to its end), steps [{name, what, seconds}], statements [{id, stack, owner, kind,
-statement, used_by, breaks}], by_use [ids of needed statements that were not withheld], findings [{problem, stack, owner, action, resource,
-step, words, next}], mutated (were statements withheld?), seconds.
+statement, used_by, breaks}], by_use [ids of needed statements that were not withheld], replaced [settings in words], findings [{problem,
+stack, owner, action, resource, step, words, next}], mutated (were statements withheld?), seconds.
 """
 
 import re
@@ -59,6 +59,8 @@ class Proof:
     failed: str = ""
     """Why the story did not come to its end. What later steps need is not known then, so only denied calls are findings."""
     seconds: float = 0.0
+    replaced: Sequence[str] = ()
+    """Settings of the project that the proof has other values of: what only they bring along is not proven."""
 
     @property
     def unbroken(self) -> "list[tuple[Grant, Broken]]":
@@ -91,6 +93,7 @@ class Proof:
             "steps": [{"name": phase.name, "what": what, "seconds": phase.seconds} for phase, what in self.steps],
             "statements": [self._statement(each) for each in self.usages],
             "by_use": [grant.id for grant in self.by_use],
+            "replaced": list(self.replaced),
             "findings": [_finding(each) for each in self.findings] + [_not_missed(*each) for each in self.unbroken],
         }
 
@@ -122,6 +125,8 @@ def show_proof(output: Output, proof: Proof) -> None:
         _show_table(output, proof, statement_in_words)
     for sentence in proof.sentences():
         output.say(sentence, "red")
+    for words in proof.replaced:
+        output.say(f"proven with {words}: statements that only the project's own value brings along are not proven", "yellow")
     if not proof.failed:
         needed = sum(bool(each.needed) for each in proof.usages)
         findings = len(proof.findings) + len(proof.unbroken)

@@ -2,8 +2,8 @@
 
 docs: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. The signature covers the hash of the body.
 S3 lets a client state a word in its place (UNSIGNED-PAYLOAD, STREAMING-...:
-https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html); then neither the body nor the signatures of its chunks are
-verified here. A request's age is not verified, but for presigned ones.
+https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html). Modelled: then neither the body nor the signatures of its
+chunks are verified, and the age of presigned requests alone is.
 """
 
 import hashlib

@@ -3,7 +3,7 @@
 docs: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics-req-context.html,
 https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html (a key's policy must name the caller, or hand the decision to IAM
 by naming the account). Resource policies that count for callers: of buckets, keys, queues and topics. What services need of keys is in
-twin.iam.encryption.
+twin.iam.encryption. Refused by name: managed session policies, session tags and a source identity of who takes a role.
 """
 
 import json
