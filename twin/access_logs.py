@@ -22,9 +22,9 @@ from twin import patches
 from twin.application import Wsgi
 from twin.cloud import Cloud
 from twin.iam.authorise import resource_policy
-from twin.iam.behalf import calling
 from twin.iam.errors import AccessDenied
-from twin.iam.identity import PARTITION
+from twin.iam.gate import CALLER
+from twin.iam.identity import PARTITION, Caller
 from twin.iam.services import check_resource_policy
 
 log = logging.getLogger("twin.access_logs")
@@ -35,6 +35,7 @@ MANY = 5000
 LOOK_EVERY = 0.5
 """Real seconds."""
 _S3 = "/s3/aws4_request"
+_SIGNED = "/aws4_request"
 
 
 class AccessLogs:
@@ -50,7 +51,7 @@ class AccessLogs:
         self._thread.start()
 
     def around(self, application: Wsgi) -> Wsgi:
-        """WSGI middleware: what comes through is logged, refusals too."""
+        """WSGI middleware: what comes through is logged, anonymous requests and refusals too."""
 
         def logged(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
             def answer(status: str, *more: Any) -> Any:
@@ -96,8 +97,9 @@ class AccessLogs:
             log.warning("access logs of %s are lost: %s", bucket, error)
 
     def _is_s3(self, environ: Mapping[str, Any]) -> bool:
-        signed = f"{environ.get('HTTP_AUTHORIZATION', '')}{environ.get('QUERY_STRING', '')}"
-        return (_S3 in unquote(signed)) and bool(self._logging_of(_bucket(environ)))
+        """Of who does not say for which service it signs, the path is all there is to tell by."""
+        signed = unquote(f"{environ.get('HTTP_AUTHORIZATION', '')}{environ.get('QUERY_STRING', '')}")
+        return (_S3 in signed or _SIGNED not in signed) and bool(self._logging_of(_bucket(environ)))
 
     def _logging_of(self, bucket: str) -> Mapping[str, str]:
         found = s3_backends[self._cloud.account][PARTITION].buckets.get(bucket)
@@ -107,7 +109,7 @@ class AccessLogs:
     def _note(self, environ: Mapping[str, Any], status: str) -> None:
         bucket, path = _bucket(environ), str(environ.get("PATH_INFO", ""))
         key = path.lstrip("/").partition("/")[2]
-        caller = calling.get(None)
+        caller: Caller | None = environ.get(CALLER)
         operation = f"REST.{environ['REQUEST_METHOD']}.{'OBJECT' if key else 'BUCKET'}"
         fields = [
             self._cloud.account,

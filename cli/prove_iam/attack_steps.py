@@ -14,6 +14,8 @@ from cli.prove_iam.step import Step
 from contracts.errors import StateError
 
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+SOMEBODY = "*:user/*-somebody"
+"""Whom these steps want to see refused."""
 DENIED = "with an explicit deny in a resource-based policy"
 
 
@@ -88,12 +90,18 @@ ATTACK_STEPS = (
             "a bucket is used over plain HTTP",
             partial(_bucket, number),
             _ready,
-            refusals=("s3:*",),
+            refusals=((SOMEBODY, "s3:*"),),
         )
         for number in range(3)
     ),
     *(
-        Step(f"queue of {stack} without TLS", "dead letters are read over plain HTTP", partial(_queue, stack), _ready, refusals=("sqs:*",))
+        Step(
+            f"queue of {stack} without TLS",
+            "dead letters are read over plain HTTP",
+            partial(_queue, stack),
+            _ready,
+            refusals=((SOMEBODY, "sqs:*"),),
+        )
         for stack in ("serving", "control")
     ),
     Step(
@@ -101,7 +109,7 @@ ATTACK_STEPS = (
         "dead letters are read over plain HTTP",
         partial(_queue, "stream"),
         _ready,
-        refusals=("sqs:*",),
+        refusals=((SOMEBODY, "sqs:*"),),
         when=lambda config: config.stream.enabled,
     ),
     Step(
@@ -109,8 +117,8 @@ ATTACK_STEPS = (
         "dead letters are read over plain HTTP",
         partial(_queue, "batch"),
         _ready,
-        refusals=("sqs:*",),
+        refusals=((SOMEBODY, "sqs:*"),),
         when=lambda config: config.batch.schedule is not None,
     ),
-    Step("topic without TLS", "an alert is published over plain HTTP", _topic, _ready, refusals=("sns:*",)),
+    Step("topic without TLS", "an alert is published over plain HTTP", _topic, _ready, refusals=((SOMEBODY, "sns:*"),)),
 )

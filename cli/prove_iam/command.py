@@ -17,7 +17,7 @@ from cli.prove_iam.mutation import Place, tasks_of
 from cli.prove_iam.mutation import mutate as withhold_all
 from cli.prove_iam.report import DENIED, Proof, show_proof
 from cli.prove_iam.session import Session
-from cli.prove_iam.setting import proof_project
+from cli.prove_iam.setting import proof_project, replaced
 from cli.prove_iam.step import turn
 from cli.prove_iam.steps import STEPS
 from cli.up import ASSEMBLY_NAME
@@ -56,6 +56,7 @@ def _prove(project: Project, folder: Path, output: Output, proof: Proof, *, muta
     assembly = folder / ASSEMBLY_NAME
     with output.phase("synthesise the app"):
         deployed = proof_project(project, folder)
+        proof.replaced = replaced(project, deployed)
         # What is too much is said by the proof, with the role, the action and the resource.
         synthesise(deployed, assembly, rules=False)
     with Session(folder / "story", deployed, assembly) as session:

@@ -233,7 +233,7 @@ ENDPOINT_STEPS = (
         _fail_to_deploy,
         ready=with_live,
         rules=WAKES,
-        refusals=("s3:ListBucket",),  # who may not list is told that the archive is forbidden, and not that it is gone
+        refusals=(("*-RolesModel*", "s3:ListBucket"),),  # who may not list is told that the archive is forbidden, and not that it is gone
     ),
     Step("rejected version", "the live version is rejected, and the former one takes over", _roll_back, ready=_with_former, rules=WAKES),
 )

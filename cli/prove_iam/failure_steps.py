@@ -33,6 +33,8 @@ SCHEDULES = {"tick": "reconcile-endpoint", "approval": "approve-model", "retrain
 """And the function that each wakes. The schedule of windows wakes start_monitoring, which has a step of its own."""
 REHEARSAL = "tidewheel.rehearsal"
 NOBODY = "-that-nobody-made"
+_TO_NOBODY = ("*TickRole*", "lambda:InvokeFunction")
+"""What a schedule's role is refused that is to wake nobody."""
 A_SECOND = 1.05
 """Of a function's requests one a second is traced: https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html."""
 Message = dict[str, Any]
@@ -156,7 +158,7 @@ def _listen(session: Session) -> None:
     _listening(session)
 
 
-def _steps(prefix: str, what: str, act: Callable[[str, Session], None], names: tuple[str, ...], *refusals: str) -> list[Step]:
+def _steps(prefix: str, what: str, act: Callable[[str, Session], None], names: tuple[str, ...], *refusals: tuple[str, str]) -> list[Step]:
     def about(name: str) -> Act:
         return partial(act, name)
 
@@ -183,7 +185,7 @@ FAILURE_STEPS = (
         "what schedule {} cannot deliver is a dead letter",
         _undeliverable_tick,
         (*SCHEDULES, "window"),
-        "lambda:InvokeFunction",
+        _TO_NOBODY,
     ),
 )
 
@@ -204,7 +206,7 @@ BATCH_FAILURE_STEPS = tuple(
             "what schedule {} cannot deliver is a dead letter",
             _undeliverable_tick,
             ("batch",),
-            "lambda:InvokeFunction",
+            _TO_NOBODY,
         ),
     )
 )

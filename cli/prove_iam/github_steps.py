@@ -49,5 +49,10 @@ def _other_jobs(session: Session) -> None:
 
 GITHUB_STEPS = (
     Step("deployment from GitHub", "a workflow on the branch deploys every stack", _deploy),
-    Step("other jobs of GitHub", "a fork and a pull request are refused", _other_jobs, refusals=("sts:AssumeRoleWithWebIdentity",)),
+    Step(
+        "other jobs of GitHub",
+        "a fork and a pull request are refused",
+        _other_jobs,
+        refusals=(("repo:*", "sts:AssumeRoleWithWebIdentity"),),
+    ),
 )

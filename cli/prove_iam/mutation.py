@@ -1,5 +1,9 @@
 """Each statement withheld, in the first step that needs it: the step must fail, and pass again when the statement is back.
 
+It must fail of the statement: something was refused that it allows, or allowed that it denies. A step that fails of anything else shows
+nothing; then the telling is over, and the statement is withheld again in the next. What only the deployment needs, or what steps build on,
+is not withheld: it is proven by use alone, and the report says so.
+
 A step may ask for a permission and reach its outcome all the same, such as a log that nobody reads yet; then the next step that needs the
 statement is tried.
 
@@ -26,6 +30,7 @@ from cli.prove_iam.steps import DEPLOY, STEPS
 from contracts.errors import StateError, TidewheelError
 
 if TYPE_CHECKING:
+    from twin.iam.record import Recorded
     from twin.iam.usage import Grant, Usage
 
 WORKERS = 2
@@ -38,7 +43,7 @@ TELLINGS = 4
 LONGEST = 240
 """Characters of what broke."""
 LEFT_OUT = frozenset({DEPLOY})
-"""A deployed stack is not deployed once more; what only that needs is not withheld."""
+"""A deployed stack is not deployed once more; what only that needs is not withheld (Proof.by_use)."""
 
 FAILURES = (TidewheelError, ClientError, BotoCoreError)
 
@@ -186,17 +191,24 @@ def _pass_again(session: Session, name: str) -> None:
 
 
 def _without(session: Session, step: Step, grant: "Grant") -> str:
-    """How the step fails without a statement; empty when it passes."""
-    from twin.iam.usage import withheld  # noqa: PLC0415 - the twin is loaded only where it is used
+    """How the step fails without a statement; empty when it passes. Raises StateError when it fails of anything else."""
+    from twin.iam.usage import changed, withheld  # noqa: PLC0415 - the twin is loaded only where it is used
 
-    with withheld(session.twin.cloud, grant):
+    cloud, failure = session.twin.cloud, None
+    since = cloud.clock.now()
+    with withheld(cloud, grant):
         try:
             run(session, step)
         except FAILURES as error:
-            return in_words(session, step, error)
+            failure = error
         finally:
             session.settle()
-    return ""
+    if failure is None:
+        return ""
+    decisions = changed(cloud, since)
+    if not decisions:
+        raise StateError(f"step {step.name} failed, and not for want of {grant.id}, which no decision missed: {failure}")
+    return in_words(decisions[-1], failure)
 
 
 def _ready(session: Session, step: Step) -> None:
@@ -211,11 +223,7 @@ def _ready(session: Session, step: Step) -> None:
             raise StateError(f"nothing could be made ready for step {step.name}: {error}") from error
 
 
-def in_words(session: Session, step: Step, error: Exception) -> str:
-    """What broke, shortened: the last refusal that nobody wanted, and what the step said."""
-    decisions = session.twin.part("iam").decisions.latest()
-    refused = (each for each in decisions if each.step == step.name and not each.allowed and not each.expected)
-    said = " ".join(str(error).split())
-    last = max(refused, key=lambda each: each.time, default=None)
-    text = f"{last.action} refused; {said}" if last is not None else said
+def in_words(decision: "Recorded", failure: Exception) -> str:
+    """What broke, shortened: the last decision that was another one, and what the step said."""
+    text = f"{decision.action} {'allowed' if decision.allowed else 'refused'}; {' '.join(str(failure).split())}"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]} ..."

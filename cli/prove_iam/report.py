@@ -1,8 +1,8 @@
 """The proof's result: for people a table and the findings, for machines the same as JSON.
 
 Keys of the JSON: ok, failed (why the story did not come to its end), steps [{name, what, seconds}], statements [{id, stack, owner, kind,
-statement, used_by, breaks}], findings [{problem, stack, owner, action, resource, step, words, next}], mutated (were statements withheld?),
-seconds.
+statement, used_by, breaks}], by_use [ids of needed statements that were not withheld], replaced [settings in words], findings [{problem,
+stack, owner, action, resource, step, words, next}], mutated (were statements withheld?), seconds.
 """
 
 import re
@@ -22,7 +22,7 @@ DENIED = "denied"
 LISTED = 3
 """Steps of a cell."""
 UNBROKEN = "nothing broke"
-NOT_WITHHELD = "not withheld"
+NOT_WITHHELD = "proven by use, not withheld"
 BETWEEN = "what steps build on"
 
 _FILES = (
@@ -59,6 +59,8 @@ class Proof:
     failed: str = ""
     """Why the story did not come to its end. What later steps need is not known then, so only denied calls are findings."""
     seconds: float = 0.0
+    replaced: Sequence[str] = ()
+    """Settings of the project that the proof has other values of: what only they bring along is not proven."""
 
     @property
     def unbroken(self) -> "list[tuple[Grant, Broken]]":
@@ -67,8 +69,13 @@ class Proof:
         return [(each.grant, broken[each.grant.id]) for each in self.usages if each.grant.id in broken and not broken[each.grant.id].how]
 
     @property
+    def by_use(self) -> "list[Grant]":
+        """The statements that are needed where none is withheld: by the deployment, or by what steps build on."""
+        return [each.grant for each in self.usages if each.needed and self.broken is not None and each.grant.id not in self.broken]
+
+    @property
     def ok(self) -> bool:
-        """Was every call allowed, every statement needed, and every one missed that was withheld?"""
+        """Was every call allowed, every statement needed, and every one missed that was withheld? Those of `by_use` are not."""
         return not self.failed and not self.findings and not self.unbroken
 
     def sentences(self) -> list[str]:
@@ -85,6 +92,8 @@ class Proof:
             "mutated": self.broken is not None,
             "steps": [{"name": phase.name, "what": what, "seconds": phase.seconds} for phase, what in self.steps],
             "statements": [self._statement(each) for each in self.usages],
+            "by_use": [grant.id for grant in self.by_use],
+            "replaced": list(self.replaced),
             "findings": [_finding(each) for each in self.findings] + [_not_missed(*each) for each in self.unbroken],
         }
 
@@ -116,11 +125,20 @@ def show_proof(output: Output, proof: Proof) -> None:
         _show_table(output, proof, statement_in_words)
     for sentence in proof.sentences():
         output.say(sentence, "red")
+    for words in proof.replaced:
+        output.say(f"proven with {words}: statements that only the project's own value brings along are not proven", "yellow")
     if not proof.failed:
         needed = sum(bool(each.needed) for each in proof.usages)
-        missed = f", {len(proof.broken) - len(proof.unbroken)} missed when withheld" if proof.broken is not None else ""
         findings = len(proof.findings) + len(proof.unbroken)
-        output.say(f"{len(proof.usages)} statements, {needed} needed{missed}; {findings} findings; {proof.seconds:.0f} s", "bold")
+        counts = f"{len(proof.usages)} statements, {needed} needed{_withheld_in_words(proof)}"
+        output.say(f"{counts}; {findings} findings; {proof.seconds:.0f} s", "bold")
+
+
+def _withheld_in_words(proof: Proof) -> str:
+    if proof.broken is None:
+        return ", none withheld"
+    missed = len(proof.broken) - len(proof.unbroken)
+    return f", {missed} missed when withheld, {len(proof.by_use)} needed by the deployment: proven by use, not withheld"
 
 
 def _show_table(output: Output, proof: Proof, in_words: "Callable[[Grant], str]") -> None:

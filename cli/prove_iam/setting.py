@@ -1,6 +1,9 @@
 """What the proof deploys: the project as it is, but for what a story of a minute needs.
 
-Policies do not depend on any of these: thresholds, sizes, times. What they do depend on (network, privacy, ...) stays.
+Most of it no policy depends on: thresholds, sizes, times, who may call the API. Network, privacy, stream and batches stay. Two settings
+that policies depend on are replaced, `serving.mode` and `monitoring.backend`; for a project with other values the statements that only
+those bring along are not proven, and the proof says so (`replaced`). Scaling and capture are on, so their statements are proven though
+a project may not have them.
 """
 
 from pathlib import Path
@@ -47,6 +50,16 @@ _SETTINGS = {
     },
 }
 _GITHUB = {"repository": "octo-org/octo-repo", "branch": "main"}
+
+
+def replaced(project: Project, proven: Project) -> list[str]:
+    """The settings that policies depend on and that the proof has other values of, in words."""
+    own, other = project.config, proven.config
+    pairs = (
+        ("serving.mode", own.serving.mode, other.serving.mode),
+        ("monitoring.backend", own.monitoring.backend, other.monitoring.backend),
+    )
+    return [f"{name}: {there} instead of {here}" for name, here, there in pairs if here != there]
 
 
 def proof_project(project: Project, folder: Path) -> Project:

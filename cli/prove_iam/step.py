@@ -24,8 +24,9 @@ class Step:
     """`run` reaches the outcome, or raises TidewheelError or botocore's ClientError; it may run any number of times, with fresh names.
 
     `ready` brings about what the step builds on, and is no part of it: it runs before, with every grant in place. `rules` are awake
-    meanwhile. `refusals`: patterns of the actions that are denied when all is well, because the step is an attack. `gives_up`: events that
-    nobody could handle are what it is about. `when`: in which projects there is what it is about.
+    meanwhile. `refusals`: who is denied what when all is well, because the step is an attack: patterns of a caller (a role's or user's ARN,
+    a token's subject) and of an action. `gives_up`: events that nobody could handle are what it is about. `when`: in which projects there
+    is what it is about.
     """
 
     name: str
@@ -33,7 +34,7 @@ class Step:
     run: Act
     ready: Act = nothing
     rules: tuple[str, ...] = ()
-    refusals: tuple[str, ...] = ()
+    refusals: tuple[tuple[str, str], ...] = ()
     gives_up: bool = False
     when: When = always
 

@@ -104,7 +104,7 @@ STREAM_STEPS = (
         "record put aside",
         "a record that the function cannot handle is put aside with what is in it",
         _put_aside,
-        refusals=("sagemaker:InvokeEndpoint",),
+        refusals=(("*-PredictStreamRole*", "sagemaker:InvokeEndpoint"),),
         gives_up=True,
         when=has_stream,
     ),

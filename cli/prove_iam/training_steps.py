@@ -164,7 +164,7 @@ TRAINING_STEPS = (
         _fail,
         rules=("upload-created", "run-ended"),
         # Whoever may not list a bucket is told that an object is forbidden, not that it is gone.
-        refusals=("s3:ListBucket",),
+        refusals=(("*-RolesJob*", "s3:ListBucket"),),
     ),
     Step("train", "a run prepares, trains, evaluates, passes its gate and registers a version", _train, ready=with_dataset),
     Step("approve", "a registered version is approved by its evaluation", _approve, ready=with_version, rules=("model-registered",)),

@@ -1,5 +1,6 @@
 """Statements and roles, written out: what a role may do is read in one place, and nothing is added behind its back."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct
 
-from stacks.names import role_path
+from stacks.names import logical_id, role_path
 
 Condition = Mapping[str, Mapping[str, Any]]
 
@@ -57,7 +58,7 @@ def _principal(stack: cdk.Stack, service: str) -> iam.ServicePrincipal:
     return iam.ServicePrincipal(service)
 
 
-# Why a statement cannot name single resources; the first prefix that fits an ARN is its reason.
+# Why a statement cannot name single resources; the first prefix that fits its actions is its reason.
 _SCOPES = (
     ("xray:", "X-Ray's write actions know no resources: AWS documents Resource * for them."),
     ("ecr:GetAuthorizationToken", "The registry's login token belongs to the account: AWS documents Resource * for it."),
@@ -67,24 +68,49 @@ _SCOPES = (
     ),
     ("logs:DescribeLogGroups", "Flow logs look for their group among all: AWS documents Resource * for it."),
     ("cloudwatch:PutMetricData", "PutMetricData knows no resources; its condition holds it to one namespace."),
+    ("ec2:", "Network interfaces have no names beforehand, and looking at networks knows no resources."),
+)
+# Why a pattern cannot name the project; the first part of it that fits is its reason.
+_NAMED_BY_AWS = (
+    (":network-interface/*", "Network interfaces have no names beforehand."),
+    (":scalable-target/*", "AWS makes up the names of scalable targets; a condition holds it to SageMaker's."),
+    (":log-group:/aws/sagemaker/", "SageMaker's jobs of all projects write to these groups, whose names it gives."),
+    ("-job/pipelines-*", "SageMaker names a pipeline's jobs, and the project is not in the name."),
 )
 
 
 def acknowledge_scopes(role: iam.Role, statements: Sequence[iam.PolicyStatement]) -> None:
     """Tells cdk-nag, finding by finding, why a resource ends with a wildcard. An action with a wildcard is never acknowledged."""
+    prefix = cdk.Stack.of(role).stack_name.rpartition("-")[0]
     for statement in statements:
-        for resource in statement.resources:
-            if "*" in resource:
-                _acknowledge(role, resource, statement.actions)
+        for arn in statement.resources:
+            if "*" in arn:
+                resource = resource_id(role, arn)
+                acknowledge(role, f"AwsSolutions-IAM5[Resource::{resource}]", reason(resource, statement.actions, prefix))
 
 
-def _acknowledge(role: iam.Role, resource: str, actions: Sequence[str]) -> None:
-    reason = "The names below this prefix are made at run time, and all of them belong to this project and environment."
-    if all(action.startswith("ec2:") for action in actions):
-        reason = "Network interfaces have no names beforehand, and looking at networks knows no resources."
-    elif resource == "*":
-        reason = next(text for prefix, text in _SCOPES if all(action.startswith(prefix) for action in actions))
-    acknowledge(role, f"AwsSolutions-IAM5[Resource::{resource_id(role, resource)}]", reason)
+def reason(resource: str, actions: Sequence[str], prefix: str) -> str:
+    """Why a resource (see resource_id) has a wildcard in the project of this prefix. Raises ValueError when there is no reason for it.
+
+    What stands before the wildcard must name the project, or one of its resources by reference.
+    """
+    if resource == "*":
+        found = next((text for start, text in _SCOPES if all(action.startswith(start) for action in actions)), None)
+    elif _names(resource.partition("*")[0], prefix):
+        found = "The names below this prefix are made at run time, and all of them belong to this project and environment."
+    else:
+        found = next((text for part, text in _NAMED_BY_AWS if part in resource), None)
+    if found is None:
+        raise ValueError(
+            f"{', '.join(actions)} on {resource}: what stands before the * does not name {prefix or 'the project'} or a resource of it. "
+            "Next: name it, or give the reason in stacks/constructs/policy.py"
+        )
+    return found
+
+
+def _names(fixed: str, prefix: str) -> bool:
+    own = re.sub(r"<AWS::\w+>", "", fixed)  # partition, region and account
+    return "<" in own or (bool(prefix) and any(name in own for name in (prefix, logical_id(prefix, ""))))
 
 
 def resource_id(scope: IConstruct, arn: str) -> str:

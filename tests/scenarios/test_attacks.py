@@ -1,9 +1,15 @@
-"""Who tries what, and where it ends: refused, written down, and nothing changed. SECURITY.md names these tests line by line."""
+"""Who tries what, and where it ends: refused, written down (a decision, the log, the ledger or a metric), and nothing changed.
+
+SECURITY.md names these tests line by line.
+"""
 
 import json
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from hashlib import sha256
 from io import BytesIO
 from typing import Any
 
@@ -25,6 +31,7 @@ from twin.iam import installed
 from twin.server import TwinServer
 
 FOREIGN = "somebody-elses-bucket"
+PREDICT = "/$default/POST/predict"
 STRANGER = "arn:aws:iam::123456789012:role/stranger"
 BODY = b'{"instances": [{"height": 3, "wind": 0, "moon": "full"}]}'
 TRUST = {
@@ -38,6 +45,15 @@ class Besieged:
     """A live app whose approvals are a person's, and what an attack could change in it."""
 
     loop: Loop
+    began: str = ""
+    """When the attack began, in twin time; what was written down before is of others."""
+    logged: int = 0
+    """How long the log was then."""
+
+    def begin(self) -> None:
+        """An attack begins."""
+        self.began = self.loop.twin.cloud.clock.now().isoformat(timespec="milliseconds")
+        self.logged = len(self._whole_log())
 
     @property
     def app(self) -> Any:
@@ -57,14 +73,33 @@ class Besieged:
             "answer": self.loop.api().post(BODY, inference_id="same").document()["model"],
         }
 
-    def denied(self, action: str) -> set[str]:
-        """Who was refused an action, by the account's own record."""
-        decisions = installed(self.loop.twin.cloud).decisions.latest()
-        return {each.caller for each in decisions if each.action == action and not each.allowed}
+    def denied(self, action: str, resource: str) -> set[str]:
+        """Who was refused an action on a resource (both are patterns) in this attack, by the account's own record."""
+        decisions = [each for each in installed(self.loop.twin.cloud).decisions.latest() if each.time >= self.began and not each.allowed]
+        return {each.caller for each in decisions if fnmatchcase(each.action, action) and fnmatchcase(each.resource, resource)}
 
     def log(self) -> str:
-        """What the twin wrote down."""
+        """What the twin wrote down in this attack."""
+        return self._whole_log()[self.logged :]
+
+    def _whole_log(self) -> str:
         return (self.loop.twin.cloud.folder / "twin.log").read_text()
+
+    def counted(self, namespace: str, metric: str, **dimensions: str) -> float:
+        """The sum of a metric, up to now."""
+        now = self.loop.twin.cloud.clock.now()
+        span = {"StartTime": now - timedelta(days=1), "EndTime": now + timedelta(minutes=1), "Period": 3600, "Statistics": ["Sum"]}
+        named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+        asked = {"Namespace": namespace, "MetricName": metric, "Dimensions": named}
+        return float(sum(point["Sum"] for point in self.app.cloudwatch.get_metric_statistics(**asked, **span)["Datapoints"]))
+
+    def refusals(self) -> float:
+        """The requests that the API has answered with 4xx, up to now."""
+        return self.counted("AWS/ApiGateway", "4xx", ApiId=self.app.api_url.rpartition("/execute-api/")[2].partition("/")[0])
+
+    def predictions(self) -> float:
+        """How often predict was invoked, up to now."""
+        return self.counted("AWS/Lambda", "Invocations", FunctionName="tides-dev-predict")
 
     def endpoint_log(self) -> str:
         """What the model servers said."""
@@ -72,6 +107,11 @@ class Besieged:
             self.app.account.client("logs").get_paginator("filter_log_events").paginate(logGroupName="/aws/sagemaker/Endpoints/tides-dev")
         )
         return "\n".join(event["message"] for page in pages for event in page["events"])
+
+    def stack_events(self) -> list[str]:
+        """What happened to the Endpoint stack."""
+        events = self.app.account.client("cloudformation").describe_stack_events(StackName="tides-dev-endpoint")["StackEvents"]
+        return [event["EventId"] for event in events]
 
     def foreign_bucket(self) -> str:
         """A bucket of the account that is not the project's; its own policy lets nobody in."""
@@ -129,6 +169,11 @@ def changed(archive: bytes) -> bytes:
     return out.getvalue()
 
 
+def _is_about(event: Any, bucket: str, key: str) -> bool:
+    detail = event["detail"]
+    return bool(detail.get("bucket", {}).get("name") == bucket and detail.get("object", {}).get("key") == key)
+
+
 def _account(loop: Loop, given: Credentials) -> Account:
     session = Session(given.access_key, given.secret_key, given.session_token, region_name=loop.twin.cloud.region)
     return Account("an attacker's", loop.twin.cloud.region, session, loop.twin.cloud.url)
@@ -156,6 +201,7 @@ def siege(manual: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def unchanged(siege: Besieged) -> Iterator[None]:
     """What is served, and why, is the same after the test."""
     before = siege.state()
+    siege.begin()
     yield
     assert siege.state() == before
 
@@ -169,7 +215,7 @@ pytestmark = [pytest.mark.timeout(280), pytest.mark.usefixtures("unchanged")]
 def test_an_unsigned_request_is_forbidden_and_written_down(siege: Besieged) -> None:
     reply = urllib3.request("POST", siege.app.api_url, body=BODY, headers={"Content-Type": "application/json"}, retries=False)
     assert (reply.status, reply.json()) == (403, {"message": "Forbidden"})
-    assert "/$default/POST/predict: no signature" in siege.log()
+    assert f"{PREDICT}: no signature" in siege.log()
 
 
 def test_a_body_that_was_changed_after_signing_is_forbidden(siege: Besieged) -> None:
@@ -178,9 +224,22 @@ def test_a_body_that_was_changed_after_signing_is_forbidden(siege: Besieged) -> 
     SigV4Auth(siege.app.account.session.get_credentials().get_frozen_credentials(), "execute-api", "us-east-1").add_auth(request)
     headers = dict(request.headers.items())
     assert urllib3.request("POST", siege.app.api_url, body=BODY, headers=headers, retries=False).status == 200
+    answered, refused = siege.predictions(), siege.refusals()
     forged = urllib3.request("POST", siege.app.api_url, body=BODY.replace(b"3", b"4"), headers=headers, retries=False)
     assert forged.status == 403
+    assert f"{PREDICT}: The request signature we calculated does not match" in siege.log()
+    assert (siege.predictions(), siege.refusals()) == (answered, refused + 1)
     assert api.post(BODY).status == 200
+
+
+def test_a_body_is_not_what_its_signed_hash_says(siege: Besieged) -> None:
+    request = AWSRequest("POST", siege.app.api_url, data=BODY, headers={"X-Amz-Content-SHA256": sha256(BODY).hexdigest()})
+    SigV4Auth(siege.app.account.session.get_credentials().get_frozen_credentials(), "execute-api", "us-east-1").add_auth(request)
+    answered = siege.predictions()
+    forged = urllib3.request("POST", siege.app.api_url, body=BODY.replace(b"3", b"4"), headers=dict(request.headers.items()), retries=False)
+    assert forged.status == 403
+    assert f"{PREDICT}: The provided 'x-amz-content-sha256' header does not match" in siege.log()
+    assert siege.predictions() == answered
 
 
 @pytest.mark.parametrize("path", ["/predict", "/feedback"])
@@ -188,18 +247,23 @@ def test_a_role_without_the_right_does_not_reach_the_api(siege: Besieged, path: 
     stranger = siege.stranger()
     answer = PredictionApi(stranger, siege.app.api_url.replace("/predict", path)).post(BODY)
     assert answer.status == 403
-    assert STRANGER in siege.denied("execute-api:Invoke")
+    assert siege.denied("execute-api:Invoke", f"*/POST{path}") == {STRANGER}
 
 
-FORBIDDEN: dict[str, tuple[str, str, Callable[[Besieged, Account], object]]] = {
+ENDPOINT_ARN = "*:endpoint/tides-dev"
+STACK_ARN = "*:stack/tides-dev-"
+# Function, action, resource (a pattern), attempt.
+FORBIDDEN: dict[str, tuple[str, str, str, Callable[[Besieged, Account], object]]] = {
     "predict reads the data": (
         "predict",
         "s3:GetObject",
+        "*/uploads/tides/table.csv",
         lambda siege, own: own.client("s3").get_object(Bucket=siege.app.data_bucket, Key="uploads/tides/table.csv"),
     ),
     "predict approves a model": (
         "predict",
         "sagemaker:UpdateModelPackage",
+        "*:model-package/tides-dev/1",
         lambda siege, own: own.client("sagemaker").update_model_package(
             ModelPackageArn=siege.app.version(1).arn, ModelApprovalStatus="Rejected"
         ),
@@ -207,6 +271,7 @@ FORBIDDEN: dict[str, tuple[str, str, Callable[[Besieged, Account], object]]] = {
     "describe_model reads the model itself": (
         "describe_model",
         "s3:GetObject",
+        "*/model.tar.gz",
         lambda siege, own: own.client("s3").get_object(
             Bucket=siege.app.artifacts_bucket, Key=siege.artifact().removeprefix(f"s3://{siege.app.artifacts_bucket}/")
         ),
@@ -214,36 +279,43 @@ FORBIDDEN: dict[str, tuple[str, str, Callable[[Besieged, Account], object]]] = {
     "describe_model asks the endpoint": (
         "describe_model",
         "sagemaker:InvokeEndpoint",
+        ENDPOINT_ARN,
         lambda siege, own: own.client("sagemaker-runtime").invoke_endpoint(EndpointName="tides-dev", Body=BODY),
     ),
     "ingest_dataset overwrites an upload": (
         "ingest_dataset",
         "s3:PutObject",
+        "*/uploads/tides/table.csv",
         lambda siege, own: own.client("s3").put_object(Bucket=siege.app.data_bucket, Key="uploads/tides/table.csv", Body=b"x"),
     ),
     "ingest_dataset reads another bucket": (
         "ingest_dataset",
         "s3:GetObject",
+        f"arn:aws:s3:::{FOREIGN}/uploads/tides/table.csv",
         lambda siege, own: own.client("s3").get_object(Bucket=siege.foreign_bucket(), Key="uploads/tides/table.csv"),
     ),
     "record_feedback writes a model": (
         "record_feedback",
         "s3:PutObject",
+        "*/runs/x/model/model.tar.gz",
         lambda siege, own: own.client("s3").put_object(Bucket=siege.app.artifacts_bucket, Key="runs/x/model/model.tar.gz", Body=b"x"),
     ),
     "approve_model updates the endpoint": (
         "approve_model",
         "sagemaker:UpdateEndpoint",
+        ENDPOINT_ARN,
         lambda siege, own: own.client("sagemaker").update_endpoint(EndpointName="tides-dev", EndpointConfigName="other"),
     ),
     "reconcile_endpoint goes around CloudFormation": (
         "reconcile_endpoint",
         "sagemaker:UpdateEndpoint",
+        ENDPOINT_ARN,
         lambda siege, own: own.client("sagemaker").update_endpoint(EndpointName="tides-dev", EndpointConfigName="other"),
     ),
     "reconcile_endpoint updates the stack under its own role": (
         "reconcile_endpoint",
         "cloudformation:UpdateStack",
+        f"{STACK_ARN}endpoint/*",
         lambda siege, own: own.client("cloudformation").update_stack(
             StackName="tides-dev-endpoint", UsePreviousTemplate=True, Capabilities=["CAPABILITY_IAM"]
         ),
@@ -251,11 +323,13 @@ FORBIDDEN: dict[str, tuple[str, str, Callable[[Besieged, Account], object]]] = {
     "reconcile_endpoint touches another stack": (
         "reconcile_endpoint",
         "cloudformation:UpdateStack",
+        f"{STACK_ARN}data/*",
         lambda siege, own: own.client("cloudformation").update_stack(StackName="tides-dev-data", UsePreviousTemplate=True),
     ),
     "start_training makes itself an administrator": (
         "start_training",
         "iam:PutRolePolicy",
+        "*:role/stranger",
         lambda siege, own: own.client("iam").put_role_policy(RoleName="stranger", PolicyName="p", PolicyDocument="{}"),
     ),
 }
@@ -263,16 +337,17 @@ FORBIDDEN: dict[str, tuple[str, str, Callable[[Besieged, Account], object]]] = {
 
 @pytest.mark.parametrize("attack", FORBIDDEN)
 def test_a_function_may_do_its_own_work_and_no_other(siege: Besieged, attack: str) -> None:
-    function, action, act = FORBIDDEN[attack]
+    function, action, resource, act = FORBIDDEN[attack]
     with pytest.raises(ClientError, match="not authorized"):
         act(siege, siege.inside(function))
-    assert any(function.replace("_", "") in caller.lower() for caller in siege.denied(action))
+    (caller,) = siege.denied(action, resource)
+    assert function.replace("_", "") in caller.lower()
 
 
 def test_a_stranger_cannot_invoke_a_function(siege: Besieged) -> None:
     with pytest.raises(ClientError, match="not authorized"):
         siege.stranger().client("lambda").invoke(FunctionName="tides-dev-approve-model", Payload=b"{}")
-    assert STRANGER in siege.denied("lambda:InvokeFunction")
+    assert siege.denied("lambda:InvokeFunction", "*:function:tides-dev-approve-model") == {STRANGER}
 
 
 # Things that were forged.
@@ -297,7 +372,8 @@ def test_an_artifact_in_another_bucket_is_never_served(siege: Besieged) -> None:
     siege.loop.approve(number)
     siege.loop.version(number, "Rejected")
     siege.loop.live(1)
-    assert any("Model" in caller for caller in siege.denied("s3:GetObject"))
+    assert any("Model" in caller for caller in siege.denied("s3:GetObject", f"arn:aws:s3:::{FOREIGN}/model.tar.gz"))
+    assert "model_quarantined" in siege.loop.decisions()
     siege.forget(number)
 
 
@@ -306,6 +382,7 @@ def test_a_package_of_another_group_is_not_deployed(siege: Besieged) -> None:
     sagemaker.create_model_package_group(ModelPackageGroupName="elsewhere")
     siege.register(siege.artifact(), "elsewhere")
     arn = sagemaker.list_model_packages(ModelPackageGroupName="elsewhere")["ModelPackageSummaryList"][0]["ModelPackageArn"]
+    events, decisions = siege.stack_events(), siege.loop.decisions()
     sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
     siege.loop.tick()
     with pytest.raises(ClientError, match="must be empty or a model package of the group"):
@@ -315,13 +392,23 @@ def test_a_package_of_another_group_is_not_deployed(siege: Besieged) -> None:
             Parameters=[{"ParameterKey": "ModelPackageArn", "ParameterValue": arn}],
             Capabilities=["CAPABILITY_IAM"],
         )
+    assert siege.loop.twin.part("events").router.wait_idle(10)
+    # CloudFormation refuses before anything begins: no event of the stack, and no decision about it.
+    assert (siege.stack_events(), siege.loop.decisions()) == (events, decisions)
 
 
 def test_an_event_about_another_bucket_starts_nothing(siege: Besieged) -> None:
-    foreign = siege.foreign_bucket()
-    siege.app.s3.put_object(Bucket=foreign, Key=upload_key("tides", "other.csv"), Body=table(300, seed=5).encode())
+    foreign, key = siege.foreign_bucket(), upload_key("tides", "other.csv")
+    siege.app.s3.put_bucket_notification_configuration(Bucket=foreign, NotificationConfiguration={"EventBridgeConfiguration": {}})
+    invoked = siege.counted("AWS/Lambda", "Invocations", FunctionName="tides-dev-ingest-dataset")
+    siege.app.s3.put_object(Bucket=foreign, Key=key, Body=table(300, seed=5).encode())
+    router = siege.loop.twin.part("events").router
+    siege.loop.until("the event", lambda: any(_is_about(event, foreign, key) for event in list(router.published)) or None)
     siege.loop.tick()
+    assert router.wait_idle(10)
     assert not [each for each in siege.app.decisions() if "other.csv" in each.subject]
+    assert siege.denied("*", f"*{foreign}*") == set()  # nobody has even tried to read it
+    assert siege.counted("AWS/Lambda", "Invocations", FunctionName="tides-dev-ingest-dataset") == invoked
 
 
 def test_a_run_on_another_buckets_data_fails(siege: Besieged) -> None:
@@ -339,15 +426,17 @@ def test_a_run_on_another_buckets_data_fails(siege: Besieged) -> None:
         return sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)["PipelineExecutionStatus"] == "Failed" or None
 
     siege.loop.until("the run to fail", failed)
-    assert any("Job" in caller for caller in siege.denied("s3:ListBucket") | siege.denied("s3:GetObject"))
+    assert any("Job" in caller for caller in siege.denied("s3:*", f"arn:aws:s3:::{foreign}*"))
 
 
 # Things of the wrong size and shape.
 
 
 def test_an_oversized_body_is_refused_and_harms_nobody(siege: Besieged) -> None:
+    answered, refused = siege.predictions(), siege.refusals()
     answer = siege.loop.api().post(b'{"instances": [' + b" " * (7 * 1024 * 1024) + b"]}")
     assert answer.status == 413
+    assert (siege.predictions(), siege.refusals()) == (answered, refused + 1)
     assert siege.loop.api().post(BODY).status == 200
 
 

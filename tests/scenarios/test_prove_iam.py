@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from cli.project import Project
+from cli.prove_iam import mutation
 from cli.prove_iam.mutation import Task, withhold
 from cli.prove_iam.session import Session
-from cli.prove_iam.step import turn
+from cli.prove_iam.step import Step, turn
 from cli.prove_iam.steps import DEPLOY, STEPS
 from contracts.errors import StateError
 from twin.iam.grants import grants_of
@@ -71,6 +72,16 @@ def test_a_statement_that_a_step_does_not_need_breaks_nothing(session: Session) 
     grant = _grant(session, "ApproveModelRole", "UpdateModelPackage")
     ((_, broken),) = withhold(session, Task(REFUSED, (grant.id,)))
     assert broken.how == ""
+
+
+def test_a_step_that_fails_of_something_else_misses_nothing(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_session: Session) -> None:
+        raise StateError("a flake")
+
+    grant = _grant(session, "IngestDatasetRole", "quarantine/")
+    monkeypatch.setattr(mutation, "STEPS", (Step(REFUSED, "", fail),))
+    with pytest.raises(StateError, match=r"not for want of .*: a flake"):
+        list(withhold(session, Task(REFUSED, (grant.id,))))
 
 
 def test_a_step_that_does_not_pass_again_is_an_error(session: Session) -> None:

@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+import urllib3
 from botocore.exceptions import ClientError
 
 from tests.twin.functions.helpers import make_role
@@ -29,6 +30,7 @@ def deliveries(twin: TwinServer, condition: str) -> list[str]:
     stranger = twin.cloud.client("s3", twin.cloud.assume(role, "lambda.amazonaws.com", "s"))
     with pytest.raises(ClientError):
         stranger.get_object(Bucket="data", Key="a b/c.csv")
+    assert urllib3.request("GET", f"{twin.cloud.url}/data/a%20b/c.csv", retries=False).status == 403
     twin.part("access_logs").deliver()
     listed = s3.list_objects_v2(Bucket="logs").get("Contents", [])
     assert all(item["Key"].startswith("data/2") for item in listed)
@@ -37,11 +39,13 @@ def deliveries(twin: TwinServer, condition: str) -> list[str]:
 
 
 def test_every_request_is_a_line_refused_ones_too(twin: TwinServer) -> None:
-    put, got = deliveries(twin, "data")
+    put, got, anonymous = deliveries(twin, "data")
     assert "REST.PUT.OBJECT a b/c.csv" in put
     assert " 200 " in put
     assert "assumed-role/r/s" in got
     assert " 403 " in got
+    assert "127.0.0.1 - " in anonymous
+    assert " 403 " in anonymous
 
 
 def test_a_target_that_does_not_let_s3_in_gets_nothing(twin: TwinServer) -> None:
@@ -51,7 +55,7 @@ def test_a_target_that_does_not_let_s3_in_gets_nothing(twin: TwinServer) -> None
 
 @pytest.mark.parametrize("speed", [0.0])
 def test_lines_are_delivered_by_the_hour(twin: TwinServer) -> None:
-    assert len(deliveries(twin, "data")) == 2
+    assert len(deliveries(twin, "data")) == 3
     s3 = twin.cloud.client("s3")
     s3.list_objects_v2(Bucket="data")
     twin.cloud.clock.advance(3601)

@@ -87,9 +87,10 @@ def prefix_of(service: str) -> str:
     return _PREFIXES.get(service, service)
 
 
-def knows(service: str, operation: str) -> bool:
-    """Is there an IAM action of this name?"""
-    return operation in _tables().get(prefix_of(service), {})
+def is_action(name: str) -> bool:
+    """Is there an IAM action of this name, such as s3:GetObject?"""
+    prefix, _, action = name.partition(":")
+    return action in _tables().get(prefix, {})
 
 
 def expand(pattern: str) -> list[str]:

@@ -1,10 +1,14 @@
 """Who signed this request? The access key, in the header or (presigned) in the query, and whether the signature is its own.
 
-docs: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. The signature covers the hash of the body
-that the client states (S3 and presigned requests); that the body has this hash is not verified, nor is the request's age.
+docs: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. The signature covers the hash of the body.
+S3 lets a client state a word in its place (UNSIGNED-PAYLOAD, STREAMING-...:
+https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html). Modelled: then neither the body nor the signatures of its
+chunks are verified, and the age of presigned requests alone is.
 """
 
+import hashlib
 import hmac
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +20,9 @@ from botocore.credentials import Credentials
 
 from twin.iam.calls import buffer_body
 from twin.iam.identity import Caller, Directory, UnknownKeyError
+
+_BODY_HASH = "x-amz-content-sha256"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -35,9 +42,17 @@ class Signature:
 class AuthenticationError(Exception):
     """The request is not signed by a key of the account: (AWS error code, message)."""
 
+    status = 403
+
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class ChangedBodyError(AuthenticationError):
+    """The body is not the one whose hash was signed."""
+
+    status = 400
 
 
 def signature_of(environ: dict[str, Any]) -> Signature | None:
@@ -68,7 +83,7 @@ def required_signature(environ: dict[str, Any]) -> Signature:
 
 
 def caller_of(environ: dict[str, Any], signature: Signature, directory: Directory) -> Caller:
-    """The caller, its signature verified. Raises AuthenticationError."""
+    """The caller, its signature and the body's hash verified. Raises AuthenticationError."""
     try:
         caller = directory.caller(signature.key, signature.token)
     except UnknownKeyError as error:
@@ -78,6 +93,7 @@ def caller_of(environ: dict[str, Any], signature: Signature, directory: Director
             "SignatureDoesNotMatch",
             "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
         )
+    _check_body(environ, signature)
     return replace(caller, is_secure=environ.get("HTTP_X_FORWARDED_PROTO", "https") == "https")
 
 
@@ -98,11 +114,22 @@ def expected(environ: dict[str, Any], signature: Signature, secret: str) -> str:
         canonical = auth.canonical_request(request).replace("x-amz-content-sha256:UNSIGNED-PAYLOAD\n", "", 1)
         canonical = canonical.replace(";x-amz-content-sha256\n", "\n", 1)
     else:
-        if "x-amz-content-sha256" not in signature.headers:
+        if _BODY_HASH not in signature.headers:
             request.data = buffer_body(environ)
         canonical = auth.canonical_request(request)
     request.context["timestamp"] = signature.moment
     return str(auth.signature(auth.string_to_sign(request, canonical), request))
+
+
+def _check_body(environ: dict[str, Any], signature: Signature) -> None:
+    """Has the body the hash that the client states? Without a statement it is part of the signature itself."""
+    if _BODY_HASH not in signature.headers:
+        return
+    stated = _header(environ, _BODY_HASH)
+    if signature.service == "s3" and not _DIGEST.fullmatch(stated):
+        return
+    if hashlib.sha256(buffer_body(environ)).hexdigest() != stated:
+        raise ChangedBodyError("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.")
 
 
 def _header(environ: dict[str, Any], name: str) -> str:

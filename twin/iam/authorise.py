@@ -3,7 +3,7 @@
 docs: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics-req-context.html,
 https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html (a key's policy must name the caller, or hand the decision to IAM
 by naming the account). Resource policies that count for callers: of buckets, keys, queues and topics. What services need of keys is in
-twin.iam.encryption.
+twin.iam.encryption. Refused by name: managed session policies, session tags and a source identity of who takes a role.
 """
 
 import json
@@ -18,7 +18,7 @@ from moto.sqs.models import sqs_backends
 
 from twin.cloud import Cloud
 from twin.iam.actions import Need, Place
-from twin.iam.calls import Call
+from twin.iam.calls import Call, UnmappedCallError
 from twin.iam.encryption import behind
 from twin.iam.errors import AccessDenied
 from twin.iam.identity import PARTITION, Caller, Directory
@@ -27,6 +27,8 @@ from twin.iam.question import Answer, Question, answer
 from twin.iam.record import Decisions
 from twin.iam.special import needs
 
+_NOT_KNOWN = ("PolicyArns", "Tags", "TransitiveTagKeys", "SourceIdentity", "ProvidedContexts")
+"""Of who takes a role: what would limit the session, or take permissions of its own."""
 EVERYTHING = parse('{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}', "the account's root")
 
 
@@ -94,6 +96,7 @@ class Authoriser:
         return Question(
             principal=caller.principal,
             itself=caller.itself,
+            session=caller.session,
             action=need.action,
             resource=need.resource,
             context=in_order({**self._context(caller), **need.context}),
@@ -109,16 +112,16 @@ class Authoriser:
         yield from behind(call, found, self._place)
 
     def _assume_role(self, caller: Caller, call: Call) -> None:
+        refuse_unknown(call)
         arn = str(call.parameters.get("RoleArn", ""))
         role = self._directory.role(arn)
-        if role is None:
-            raise AccessDenied(f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}")
         context = {"sts:rolesessionname": str(call.parameters.get("RoleSessionName", ""))}
         if external := call.parameters.get("ExternalId"):
             context["sts:externalid"] = external
         question = Question(
             principal=caller.principal,
             itself=caller.itself,
+            session=caller.session,
             action="sts:AssumeRole",
             resource=arn,
             context=in_order(self._context(caller) | context),
@@ -167,6 +170,17 @@ class Authoriser:
         return resource_policy(policy, holder)
 
 
+def refuse_unknown(call: Call) -> None:
+    """Raises UnmappedCallError when a role is taken with what the twin does not know.
+
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html (PolicyArns limit the session; tags take sts:TagSession, a
+    source identity takes sts:SetSourceIdentity).
+    """
+    given = [name for name in _NOT_KNOWN if call.parameters.get(name)]
+    if given:
+        raise UnmappedCallError(f"the twin does not know {', '.join(given)} of {call.name}")
+
+
 def resource_policy(policy: Any, holder: str) -> tuple[Statement, ...]:
     """The statements of a resource's policy, as moto keeps it."""
     if not policy:
@@ -175,8 +189,10 @@ def resource_policy(policy: Any, holder: str) -> tuple[Statement, ...]:
     return parse(text, f"policy of {holder}", "resource", holder)
 
 
-def trust_of(role: Any) -> tuple[Statement, ...]:
-    """The statements of a role's trust policy. It has no Resource element: the role itself is meant."""
+def trust_of(role: Any | None) -> tuple[Statement, ...]:
+    """The statements of a role's trust policy, none for a role that is not there. It has no Resource element: the role itself is meant."""
+    if role is None:
+        return ()
     document = role.assume_role_policy_document
     return parse(document if isinstance(document, str) else json.dumps(document), "trust policy", "trust", role.arn)
 

@@ -1,7 +1,11 @@
 """Condition blocks of IAM policies: does a request's context fulfil them?
 
 docs: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
-A key that the request lacks fails a positive operator and fulfils a negated one; ...IfExists turns the first into true.
+A key that the request lacks fails a positive operator and fulfils a negated one; ...IfExists turns the first into true. Under ForAnyValue
+it fails both (reference_policies_condition-single-vs-multi-valued-context-keys.html).
+
+Policy variables are condition keys of one value (reference_policies_variables.html). Refused by name: ${*}, ${?} and ${$}, and variables
+with a default value.
 """
 
 import ipaddress
@@ -17,7 +21,8 @@ Context = Mapping[str, str | Sequence[str]]
 """The request's condition keys, in lower case, and their values."""
 
 _QUALIFIERS = ("ForAllValues:", "ForAnyValue:")
-_VARIABLE = re.compile(r"\$\{([^}]+)\}")
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_NAME = re.compile(r"[A-Za-z0-9]+[A-Za-z0-9:/_.-]*")
 
 
 @lru_cache(maxsize=4096)
@@ -88,27 +93,17 @@ def as_list(value: Any) -> list[str]:
 
 
 def variables(text: str) -> set[str]:
-    """The condition keys that are variables of a policy text, in lower case."""
-    return {name.lower() for name in _VARIABLE.findall(text)} - {"*", "?", "$"} if "${" in text else set()
+    """The condition keys that are variables of a policy text, in lower case. Raises PolicyError for those that the twin does not know."""
+    found = _VARIABLE.findall(text) if "${" in text else []
+    unknown = next((name for name in found if not _NAME.fullmatch(name)), None)
+    if unknown is not None:
+        raise PolicyError(f"the twin does not know the policy variable ${{{unknown}}}")
+    return {name.lower() for name in found}
 
 
-def substitute(text: str, context: Context) -> str | None:
-    """A policy text with its variables (${aws:username}) filled in; None when the request lacks one."""
-    missing = False
-
-    def fill(match: re.Match[str]) -> str:
-        nonlocal missing
-        name = match[1]
-        if name in {"*", "?", "$"}:
-            return name
-        value = context.get(name.lower())
-        if not isinstance(value, str):
-            missing = True
-            return ""
-        return value
-
-    filled = _VARIABLE.sub(fill, text) if "${" in text else text
-    return None if missing else filled
+def substitute(text: str, context: Context) -> str:
+    """A policy text with its variables (${aws:username}) filled in, all of which the request has."""
+    return _VARIABLE.sub(lambda match: str(context[match[1].lower()]), text) if "${" in text else text
 
 
 def fulfilled(block: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
@@ -132,10 +127,12 @@ def _holds(operator: str, key: str, wanted: list[str], context: Context) -> bool
     if test is None:
         raise PolicyError(f"the twin does not know the condition operator {operator}")
     if not present:
+        if qualifier == "ForAnyValue:":
+            return False
         return negated or operator.endswith("IfExists") or qualifier == "ForAllValues:"
     found = context[key]
     values = [found] if isinstance(found, str) else list(found)
-    expected = [text for text in (substitute(item, context) for item in wanted) if text is not None]
+    expected = [substitute(item, context) for item in wanted]
 
     def one(value: str) -> bool:
         matched = any(test(value, item) for item in expected)

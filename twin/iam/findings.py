@@ -3,9 +3,10 @@
 denied          a call was refused that no step wanted to see refused
 never needed    no recorded decision needs a statement, or an action, resource pattern or principal that it lists
 wildcard        an action with a wildcard allows more actions than were needed
-any resource    a statement allows "*", and what was needed are resources with names
+any resource    a statement allows "*", or a pattern with a wildcard where the name begins, and what was needed are resources with names
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,11 @@ from twin.iam.policy import Key
 from twin.iam.record import Recorded
 from twin.iam.usage import Grant, Superfluous, Usage
 
+_ARN_PARTS = 6
+_TYPE = re.compile(r"[a-z-]+[/:]")
+"""What stands before a name in an ARN: endpoint/, function:, ..."""
+_NAMED_BY_AWS = frozenset({"scalable-target/", "network-interface/"})
+"""Types whose names AWS makes up, so that no policy can name them beforehand."""
 LISTED = 4
 """How many of a long list are written out."""
 EXAMPLES = 2
@@ -76,16 +82,17 @@ def carrier(grant: Grant) -> str:
 
 def _denied(grants: Sequence[Grant], decisions: Iterable[Recorded]) -> Iterator[Finding]:
     owners = {key.holder: grant for grant in grants for key in grant.keys if grant.kind == "trust"}
-    groups: dict[tuple[str, str, str], list[Recorded]] = {}
+    groups: dict[tuple[str, str, str, str], list[Recorded]] = {}
     for decision in decisions:
         if not decision.allowed and not decision.expected:
-            groups.setdefault((decision.caller, decision.action, decision.step), []).append(decision)
-    for (caller, action, step), denied in groups.items():
+            groups.setdefault((decision.caller, decision.action, decision.step, decision.why), []).append(decision)
+    for (caller, action, step, why), denied in groups.items():
         role = owners.get(caller)
         who = f"role {role.owner} of stack {role.stack}" if role else caller
         resource = _listed([each.resource for each in denied])
         by = next((each.statement for each in denied if each.statement), None)
-        words = f"{who}: denied {action} on {resource} in step {step or '(none)'}" + (f", by the statement {by}" if by else "")
+        words = f"{who}: denied {action} on {resource} in step {step or '(none)'}"
+        words += f", by the statement {by}" if by else f", before any policy was asked: {why}" if why else ""
         kind, stack, owner = ("identity", role.stack, role.owner) if role else ("", "", caller)
         yield Finding("denied", kind, stack, owner, action, resource, step, words)
 
@@ -134,14 +141,27 @@ def _wildcards(used: Usage) -> Iterator[Finding]:
 
 def _any_resource(used: Usage) -> Iterator[Finding]:
     grant = used.grant
-    if grant.kind != "identity" or "*" not in _resources(grant):
-        return
-    named = [decision for decision in _needing(used, RESOURCE, "*") if decision.resource != "*"]
-    if named:
-        actions = _listed([decision.action for decision in named])
-        resources = _listed([decision.resource for decision in named])
-        words = f"{carrier(grant)}: {actions} on * was never needed beyond {resources}"
-        yield Finding("any resource", grant.kind, grant.stack, grant.owner, actions, "*", "", words)
+    patterns = [pattern for pattern in _resources(grant) if _names_nothing(pattern)] if grant.kind == "identity" else []
+    for pattern in patterns:
+        named = [decision for decision in _needing(used, RESOURCE, pattern) if decision.resource != "*"]
+        if named:
+            actions = _listed([decision.action for decision in named])
+            resources = _listed([decision.resource for decision in named])
+            words = f"{carrier(grant)}: {actions} on {pattern} was never needed beyond {resources}"
+            yield Finding("any resource", grant.kind, grant.stack, grant.owner, actions, pattern, "", words)
+
+
+def _names_nothing(pattern: str) -> bool:
+    """Is there a wildcard before an ARN's account ends, or where its name begins?"""
+    fixed = re.split(r"[*?]", pattern, maxsplit=1)[0]
+    if fixed == pattern:
+        return False
+    parts = fixed.split(":", 5)
+    if len(parts) < _ARN_PARTS:
+        return True
+    service, name = parts[2], parts[-1]
+    is_type = service != "s3" and _TYPE.fullmatch(name) is not None and name not in _NAMED_BY_AWS
+    return not name or is_type
 
 
 def _needing(used: Usage, part: str, text: str) -> tuple[Recorded, ...]:

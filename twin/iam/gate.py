@@ -2,7 +2,7 @@
 
 A caller that the account does not know gets AWS's 403 (only who asks for a role with a provider's token needs no key); one that may not do
 this gets AccessDenied with AWS's wording, in the protocol of the service; a call that cannot be mapped to IAM actions is denied, and named,
-unless the account's root makes it.
+unless the account's root makes it. Each of these refusals is written down (twin.iam.record).
 """
 
 import logging
@@ -15,8 +15,8 @@ from twin.iam.authenticate import AuthenticationError, caller_of, required_signa
 from twin.iam.behalf import calling
 from twin.iam.calls import UnmappedCallError, decode, rewind
 from twin.iam.errors import AccessDenied, PolicyError
-from twin.iam.identity import UnknownKeyError
-from twin.iam.web_identity import TokenError, is_asked
+from twin.iam.identity import Caller, UnknownKeyError
+from twin.iam.web_identity import is_asked
 from twin.replies import error_reply
 
 log = logging.getLogger("twin.iam")
@@ -25,6 +25,9 @@ _CODES = {"s3": "AccessDenied", "iam": "AccessDenied", "sts": "AccessDenied", "c
 """The error code of services that do not say AccessDeniedException."""
 _SERVICE = "twin.service"
 """Where a request keeps the name of the service that it was signed for."""
+CALLER = "twin.caller"
+"""Where a request keeps who has signed it (Caller)."""
+UNKNOWN = "an unknown caller"
 
 
 class Gate:
@@ -32,6 +35,7 @@ class Gate:
 
     def __init__(self, application: Callable[[dict[str, Any], Any], Iterable[bytes]], cloud: Cloud) -> None:
         self._application = application
+        self._cloud = cloud
         self._iam = installed(cloud)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -40,12 +44,14 @@ class Gate:
             self._admit(environ)
         except (AuthenticationError, UnknownKeyError) as error:
             log.warning("%s %s: %s", environ["REQUEST_METHOD"], environ.get("PATH_INFO"), error)
-            return error_reply(environ, start_response, 400 if isinstance(error, TokenError) else 403, error.code, str(error))
+            self._write_down(environ, error)
+            return error_reply(environ, start_response, error.status, error.code, str(error))
         except AccessDenied as error:
             log.warning("%s", error)
             return self._deny(environ, start_response, str(error))
         except (UnmappedCallError, PolicyError) as error:
             log.error("denied: %s", error)  # noqa: TRY400 - the message says it all
+            self._write_down(environ, error)
             return self._deny(environ, start_response, f"Denied by the twin: {error}")
         except Exception as error:
             log.exception("the gate broke on %s %s", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
@@ -61,6 +67,7 @@ class Gate:
         caller = caller_of(environ, signature, self._iam.directory)
         self._iam.sessions.renewed(signature.key)
         calling.set(caller)
+        environ[CALLER] = caller
         # Root may do everything, so only the assuming of roles needs to be looked at.
         if not caller.is_root or service == "sts":
             call = decode(environ, service)
@@ -69,6 +76,14 @@ class Gate:
             else:
                 self._iam.authoriser.check(caller, call)
         return rewind(environ)
+
+    def _write_down(self, environ: dict[str, Any], error: Exception) -> None:
+        """A refusal that no policy gave."""
+        call = environ.get("twin.call")
+        operation = call.name if call else f"{environ.get(_SERVICE, 'unsigned')}:{environ['REQUEST_METHOD']}"
+        caller: Caller | None = environ.get(CALLER)
+        who, path = caller.name_in_policies if caller else UNKNOWN, str(environ.get("PATH_INFO", ""))
+        self._iam.decisions.refuse(self._cloud.clock.now(), who, operation, path, str(error))
 
     @staticmethod
     def _deny(environ: dict[str, Any], start_response: Any, message: str) -> Iterable[bytes]:

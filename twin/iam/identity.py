@@ -18,6 +18,8 @@ PARTITION = "aws"
 class UnknownKeyError(Exception):
     """No such access key, or its session token is not the one handed out: (AWS error code, message)."""
 
+    status = 403
+
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
@@ -50,6 +52,11 @@ class Caller:
     def itself(self) -> Principal:
         """Its own names: what a policy grants to the account is not yet granted to its roles."""
         return Principal("AWS", frozenset({self.arn, self.name_in_policies}))
+
+    @property
+    def session(self) -> Principal:
+        """The role session's ARN, or the user's."""
+        return Principal("AWS", frozenset({self.arn}))
 
     @property
     def name_in_policies(self) -> str:

@@ -3,7 +3,10 @@
 The order is AWS's (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html): an explicit deny anywhere
 ends it; within the account an allow of the identity's or of the resource's policy suffices; a boundary or session policy limits it.
 
-A condition key that the twin never fills could be there on AWS. So an Allow that asks for one does not apply, and a Deny does.
+A condition key that the twin never fills could be there on AWS. So an Allow that asks for one does not apply, and a Deny does; the same
+goes for a statement with a variable that the request lacks. Refused by name: NotPrincipal, which AWS advises against
+(https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html), elements with nothing in them, and
+variables in a policy without Version 2012-10-17, where they are plain text (reference_policies_elements_version.html).
 """
 
 import json
@@ -19,12 +22,10 @@ from twin.iam.errors import PolicyError
 KNOWN_KEYS = frozenset(
     {
         "application-autoscaling:service-namespace",
-        "aws:calledvia",
         "aws:currenttime",
         "aws:principalaccount",
         "aws:principalarn",
         "aws:principalisawsservice",
-        "aws:principalservicename",
         "aws:principaltype",
         "aws:requestedregion",
         "aws:resourceaccount",
@@ -33,8 +34,6 @@ KNOWN_KEYS = frozenset(
         "aws:sourceowner",
         "aws:sourcearn",
         "aws:sourceip",
-        "aws:sourcevpc",
-        "aws:sourcevpce",
         "aws:userid",
         "aws:username",
         "aws:viaawsservice",
@@ -46,7 +45,6 @@ KNOWN_KEYS = frozenset(
         "iam:passedtoservice",
         "kms:calleraccount",
         "kms:encryptioncontext:aws:logs:arn",
-        "kms:encryptioncontext:aws:s3:arn",
         "kms:grantisforawsresource",
         "kms:viaservice",
         "lambda:functionarn",
@@ -56,7 +54,6 @@ KNOWN_KEYS = frozenset(
         "s3:x-amz-acl",
         "s3:x-amz-server-side-encryption",
         "s3:x-amz-server-side-encryption-aws-kms-key-id",
-        "sagemaker:modelapprovalstatus",
         "sts:externalid",
         "sts:rolesessionname",
         "token.actions.githubusercontent.com:aud",
@@ -109,7 +106,6 @@ class Statement:
     resources: tuple[str, ...]
     not_resources: tuple[str, ...]
     principals: Mapping[str, tuple[str, ...]] | None
-    not_principals: Mapping[str, tuple[str, ...]] | None
     condition: Mapping[str, Mapping[str, Any]]
 
     def __hash__(self) -> int:
@@ -123,17 +119,28 @@ class Statement:
     @cached_property
     def looks_at(self) -> frozenset[str]:
         """The condition keys on which its answer may depend."""
+        return frozenset(conditions.keys(self.condition)) | self.variables
+
+    @cached_property
+    def variables(self) -> frozenset[str]:
+        """The condition keys that are variables of its texts."""
         texts = [*self.resources, *self.not_resources]
         texts += [item for names in self.condition.values() for wanted in names.values() for item in as_list(wanted)]
-        return frozenset(conditions.keys(self.condition)).union(*map(conditions.variables, texts))
+        return frozenset[str]().union(*map(conditions.variables, texts))
 
     def applies(self, request: Request) -> bool:
         """Does the statement speak about this request?"""
-        return self._names_principal(request) and self._names_action(request) and self._names_resource(request) and self._condition(request)
+        if not (self._names_principal(request) and self._names_action(request)):
+            return False
+        if not all(isinstance(request.context.get(name), str) for name in self.variables):
+            return not self.allow
+        return self._names_resource(request) and self._condition(request)
+
+    def names(self, principal: Principal) -> bool:
+        """Is the principal named by a name of its own, and not as everybody?"""
+        return not principal.names.isdisjoint((self.principals or {}).get(principal.kind, ()))
 
     def _names_principal(self, request: Request) -> bool:
-        if self.not_principals is not None:
-            return not _meant(self.not_principals, request.principal)
         return self.principals is None or _meant(self.principals, request.principal)
 
     def _names_action(self, request: Request) -> bool:
@@ -173,7 +180,11 @@ def parse(document: str, name: str, kind: str = "identity", holder: str = "") ->
     content = json.loads(document)
     statements = content.get("Statement", [])
     items = statements if isinstance(statements, list) else [statements]
-    return tuple(_statement(item, name, Key(kind, holder, name, index)) for index, item in enumerate(items))
+    found = tuple(_statement(item, name, Key(kind, holder, name, index)) for index, item in enumerate(items))
+    variables = [statement.variables for statement in found]
+    if any(variables) and content.get("Version") != _WITH_VARIABLES:
+        raise PolicyError(f"policy {name} has variables, which are plain text but in Version {_WITH_VARIABLES}. Next: state that version")
+    return found
 
 
 def evaluate(statements: Iterable[Statement], request: Request) -> Decision:
@@ -189,13 +200,21 @@ def evaluate(statements: Iterable[Statement], request: Request) -> Decision:
     return Decision(allowing is not None, allowing)
 
 
-_ELEMENTS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal", "Condition"}
+_WITH_VARIABLES = "2012-10-17"
+_ELEMENTS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Principal", "Condition"}
+_LISTS = ("Action", "NotAction", "Resource", "NotResource", "Principal")
 
 
 def _statement(item: Mapping[str, Any], policy: str, key: Key) -> Statement:
     unknown = set(item) - _ELEMENTS
     if unknown or item.get("Effect") not in {"Allow", "Deny"}:
         raise PolicyError(f"policy {policy} has a statement that the twin does not understand: {sorted(unknown) or item.get('Effect')}")
+    empty = [name for name in _LISTS if name in item and not item[name]]
+    of_what, of_whom = sum(name in item for name in ("Action", "NotAction")), sum(name in item for name in ("Resource", "NotResource"))
+    if empty or of_what != 1 or of_whom > 1 or (key.kind == "identity" and of_whom == 0):
+        raise PolicyError(
+            f"policy {policy} has a statement that AWS takes for malformed: {sorted(item)}" + f", empty: {empty}" * bool(empty)
+        )
     return Statement(
         key=key,
         policy=policy,
@@ -206,7 +225,6 @@ def _statement(item: Mapping[str, Any], policy: str, key: Key) -> Statement:
         resources=tuple(as_list(item.get("Resource", []))),
         not_resources=tuple(as_list(item.get("NotResource", []))),
         principals=_principals(item.get("Principal")),
-        not_principals=_principals(item.get("NotPrincipal")),
         condition=item.get("Condition") or {},
     )
 
@@ -227,5 +245,4 @@ def _meant(principals: Mapping[str, tuple[str, ...]], principal: Principal) -> b
 
 
 def _any_resource(patterns: Iterable[str], request: Request) -> bool:
-    filled = (substitute(pattern, request.context) for pattern in patterns)
-    return any(pattern is not None and like(request.resource, pattern) for pattern in filled)
+    return any(like(request.resource, substitute(pattern, request.context)) for pattern in patterns)

@@ -1,7 +1,6 @@
 """Calls whose permissions AWS documents apart from its tables, and the permission to pass a role.
 
-S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html. PassRole:
-https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html. DynamoDB:
+PassRole: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html. S3: twin.iam.buckets. DynamoDB:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html. API Gateway:
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-control-access-using-iam-policies-to-create-and-manage-api.html.
 """
@@ -9,14 +8,13 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-control
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote
 
 from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
-from twin.iam import scaling, streams
-from twin.iam.actions import Need, Place, needs_of
+from twin.iam import buckets, scaling, streams
+from twin.iam.actions import Need, Place, is_action, needs_of
 from twin.iam.calls import Call, UnmappedCallError
 from twin.iam.identity import PARTITION
 
@@ -37,6 +35,9 @@ def needs(call: Call, place: Place) -> list[Need]:
     """Everything that a call must be allowed. Raises UnmappedCallError for a call that the twin does not understand."""
     by_service = _SERVICES.get(call.service)
     found = by_service(call, place) if by_service else needs_of(call, place)
+    invented = next((need.action for need in found if not is_action(need.action)), None)
+    if invented:
+        raise UnmappedCallError(f"the twin cannot map {call.name} to an IAM action: there is no {invented}")
     return found + [Need("iam:PassRole", role, {"iam:passedtoservice": service}) for role, service in dict.fromkeys(_passed_roles(call))]
 
 
@@ -59,66 +60,6 @@ def _roles(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _roles(item)
-
-
-_S3_ACTIONS = {
-    "HeadObject": "GetObject",
-    "GetObjectAttributes": "GetObjectAttributes",
-    "HeadBucket": "ListBucket",
-    "ListObjects": "ListBucket",
-    "ListObjectsV2": "ListBucket",
-    "ListObjectVersions": "ListBucketVersions",
-    "ListBuckets": "ListAllMyBuckets",
-    "ListParts": "ListMultipartUploadParts",
-    "ListMultipartUploads": "ListBucketMultipartUploads",
-    "CreateMultipartUpload": "PutObject",
-    "UploadPart": "PutObject",
-    "UploadPartCopy": "PutObject",
-    "CompleteMultipartUpload": "PutObject",
-    "CopyObject": "PutObject",
-    "GetBucketEncryption": "GetEncryptionConfiguration",
-    "PutBucketEncryption": "PutEncryptionConfiguration",
-    "DeleteBucketEncryption": "PutEncryptionConfiguration",
-    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
-    "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
-    "DeleteBucketLifecycle": "PutLifecycleConfiguration",
-    "GetBucketNotificationConfiguration": "GetBucketNotification",
-    "PutBucketNotificationConfiguration": "PutBucketNotification",
-    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
-    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
-    "DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
-    "DeleteBucketOwnershipControls": "PutBucketOwnershipControls",
-    "DeleteBucketTagging": "PutBucketTagging",
-    "GetBucketReplication": "GetReplicationConfiguration",
-    "PutBucketReplication": "PutReplicationConfiguration",
-}
-_S3_VERSIONED = {"GetObject", "DeleteObject", "GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging", "GetObjectAcl", "PutObjectAcl"}
-_S3_CONTEXT = ("prefix", "delimiter", "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-acl")
-
-
-def _s3(call: Call, _place: Place) -> list[Need]:
-    parameters = call.parameters
-    bucket, key = parameters.get("Bucket"), parameters.get("Key")
-    context = {f"s3:{name}": str(parameters[name]) for name in _S3_CONTEXT if name in parameters}
-    if bucket is None:
-        return [Need(f"s3:{_S3_ACTIONS.get(call.operation, call.operation)}", "*")]
-    bucket_arn = f"arn:aws:s3:::{bucket}"
-    if call.operation == "DeleteObjects":
-        # "Always" the first, and the other for a version: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
-        named = [("s3:DeleteObject", call.keys), ("s3:DeleteObjectVersion", call.versions)]
-        return [Need(action, f"{bucket_arn}/{name}", context) for action, names in named for name in names]
-    action = _S3_ACTIONS.get(call.operation, call.operation)
-    if "versionId" in parameters and action in _S3_VERSIONED:
-        context["s3:versionid"] = parameters["versionId"]
-        # GetObjectTagging -> GetObjectVersionTagging, GetObject -> GetObjectVersion
-        action = action.replace("Object", "ObjectVersion", 1)
-    found = [Need(f"s3:{action}", f"{bucket_arn}/{key}" if key is not None else bucket_arn, context)]
-    if parameters.get("x-amz-tagging"):
-        found.append(Need("s3:PutObjectTagging", f"{bucket_arn}/{key}", context))
-    if source := parameters.get("x-amz-copy-source"):
-        path, _, version = str(source).partition("?versionId=")
-        found.append(Need("s3:GetObjectVersion" if version else "s3:GetObject", f"arn:aws:s3:::{unquote(path).lstrip('/')}"))
-    return found
 
 
 def _lambda(call: Call, place: Place) -> list[Need]:
@@ -325,7 +266,7 @@ def _sts(call: Call, place: Place) -> list[Need]:
 
 
 _SERVICES: dict[str, Callable[[Call, Place], list[Need]]] = {
-    "s3": _s3,
+    "s3": buckets.needs,
     "lambda": _lambda,
     "dynamodb": _dynamodb,
     "kinesis": streams.needs,

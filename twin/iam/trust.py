@@ -32,10 +32,9 @@ class Sessions:
 
     def assume(self, role_arn: str, service: str, session_name: str) -> Credentials:
         """Credentials of the role for a service. Raises AccessDenied when there is no such role or it does not trust the service."""
-        role = self._directory.role(role_arn)
-        if role is None:
-            raise AccessDenied(f"{service} cannot assume {role_arn}: there is no such role")
-        if not self._authoriser.judge(self._question(role_arn, service), service, "sts:AssumeRole").allowed:
+        if not self._is_trusted(role_arn, service):
+            if self._directory.role(role_arn) is None:
+                raise AccessDenied(f"{service} cannot assume {role_arn}: there is no such role")
             raise AccessDenied(
                 f"{service} is not authorized to perform: sts:AssumeRole on resource: {role_arn}. "
                 f"Next: name {service} in the role's trust policy."
@@ -60,8 +59,11 @@ class Sessions:
         """
         with self._lock:
             opened = self._opened.get(access_key)
-        if opened and self._authoriser.is_withholding and not self._authoriser.answer(self._question(*opened)).allowed:
+        if opened and self._authoriser.is_withholding and not self._is_trusted(*opened):
             raise UnknownKeyError("ExpiredToken", f"The security token included in the request is expired: {opened[1]} may not renew it.")
+
+    def _is_trusted(self, role_arn: str, service: str) -> bool:
+        return self._authoriser.judge(self._question(role_arn, service), service, "sts:AssumeRole").allowed
 
     def _question(self, role_arn: str, service: str) -> Question:
         principal = Principal("Service", frozenset({service}))

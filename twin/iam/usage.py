@@ -11,6 +11,7 @@ What it cannot know is what nobody asked for: a statement for a case that no ste
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from twin.cloud import Cloud
@@ -46,6 +47,13 @@ def withheld(cloud: Cloud, grant: Grant) -> AbstractContextManager[None]:
     What services hold in the name of a role (a function's warm worker, a job) ends with it: AWS would not renew those credentials.
     """
     return installed(cloud).authoriser.withheld(grant.keys)
+
+
+def changed(cloud: Cloud, since: datetime) -> list[Recorded]:
+    """The decisions since then that were other ones because a statement was withheld: questions are written down with every statement."""
+    moment = since.isoformat(timespec="milliseconds")
+    decisions = installed(cloud).decisions.latest()
+    return [each for each in decisions if each.time >= moment and answer(each.question).allowed is not each.allowed]
 
 
 @dataclass(frozen=True)

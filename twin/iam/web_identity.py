@@ -18,7 +18,7 @@ from typing import Any
 
 from twin.cloud import Cloud
 from twin.iam.authenticate import AuthenticationError
-from twin.iam.authorise import Authoriser, in_order, trust_of
+from twin.iam.authorise import Authoriser, in_order, refuse_unknown, trust_of
 from twin.iam.calls import Call, buffer_body
 from twin.iam.errors import AccessDenied
 from twin.iam.identity import PARTITION, Directory
@@ -34,6 +34,8 @@ LIFETIME = timedelta(minutes=5)
 
 class TokenError(AuthenticationError):
     """The token itself is refused: (AWS error code, message)."""
+
+    status = 400
 
 
 def token(claims: Mapping[str, Any], now: datetime, key: bytes = ISSUER_KEY) -> str:
@@ -76,7 +78,11 @@ class WebIdentities:
         self._authoriser = authoriser
 
     def check(self, call: Call) -> None:
-        """Raises TokenError for a token that is none of this account's, AccessDenied when the role does not trust its holder."""
+        """Raises TokenError for a token that is none of this account's, AccessDenied when the role does not trust its holder.
+
+        And UnmappedCallError for what the twin does not know.
+        """
+        refuse_unknown(call)
         claims = self._claims(str(call.parameters.get("WebIdentityToken", "")))
         name = str(claims["iss"]).removeprefix("https://")
         provider = f"arn:{PARTITION}:iam::{self._cloud.account}:oidc-provider/{name}"
@@ -93,7 +99,7 @@ class WebIdentities:
             "aws:securetransport": "true",
             "aws:sourceip": "127.0.0.1",
         }
-        trust = trust_of(role) if role is not None else ()
+        trust = trust_of(role)
         question = Question(principal, principal, ACTION, arn, in_order(context), on_resource=trust, must_be_named=True)
         if not self._authoriser.judge(question, str(claims["sub"]), call.name).allowed:
             raise AccessDenied(f"Not authorized to perform {ACTION}")

@@ -8,12 +8,18 @@ from typing import Any
 
 import boto3
 import pytest
+import urllib3
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials as Keys
 from botocore.exceptions import ClientError
 
 from tests.twin.functions.helpers import make_role, policy, trust
-from twin.cloud import Credentials
+from twin.cloud import ADMIN_KEY, ADMIN_SECRET, Credentials
 from twin.iam import AccessDenied
+from twin.iam.findings import findings_of
+from twin.iam.gate import UNKNOWN
 from twin.iam.policy import Key
 from twin.server import TwinServer
 
@@ -242,6 +248,56 @@ def test_an_operation_that_cannot_be_mapped_is_denied_by_name(role: Role) -> Non
     with pytest.raises(ClientError, match="the twin cannot map sagemaker:ListInferenceRouters") as caught:
         role.client("sagemaker").list_inference_routers()
     assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
+    form = {"InputSerialization": {"CSV": {}}, "OutputSerialization": {"CSV": {}}, "ExpressionType": "SQL", "Expression": "x"}
+    with pytest.raises(ClientError, match="there is no s3:SelectObjectContent"):
+        role.client("s3").select_object_content(Bucket="b", Key="k", **form)
+
+
+def test_what_is_refused_before_any_policy_is_asked_is_written_down_and_found(role: Role, twin: TwinServer) -> None:
+    role.may(("*", "*"))
+    with pytest.raises(ClientError, match="cannot map"):
+        role.client("sagemaker").list_inference_routers()
+    with pytest.raises(ClientError, match="InvalidClientTokenId"):
+        twin.cloud.client("sqs", Credentials("AKIAAAAAAAAAAAAAAAAA", "x")).list_queues()
+    urllib3.request("GET", f"{twin.cloud.url}/bucket/key", retries=False)
+    missing = f"arn:aws:iam::{ACCOUNT}:role/missing"
+    with pytest.raises(ClientError, match="not authorized"):
+        role.client("sts").assume_role(RoleArn=missing, RoleSessionName="ss")
+    with pytest.raises(AccessDenied, match="no such role"):
+        twin.cloud.assume(missing, "lambda.amazonaws.com", "s")
+    role.may(document=json.dumps({"Statement": [{"Effect": "Deny", "NotPrincipal": "*", "Action": "*", "Resource": "*"}]}))
+    with pytest.raises(ClientError, match="NotPrincipal"):
+        role.client("sqs").list_queues()
+    decisions = twin.part("iam").decisions.latest()
+    found = [finding for finding in findings_of([], decisions) if finding.problem == "denied"]
+    assert [(finding.owner.rpartition("/")[2], finding.action) for finding in found] == [
+        ("r", "sagemaker:ListInferenceRouters"),
+        (UNKNOWN, "sqs:POST"),
+        (UNKNOWN, "unsigned:GET"),
+        ("r", "sts:AssumeRole"),
+        ("lambda.amazonaws.com", "sts:AssumeRole"),
+        ("r", "sqs:ListQueues"),
+    ]
+    assert "before any policy was asked: the twin cannot map" in found[0].words
+
+
+def test_a_body_that_was_changed_after_signing_is_refused(twin: TwinServer) -> None:
+    twin.cloud.client("s3").create_bucket(Bucket="bucket")
+    url = f"{twin.cloud.url}/bucket/key"
+    request = AWSRequest("PUT", url, data=b"signed")
+    S3SigV4Auth(Keys(ADMIN_KEY, ADMIN_SECRET), "s3", "us-east-1").add_auth(request)
+    for body, status in ((b"changed", 400), (b"signed", 200)):
+        reply = urllib3.request("PUT", url, body=body, headers=dict(request.headers), retries=False)
+        assert reply.status == status
+        assert (b"XAmzContentSHA256Mismatch" in reply.data) is (status == 400)
+
+
+def test_a_role_is_not_taken_with_what_the_twin_does_not_know(role: Role) -> None:
+    read_only = {"arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}
+    for given in ({"PolicyArns": [read_only]}, {"Tags": [{"Key": "team", "Value": "a"}]}, {"SourceIdentity": "ann"}):
+        for sts in (role.client("sts"), role.twin.cloud.client("sts")):
+            with pytest.raises(ClientError, match=f"does not know {next(iter(given))} of sts:AssumeRole"):
+                sts.assume_role(RoleArn=role.arn, RoleSessionName="ss", **given)
 
 
 class Bucket:
@@ -305,6 +361,19 @@ def test_a_version_a_copy_and_a_batch_delete_have_their_own_needs(role: Role, bu
     versioned = {"Objects": [{"Key": "l"}, {"Key": "k", "VersionId": version}]}
     assert refused(s3.delete_objects, Bucket="data", Delete=versioned) == ("s3:DeleteObjectVersion", "arn:aws:s3:::data/k")
     assert refused(s3.list_objects_v2, Bucket="data") == ("s3:ListBucket", "arn:aws:s3:::data")
+
+
+def test_acls_and_attributes_have_needs_of_their_own(role: Role, bucket: Bucket) -> None:
+    own, s3 = "arn:aws:s3:::data/k", role.client("s3")
+    role.may(("s3:PutObject", "*"), (["kms:Decrypt", "kms:GenerateDataKey"], bucket.key))
+    grantee = 'uri="http://acs.amazonaws.com/groups/global/AllUsers"'
+    for acl in ({"ACL": "public-read"}, {"GrantRead": grantee}):
+        assert refused(s3.put_object, Bucket="data", Key="k", Body=b"x", **acl) == ("s3:PutObjectAcl", own)
+    role.may((["s3:PutObject", "s3:PutObjectAcl", "s3:GetObjectAttributes"], "*"), (["kms:Decrypt", "kms:GenerateDataKey"], bucket.key))
+    s3.put_object(Bucket="data", Key="k", Body=b"x", ACL="private")
+    assert refused(s3.get_object_attributes, Bucket="data", Key="k", ObjectAttributes=["ETag"]) == ("s3:GetObject", own)
+    role.may(("s3:CreateBucket", "*"))
+    assert refused(s3.create_bucket, Bucket="new", ACL="public-read") == ("s3:PutBucketAcl", "arn:aws:s3:::new")
 
 
 def test_list_bucket_may_be_limited_to_a_prefix(role: Role, bucket: Bucket) -> None:
@@ -466,7 +535,7 @@ def test_a_withheld_statement_does_not_exist_meanwhile(role: Role, twin: TwinSer
 def test_equal_decisions_are_one_with_a_count(role: Role, twin: TwinServer) -> None:
     role.may(("sqs:ListQueues", "*"))
     decisions = twin.part("iam").decisions
-    with decisions.during("attack", ["sns:*"]):
+    with decisions.during("attack", [(role.arn, "sns:*")]):
         role.client("sqs").list_queues()
         role.client("sqs").list_queues()
         refused(role.client("sns").list_topics)

@@ -1,12 +1,14 @@
 """Policy evaluation: AWS's order, wildcards, conditions."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twin.iam import policy
 from twin.iam.conditions import arn_like, fulfilled, like
 from twin.iam.errors import PolicyError
 from twin.iam.policy import Decision, Principal, Request, Statement, evaluate, parse
@@ -16,7 +18,7 @@ BUCKET = "arn:aws:s3:::data/uploads/a.csv"
 
 
 def statements(*items: dict[str, Any]) -> tuple[Statement, ...]:
-    return parse(json.dumps({"Statement": list(items)}), "p")
+    return parse(json.dumps({"Version": "2012-10-17", "Statement": list(items)}), "p")
 
 
 def decide(*items: dict[str, Any], action: str = "s3:GetObject", resource: str = BUCKET, **context: str) -> Decision:
@@ -77,7 +79,6 @@ def test_principals_of_resource_policies() -> None:
     assert decide(allow(Principal="*")).allowed
     assert not decide(allow(Principal={"AWS": "arn:aws:iam::123456789012:role/other"})).allowed
     assert not decide(allow(Principal={"Service": "lambda.amazonaws.com"})).allowed
-    assert not decide(allow(NotPrincipal={"AWS": "123456789012"})).allowed
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,9 @@ def test_principals_of_resource_policies() -> None:
         ({"NumericLessThan": {"s3:max-keys": "10"}}, {"s3:max-keys": "9"}, True),
         ({"ArnLike": {"aws:SourceArn": "arn:aws:events:*:*:rule/x*"}}, {"aws:sourcearn": "arn:aws:events:us-east-1:1:rule/xy"}, True),
         ({"ArnLike": {"aws:SourceArn": "arn:aws:*"}}, {"aws:sourcearn": "arn:aws:events:us-east-1:1:rule/xy"}, False),
+        ({"ForAnyValue:StringNotEquals": {"aws:calledvia": "a"}}, {}, False),
+        ({"ForAnyValue:StringNotEqualsIfExists": {"aws:calledvia": "a"}}, {}, False),
+        ({"ForAnyValue:StringNotEquals": {"aws:calledvia": "a"}}, {"aws:calledvia": ["a", "b"]}, True),
         ({"ForAnyValue:StringEquals": {"aws:calledvia": "a"}}, {"aws:calledvia": ["b", "a"]}, True),
         ({"ForAllValues:StringEquals": {"aws:calledvia": "a"}}, {"aws:calledvia": ["b", "a"]}, False),
         ({"ForAllValues:StringEquals": {"aws:calledvia": "a"}}, {}, True),
@@ -128,9 +132,51 @@ def test_variables_in_resources() -> None:
     assert not decide(mine, resource="arn:aws:s3:::data//x").allowed
 
 
-def test_an_unknown_element_is_not_guessed() -> None:
-    with pytest.raises(PolicyError, match="Actions"):
-        statements({"Effect": "Allow", "Actions": "*", "Resource": "*"})
+def test_a_variable_that_the_request_lacks_allows_nothing_and_denies() -> None:
+    others = {"NotResource": "arn:aws:s3:::data/${aws:username}/*", "Action": "s3:*"}
+    assert not decide(others | {"Effect": "Allow"}).allowed
+    assert decide(allow(), others | {"Effect": "Deny"}).is_explicit_deny
+    not_mine = {"StringNotEquals": {"aws:userid": "${aws:username}"}}
+    assert not decide(allow(Condition=not_mine), aws__userid="x").allowed
+    assert decide(allow(), deny(Resource="arn:aws:s3:::data/${aws:PrincipalTag/team}/*")).is_explicit_deny
+
+
+def test_every_known_key_is_filled_somewhere() -> None:
+    sources = [path.read_text() for path in Path(policy.__file__).parents[1].rglob("*.py") if path.name != "policy.py"]
+    provider = "token.actions.githubusercontent.com"  # its claims are filled by the name of the provider
+    for key in policy.KNOWN_KEYS:
+        name = key.removeprefix("s3:") if key.startswith("s3:x-") or key in {"s3:prefix", "s3:delimiter"} else key
+        assert key.startswith(provider) or any(f'"{name}"' in source for source in sources), key
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"Effect": "Allow", "Actions": "*", "Resource": "*"},
+        {"Effect": "Allow", "Action": "*", "Resource": "*", "NotPrincipal": {"AWS": "123456789012"}},
+        {"Effect": "Allow", "Action": "*", "Resource": []},
+        {"Effect": "Allow", "Action": "*", "NotResource": []},
+        {"Effect": "Allow", "Action": "*"},
+        {"Effect": "Deny", "Action": [], "Resource": "*"},
+        {"Effect": "Deny", "Resource": "*"},
+        {"Effect": "Allow", "Action": "*", "NotAction": "s3:*", "Resource": "*"},
+        {"Effect": "Allow", "Action": "*", "Resource": "*", "NotResource": "arn:aws:s3:::data"},
+        {"Effect": "Allow", "Action": "*", "Resource": "arn:aws:s3:::data/${*}"},
+        {"Effect": "Allow", "Action": "*", "Resource": "arn:aws:s3:::data/${aws:username, 'nobody'}/*"},
+        {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringEquals": {"aws:userid": "${}"}}},
+    ],
+    ids=str,
+)
+def test_what_is_unknown_or_malformed_is_not_guessed(statement: dict[str, Any]) -> None:
+    with pytest.raises(PolicyError):
+        statements(statement)
+
+
+def test_variables_are_known_to_one_version_alone() -> None:
+    statement = allow(Resource="arn:aws:s3:::data/${aws:username}/*")
+    for version in ({}, {"Version": "2008-10-17"}):
+        with pytest.raises(PolicyError, match="Version 2012-10-17"):
+            parse(json.dumps(version | {"Statement": statement}), "p")
 
 
 @given(st.text(alphabet="ab*?:/", max_size=12), st.text(alphabet="ab:/", max_size=12))

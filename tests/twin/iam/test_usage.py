@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,7 +126,8 @@ def allow(action: str | list[str], resource: str | list[str]) -> dict[str, Any]:
 
 
 READ = ("s3:GetObject", f"{BUCKET}/a")
-DESCRIBE = ("sagemaker:DescribeEndpoint", "arn:aws:sagemaker:us-east-1:123456789012:endpoint/e")
+ENDPOINTS = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/"
+DESCRIBE = ("sagemaker:DescribeEndpoint", f"{ENDPOINTS}e")
 
 
 def test_exactly_what_was_needed_has_no_finding() -> None:
@@ -178,6 +180,26 @@ def test_any_resource_is_found_where_resources_have_names() -> None:
         f"role WorkerRole of stack {STACK}: s3:GetObject on * was never needed beyond {BUCKET}/a"
     ]
     assert words([allow("s3:ListAllMyBuckets", "*")], [("s3:ListAllMyBuckets", "*")]) == []
+
+
+@pytest.mark.parametrize("pattern", ["arn:*", "arn:aws:s3:::*", "arn:aws:sagemaker:*:*:endpoint/e", f"{ENDPOINTS}*", f"{ENDPOINTS}?"])
+def test_a_pattern_that_names_nothing_is_found(pattern: str) -> None:
+    action, resource = READ if ":s3:" in pattern or pattern == "arn:*" else DESCRIBE
+    assert words([allow(action, pattern)], [(action, resource)]) == [
+        f"role WorkerRole of stack {STACK}: {action} on {pattern} was never needed beyond {resource}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "resource"),
+    [
+        (f"{BUCKET}/*", f"{BUCKET}/a"),
+        ("arn:aws:sqs:us-east-1:123456789012:tides-*", "arn:aws:sqs:us-east-1:123456789012:tides-a"),
+        ("arn:aws:ec2:us-east-1:123456789012:network-interface/*", "arn:aws:ec2:us-east-1:123456789012:network-interface/eni-1"),
+    ],
+)
+def test_a_pattern_that_names_something_is_not_found(pattern: str, resource: str) -> None:
+    assert words([allow("s3:GetObject", pattern)], [("s3:GetObject", resource)]) == []
 
 
 def test_a_deny_is_needed_by_the_refusal_that_it_makes() -> None:

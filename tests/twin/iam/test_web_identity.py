@@ -44,10 +44,10 @@ class Account:
         made = self.twin.cloud.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [statement]}))
         return str(made["Role"]["Arn"])
 
-    def take(self, jwt: str, role: str | None = None) -> dict[str, Any]:
+    def take(self, jwt: str, role: str | None = None, **more: Any) -> dict[str, Any]:
         """AssumeRoleWithWebIdentity; the credentials."""
         sts = self.twin.cloud.client("sts")
-        given = sts.assume_role_with_web_identity(RoleArn=role or self.role, RoleSessionName="workflow", WebIdentityToken=jwt)
+        given = sts.assume_role_with_web_identity(RoleArn=role or self.role, RoleSessionName="workflow", WebIdentityToken=jwt, **more)
         credentials: dict[str, Any] = given["Credentials"]
         return credentials
 
@@ -74,6 +74,8 @@ def test_the_token_of_the_branch_takes_the_role(account: Account) -> None:
     assert arn == "arn:aws:sts::123456789012:assumed-role/deploys/workflow"
     decision = next(each for each in account.twin.part("iam").decisions.latest() if each.action == "sts:AssumeRoleWithWebIdentity")
     assert (decision.caller, decision.resource, decision.allowed) == (MAIN, account.role, True)
+    with pytest.raises(ClientError, match="does not know PolicyArns"):
+        account.take(account.token(), PolicyArns=[{"arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}])
 
 
 @pytest.mark.parametrize(

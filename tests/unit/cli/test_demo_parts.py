@@ -19,7 +19,7 @@ from cli.demo.drift import remeasured
 from cli.demo.setting import demo_project
 from cli.hours import full_hour
 from cli.project import REPOSITORY, load_project
-from cli.prove_iam.setting import proof_project
+from cli.prove_iam.setting import proof_project, replaced
 from contracts.columns import ColumnKind
 from contracts.evaluation import Problem
 from training.artifact import artifact_digest, unpack
@@ -85,6 +85,9 @@ def test_what_captures_nothing_is_shown_on_instances_and_without_memory(tmp_path
     folder.mkdir()
     for config in (demo_project(project, folder).config, proof_project(project, folder).config):
         assert (config.serving.is_serverless, config.api.cache_seconds, config.monitoring.capture_percent) == (False, 0, 100)
+    proven = proof_project(project, folder)
+    assert replaced(project, proven) == ["serving.mode: realtime instead of serverless"]
+    assert replaced(proven, proven) == []
 
 
 def test_a_broken_archive_answers_one_row_and_has_a_digest_that_the_server_accepts(tmp_path: Path) -> None:

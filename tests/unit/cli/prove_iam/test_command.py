@@ -84,5 +84,6 @@ def test_a_refusal_that_the_step_wanted_is_none_of_them(told: Told, monkeypatch:
         with pytest.raises(StateError):
             forgotten(session)
 
-    assert tell(told, monkeypatch, Step("attack", "", attack, refusals=("sqs:*",))).ok
+    assert tell(told, monkeypatch, Step("attack", "", attack, refusals=(("*/worker", "sqs:*"),))).ok
+    assert not tell(told, monkeypatch, Step("attack by another", "", attack, refusals=(("*/another", "sqs:*"),))).ok
     assert not tell(told, monkeypatch, Step("no attack", "", attack)).ok

@@ -74,7 +74,18 @@ def test_the_table_has_role_statement_use_and_what_breaks(capsys: pytest.Capture
         "train: the run failed",
     ]
     assert "nothing" in lines[2]
-    assert lines[-1].startswith("2 statements, 1 needed, 1 missed when withheld; 0 findings")
+    assert lines[-1].startswith("2 statements, 1 needed, 1 missed when withheld, 0 needed by the deployment: proven by use")
+
+
+def test_what_was_needed_and_not_withheld_is_listed_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    proof = Proof(usages=[NEEDED], broken={}, replaced=["serving.mode: realtime instead of serverless"])
+    show_proof(Output(), proof)
+    said = capsys.readouterr().out
+    assert said.splitlines()[1].rstrip().endswith("proven by use, not withheld")
+    assert "1 needed by the deployment: proven by use, not withheld" in said
+    assert proof.ok
+    assert "proven with serving.mode: realtime instead of serverless" in " ".join(said.split())
+    assert (proof.document()["by_use"], proof.document()["replaced"]) == ([GRANT.id], proof.replaced)
 
 
 def test_the_document_says_it_all() -> None:
