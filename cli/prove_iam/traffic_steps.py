@@ -132,6 +132,24 @@ def _monitor(session: Session) -> None:
     session.job_observed(name, end)
 
 
+def _monitor_again(session: Session) -> None:
+    end = session.notes["hour"]
+    name = f"{session.app.prefix}-monitor-{end:%Y%m%d%H%M}"
+    with session.ticking("window"):
+        session.advance_to(end + MONITORING_DELAY)
+        session.reach(f"monitoring job {name}", lambda: _stopped(session, name))
+        session.advance_to(end + HOUR + MONITORING_DELAY)
+        session.reach(f"monitoring job {name}-1", lambda: _ended(session, f"{name}-1"))
+
+
+def _stopped(session: Session, name: str) -> bool | None:
+    """Whether a Processing job was stopped; stops it when it goes on."""
+    found = session.app.sagemaker.list_processing_jobs(NameContains=name)["ProcessingJobSummaries"]
+    if found and found[0]["ProcessingJobStatus"] == "InProgress":
+        session.app.sagemaker.stop_processing_job(ProcessingJobName=name)
+    return True if found and found[0]["ProcessingJobStatus"] == "Stopped" else None
+
+
 def _ended(session: Session, name: str) -> bool | None:
     """Whether a Processing job has completed. Raises StateError when it failed."""
     found = session.app.sagemaker.list_processing_jobs(NameContains=name)["ProcessingJobSummaries"]
@@ -242,6 +260,7 @@ TRAFFIC_STEPS = (
     Step("refused labels", "a CSV file of labels is refused, and goes to quarantine", _refused_labels, rules=("feedback-created",)),
     Step("vanished labels", "a CSV file of labels is gone before it is read: there is nothing to record", _vanish),
     Step("monitor", "an hour of traffic has ended, and is looked at", _monitor, ready=_with_hour),
+    Step("monitor again", "the job that looks at an hour is stopped, and the next tick starts another", _monitor_again, ready=_with_hour),
     Step(
         "collect",
         "drift rings, labelled traffic is collected, and a run starts on it, which is stopped",
