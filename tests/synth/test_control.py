@@ -198,6 +198,7 @@ def test_operators_hear_of_dead_letters_and_of_failing_functions(templates: Mapp
         "drift",
         "quality",
         "refused",
+        "endpoint-held",
         "retraining-stopped",
         "too-few-labels",
     }
