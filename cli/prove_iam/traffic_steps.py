@@ -98,6 +98,14 @@ def _labels_by_file(session: Session) -> None:
     written(session, session.app.data_bucket, GROUND_TRUTH, known)
 
 
+def _labels_by_tick(session: Session) -> None:
+    known = objects(session, session.app.data_bucket, GROUND_TRUTH)
+    _put_labels(session, f"{session.name('request')},{session.rows(1)[0].label}\n")
+    with session.ticking("feedback"):
+        session.advance_to(session.now() + HOUR + HOUR / 2)  # the file's own event has its time first
+        written(session, session.app.data_bucket, GROUND_TRUTH, known)
+
+
 def _refused_labels(session: Session) -> None:
     prefix = f"{QUARANTINE}{FEEDBACK}"
     known = objects(session, session.app.data_bucket, prefix)
@@ -257,6 +265,7 @@ TRAFFIC_STEPS = (
     Step("describe the API", "the API tells what it takes and gives", _describe_api, ready=with_live),
     Step("labels by API", "labels come by POST /feedback", _labels_by_api),
     Step("labels by file", "labels come as a CSV file", _labels_by_file, rules=("feedback-created",)),
+    Step("labels by tick", "a CSV file of labels whose event was lost is found by the schedule", _labels_by_tick),
     Step("refused labels", "a CSV file of labels is refused, and goes to quarantine", _refused_labels, rules=("feedback-created",)),
     Step("vanished labels", "a CSV file of labels is gone before it is read: there is nothing to record", _vanish),
     Step("monitor", "an hour of traffic has ended, and is looked at", _monitor, ready=_with_hour),

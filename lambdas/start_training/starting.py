@@ -67,11 +67,11 @@ class Starter:
         """
         live = LiveModel(self.clients("sagemaker"), self.variables.endpoint_name)
         runs = Runs(self.clients("s3"), self.variables.artifacts_bucket)
-        found, gone = live.champion(), ()
+        found, gone = live.champion(), list[str]()
         if with_formers and found.model_package_arn is not None:
             formers = Formers(self.clients("sagemaker"), self.variables.model_package_group, live).find(found)
             there = tuple(each for each in formers if runs.has_archive(*live.archive(each.model_package_arn)))
-            gone = tuple(_version(each.model_package_arn) for each in formers if each not in there)
+            gone = [_version(each.model_package_arn) for each in formers if each not in there]
             found = found.model_copy(update={"formers": there})
         champion = runs.name_champion(run, found)
         if champion.model_package_arn is None:

@@ -118,8 +118,9 @@ class FunctionPolicies:
         """Reads files of labels, writes ground truth, and what it refuses to quarantine."""
         bucket = self._data.data_bucket_arn
         return [
-            allow(["s3:GetObjectVersion"], [f"{bucket}/{FEEDBACK}*"]),
-            allow(["s3:ListBucket"], [bucket]),  # as for ingest_dataset
+            # By the version that an event names, and the newest, when a tick looks whether an event was lost.
+            allow(["s3:GetObject", "s3:GetObjectVersion"], [f"{bucket}/{FEEDBACK}*"]),
+            allow(["s3:ListBucket"], [bucket]),
             allow(["s3:PutObject"], [f"{bucket}/{prefix}*" for prefix in (GROUND_TRUTH, f"{QUARANTINE}{FEEDBACK}")]),
             self._key(),
         ]
