@@ -32,9 +32,10 @@ QUALITY_ALARM = "quality_fell"  # 1 or 0, absent when there were not enough labe
 VIOLATED = "violations"
 QUALITY = "quality_"  # and the metric's name
 
-# Of start_training, for people: what the loop cannot mend by itself.
+# Of start_training and of reconcile_endpoint, for people: what the loop cannot mend by itself.
 RETRAINING_STOPPED = "retraining_stopped"
 TOO_FEW_LABELS = "too_few_labels"
+ENDPOINT_HELD = "endpoint_held"
 
 LONGEST_METRIC_NAME = 255  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
 

@@ -35,6 +35,7 @@ from stacks.constructs.function import ProjectFunction
 from stacks.constructs.function_policies import FunctionPolicies
 from stacks.constructs.monitoring import tell_of_failed_windows, window_alarms, window_ends
 from stacks.constructs.placement import placement
+from stacks.constructs.refusals import refused_alarm
 from stacks.constructs.triggers import Tick, Trigger
 from stacks.data import DataStack
 from stacks.names import Arns, collect_jobs, function_name, monitor_jobs, rollback_alarm_names, stack_name, window_alarm_names
@@ -68,6 +69,7 @@ class ControlStack(cdk.Stack):
         dead_letters = {"dead-letters": self._dead_letters, "feedback-dead-letters": serving.dead_letters}
         alerts = Alerts(self, project, data.key, dead_letters, names)
         window_alarms(self, project, alerts.topic)
+        refused_alarm(self, project, alerts.topic)
         tell_of_failed_windows(self, project, alerts.topic, self._dead_letters, training.monitor_role.role_arn)
         dashboard(self, project, names)
         cdk.CfnOutput(self, "AlertsTopicArn", value=alerts.topic.topic_arn)

@@ -43,6 +43,11 @@ def window_alarm_names(project: Project) -> list[str]:
     return [f"{project.prefix}-drift", f"{project.prefix}-quality"]
 
 
+def refused_alarm_name(project: Project) -> str:
+    """The alarm on requests that the model refuses."""
+    return f"{project.prefix}-refused"
+
+
 def monitor_jobs(project: Project) -> str:
     """What start_monitoring's jobs are called, as a pattern."""
     return f"{project.prefix}-monitor-*"

@@ -3,8 +3,8 @@
 POST /predict asks the endpoint; POST /feedback takes labels of earlier predictions; GET /model tells what is live; GET /openapi.json tells
 what the API takes and gives.
 
-Labels come as files too: S3 Object Created, feedback/ -> record_feedback. That, and what it could not handle, is in this stack and not in
-the control stack, because the function is: the API's stack is deployed first.
+Labels come as files too: S3 Object Created, feedback/ -> record_feedback, which a schedule wakes too, for files whose event was lost. That,
+and what it could not handle, is in this stack and not in the control stack, because the function is: the API's stack is deployed first.
 """
 
 import aws_cdk as cdk
@@ -20,7 +20,7 @@ from stacks.constructs.function_policies import FunctionPolicies
 from stacks.constructs.hash_key import decrypt_hash_key
 from stacks.constructs.http_api import ProjectApi
 from stacks.constructs.policy import allow
-from stacks.constructs.triggers import Trigger
+from stacks.constructs.triggers import Tick, Trigger
 from stacks.data import DataStack
 from stacks.names import Arns, stack_name
 from stacks.project import Project
@@ -91,5 +91,15 @@ class ServingStack(cdk.Stack):
             detail={"bucket": {"name": [bucket]}, "object": {"key": [{"prefix": FEEDBACK}]}},
             function=feedback.function,
             dead_letters=self.dead_letters,
+        )
+        Tick(
+            self,
+            "FeedbackTick",
+            name=f"{project.prefix}-feedback",
+            expression="cron(40 * * * ? *)",
+            why="Looks again at files of labels, whatever event was lost",
+            function=feedback.function,
+            dead_letters=self.dead_letters,
+            key=data.key,
         )
         return feedback

@@ -1,9 +1,11 @@
 """Metric math: arithmetic over metrics, for GetMetricData and alarms.
 
-Understood: numbers, ids of other queries, + - * / and parentheses, FILL(m, number), and SUM, AVG, MIN, MAX of a list in brackets or of
-METRICS(). Anything else is refused by name. As on AWS, a point of an expression exists where all of its metrics have one, and a division
-by zero gives no point. Source: CloudWatch user guide, using-metric-math.
-Modelled: METRICS() is every MetricStat of the request; FILL fills the periods in which any metric of the request has a point.
+Understood: numbers, ids of other queries, + - * / and parentheses, comparisons (1 or 0), IF(condition, then, else), FILL(m, number), and
+SUM, AVG, MIN, MAX of a list in brackets or of METRICS(). Anything else is refused by name. As on AWS, a point of an expression exists where
+all of its metrics have one, and a division by zero gives no point. Source:
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html.
+Modelled: METRICS() is every MetricStat of the request; FILL fills the periods in which any metric of the request has a point; IF has a
+point where its condition and the value that it chooses have one.
 """
 
 import ast
@@ -20,6 +22,14 @@ _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
+}
+_COMPARISONS: dict[type[ast.cmpop], Callable[[float, float], float]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
 }
 _AGGREGATES: dict[str, Callable[[list[float]], float]] = {
     "SUM": sum,
@@ -82,6 +92,9 @@ class _Evaluation:
             return _combine(operator.sub, 0.0, self.of(node.operand))
         if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
             return _combine(_OPERATORS[type(node.op)], self.of(node.left), self.of(node.right))
+        if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _COMPARISONS:
+            compare = _COMPARISONS[type(node.ops[0])]
+            return _combine(lambda left, right: float(compare(left, right)), self.of(node.left), self.of(node.comparators[0]))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             return self._call(node.func.id.upper(), node)
         raise _refuse(ast.unparse(node))
@@ -91,6 +104,10 @@ class _Evaluation:
             points, filler = self.of(node.args[0]), self.of(node.args[1])
             if isinstance(points, dict) and isinstance(filler, float):
                 return {at: points.get(at, filler) for at in {at for metric in self._metrics.values() for at in metric}}
+        if function == "IF" and len(node.args) == 3:
+            condition, *choices = (self.of(each) for each in node.args)
+            if isinstance(condition, dict):
+                return _choose(condition, *choices)
         if function in _AGGREGATES and len(node.args) == 1:
             parts = self._listed(node.args[0])
             shared = set.intersection(*(set(part) for part in parts)) if parts else set()
@@ -103,6 +120,11 @@ class _Evaluation:
         if isinstance(node, ast.List):
             return [value for each in node.elts if isinstance(value := self.of(each), dict)]
         raise _refuse(ast.unparse(node))
+
+
+def _choose(condition: Points, then: Value, otherwise: Value) -> Points:
+    chosen = {at: then if value else otherwise for at, value in condition.items()}
+    return {at: value if isinstance(value, float) else value[at] for at, value in chosen.items() if isinstance(value, float) or at in value}
 
 
 def _combine(apply: Callable[[float, float], float], left: Value, right: Value) -> Value:

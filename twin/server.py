@@ -26,7 +26,7 @@ from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from twin import access_logs, alarms, api_stages, cloudformation, events, functions, iam, kinesis, metrics, patches, sagemaker
+from twin import access_logs, alarms, api_stages, cloudformation, events, functions, iam, kinesis, metrics, object_times, patches, sagemaker
 from twin.application import Moto, Wsgi
 from twin.bootstrap import bootstrap
 from twin.clock import Clock
@@ -47,6 +47,7 @@ log = logging.getLogger("twin.server")
 ACCOUNT = "123456789012"
 PARTS: Mapping[str, Callable[[Cloud], Part]] = {
     "iam": iam.install,
+    "object_times": object_times.install,
     "functions": functions.install,
     "kinesis": kinesis.install,
     "events": events.install,

@@ -29,7 +29,7 @@ RULES = (
     "window-failed",
     "feedback-created",
 )
-SCHEDULES = {"tick": "reconcile-endpoint", "approval": "approve-model", "retraining": "start-training"}
+SCHEDULES = {"tick": "reconcile-endpoint", "approval": "approve-model", "retraining": "start-training", "feedback": "record-feedback"}
 """And the function that each wakes. The schedule of windows wakes start_monitoring, which has a step of its own."""
 REHEARSAL = "tidewheel.rehearsal"
 NOBODY = "-that-nobody-made"

@@ -98,6 +98,14 @@ def _labels_by_file(session: Session) -> None:
     written(session, session.app.data_bucket, GROUND_TRUTH, known)
 
 
+def _labels_by_tick(session: Session) -> None:
+    known = objects(session, session.app.data_bucket, GROUND_TRUTH)
+    _put_labels(session, f"{session.name('request')},{session.rows(1)[0].label}\n")
+    with session.ticking("feedback"):
+        session.advance_to(session.now() + HOUR + HOUR / 2)  # the file's own event has its time first
+        written(session, session.app.data_bucket, GROUND_TRUTH, known)
+
+
 def _refused_labels(session: Session) -> None:
     prefix = f"{QUARANTINE}{FEEDBACK}"
     known = objects(session, session.app.data_bucket, prefix)
@@ -130,6 +138,24 @@ def _monitor(session: Session) -> None:
     if key not in objects(session, session.app.artifacts_bucket, key):
         raise StateError(f"the monitoring job wrote no {key}")
     session.job_observed(name, end)
+
+
+def _monitor_again(session: Session) -> None:
+    end = session.notes["hour"]
+    name = f"{session.app.prefix}-monitor-{end:%Y%m%d%H%M}"
+    with session.ticking("window"):
+        session.advance_to(end + MONITORING_DELAY)
+        session.reach(f"monitoring job {name}", lambda: _stopped(session, name))
+        session.advance_to(end + HOUR + MONITORING_DELAY)
+        session.reach(f"monitoring job {name}-1", lambda: _ended(session, f"{name}-1"))
+
+
+def _stopped(session: Session, name: str) -> bool | None:
+    """Whether a Processing job was stopped; stops it when it goes on."""
+    found = session.app.sagemaker.list_processing_jobs(NameContains=name)["ProcessingJobSummaries"]
+    if found and found[0]["ProcessingJobStatus"] == "InProgress":
+        session.app.sagemaker.stop_processing_job(ProcessingJobName=name)
+    return True if found and found[0]["ProcessingJobStatus"] == "Stopped" else None
 
 
 def _ended(session: Session, name: str) -> bool | None:
@@ -239,9 +265,11 @@ TRAFFIC_STEPS = (
     Step("describe the API", "the API tells what it takes and gives", _describe_api, ready=with_live),
     Step("labels by API", "labels come by POST /feedback", _labels_by_api),
     Step("labels by file", "labels come as a CSV file", _labels_by_file, rules=("feedback-created",)),
+    Step("labels by tick", "a CSV file of labels whose event was lost is found by the schedule", _labels_by_tick),
     Step("refused labels", "a CSV file of labels is refused, and goes to quarantine", _refused_labels, rules=("feedback-created",)),
     Step("vanished labels", "a CSV file of labels is gone before it is read: there is nothing to record", _vanish),
     Step("monitor", "an hour of traffic has ended, and is looked at", _monitor, ready=_with_hour),
+    Step("monitor again", "the job that looks at an hour is stopped, and the next tick starts another", _monitor_again, ready=_with_hour),
     Step(
         "collect",
         "drift rings, labelled traffic is collected, and a run starts on it, which is stopped",

@@ -23,6 +23,7 @@ from lambdas.reconcile_endpoint.logic import UPDATABLE
 from lambdas.reconcile_endpoint.states import Deploy, Drop, Hold, Observed, Package, Quarantine, Settle, Stack
 
 PARAMETER = "ModelPackageArn"
+CONFIG_OUTPUT = "EndpointConfigName"
 GUARD = "RollbackAlarms"
 ROLLED_BACK = "UPDATE_ROLLBACK_COMPLETE"
 BY = "reconcile_endpoint"
@@ -69,10 +70,11 @@ class EndpointStack:
         if found is None:
             return None
         parameters = {item["ParameterKey"]: item.get("ParameterValue", "") for item in found.get("Parameters", [])}
+        outputs = {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])}
         status, reason = found["StackStatus"], found.get("StackStatusReason", "")
         if status == ROLLED_BACK:
             reason = self._first_failure() or reason
-        return Stack(status, reason, parameters.get(PARAMETER, ""), found.get("LastUpdatedTime"))
+        return Stack(status, reason, parameters.get(PARAMETER, ""), found.get("LastUpdatedTime"), outputs.get(CONFIG_OUTPUT, ""))
 
     def serve(self, arn: str, token: str, guarded: bool = True) -> bool:
         """Ask for an update to another package. False when the stack is being updated already, or serves that package already.

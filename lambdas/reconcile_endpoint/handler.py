@@ -13,9 +13,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contracts.environment import ReconcileEndpointEnvironment
 from contracts.events import Anything, Event
+from contracts.monitoring import ENDPOINT_DIMENSION, ENDPOINT_HELD
 from lambdas import runtime
 from lambdas.reconcile_endpoint.adapters import AwsAccount
 from lambdas.reconcile_endpoint.logic import reconcile
+from lambdas.reconcile_endpoint.states import Hold, Wait
 
 SERVICE = "reconcile_endpoint"
 logger = Logger(service=SERVICE)
@@ -32,7 +34,11 @@ def handle(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     variables = runtime.environment(ReconcileEndpointEnvironment)
     done = reconcile(AwsAccount.of(variables, runtime.client, cause.time, cause.id))
     names = [type(action).__name__ for action in done]
+    # The functions of all projects put their metrics into one namespace, and alarms are a project's.
+    metrics.add_dimension(name=ENDPOINT_DIMENSION, value=variables.endpoint_name)
     for name in names:
         metrics.add_metric(name, MetricUnit.Count, 1)
+    if not isinstance(done[-1], Wait):  # while something moves, the last answer holds
+        metrics.add_metric(ENDPOINT_HELD, MetricUnit.Count, isinstance(done[-1], Hold))
     logger.info("reconciled", cause=cause.detail_type, actions=[repr(action) for action in done])
     return {"actions": names}

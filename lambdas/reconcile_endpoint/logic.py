@@ -189,11 +189,23 @@ def _follow_the_registry(seen: Observed) -> Action:
             f"no version is approved; the endpoint keeps serving {seen.name(seen.live)}. Next: approve a version (tide approve VERSION)"
         )
     if desired.arn == parameter == seen.live:
-        return Nothing(f"version {desired.version} is live, as it should be")
+        return _older_configuration(seen) or Nothing(f"version {desired.version} is live, as it should be")
     if seen.alarms and any(package.arn == seen.live for package in _candidates(seen)):
         return Wait(f"{', '.join(seen.alarms)} in ALARM would throw back version {desired.version}")
     why = f"version {desired.version} is the highest approved version; {_instead_of(seen, desired)}"
     return Deploy(desired, why, guarded=not seen.alarms)
+
+
+def _older_configuration(seen: Observed) -> Action | None:
+    """An update that changed the configuration alone, as `cdk deploy` makes one, was rolled back silently: the version is innocent."""
+    endpoint, stack = seen.endpoint, seen.stack
+    if endpoint is None or stack is None or stack.config in {"", endpoint.config}:
+        return None
+    reason = endpoint.reason or "the update was rolled back (an alarm, or a fleet that did not become healthy)"
+    return Hold(
+        f"the endpoint runs an older configuration, {endpoint.config}, where its stack asks for {stack.config}: {reason}. "
+        "Next: mend the cause, then change the configuration and deploy it again (cdk deploy, or tide up)"
+    )
 
 
 def _instead_of(seen: Observed, desired: Package) -> str:

@@ -19,12 +19,16 @@ class Package:
 
 @dataclass(frozen=True)
 class Stack:
-    """The Endpoint stack. `parameter`: the model package it was last told to serve, "" for none; `updated`: when its last update began."""
+    """The Endpoint stack. `parameter`: the model package it was last told to serve, "" for none; `updated`: when its last update began.
+
+    `config`: the endpoint configuration that it made last and asked the endpoint to run; "" without an endpoint.
+    """
 
     status: str
     reason: str
     parameter: str
     updated: datetime | None = None
+    config: str = ""
 
 
 @dataclass(frozen=True)

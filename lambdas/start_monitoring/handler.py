@@ -1,8 +1,11 @@
 """start_monitoring: starts the analyzer on the window of traffic that ended last, or on one that a person names.
 
 Idempotent by construction: the window comes from the event's time, and the job's name from the window, or from the person's event.
+A tick may be lost and a job may fail, so each tick also looks at the few windows before that have no verdict, as far as the live model is
+the one that answered in them.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -13,8 +16,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from contracts.environment import StartMonitoringEnvironment
 from contracts.events import Event, MonitoringWindow
 from lambdas import runtime
-from lambdas.start_monitoring.adapters import Jobs, LiveModel, Nothing
-from lambdas.start_monitoring.logic import Task, job_request, task_of
+from lambdas.start_monitoring.adapters import Jobs, LiveModel, Nothing, Verdicts
+from lambdas.start_monitoring.logic import Task, earlier_tasks, job_request, task_of
 
 SERVICE = "start_monitoring"
 logger = Logger(service=SERVICE)
@@ -39,9 +42,19 @@ def handle(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
 
 def start(task: Task, variables: StartMonitoringEnvironment) -> dict[str, Any]:
-    """Start the job of one window. Raises Nothing."""
+    """Start the job of one window, and those of windows before it that have no verdict. Raises Nothing."""
     sagemaker, config = runtime.client("sagemaker"), runtime.project()
-    request = job_request(task, LiveModel(sagemaker, variables.endpoint_name).run(), config, variables)
-    started = Jobs(sagemaker).start(request)
+    live, jobs = LiveModel(sagemaker, variables.endpoint_name).read(), Jobs(sagemaker)
+    verdicts = Verdicts(runtime.client("s3"), variables.artifacts_bucket)
+    missed = [each for each in earlier_tasks(task) if each.end > live.since and not verdicts.has(each.output_prefix(config.prefix))]
+
+    def run(each: Task) -> bool:
+        return jobs.start(job_request(each, live.run, config, variables))
+
+    def run_after_all(late: Task) -> bool:
+        first = replace(late, late=0)
+        return run(first) or (jobs.failed(first.job_name(config.prefix)) and run(late))
+
     uri = f"s3://{variables.artifacts_bucket}/{task.output_prefix(config.prefix)}"
-    return {"job": request["ProcessingJobName"], "verdict": uri, "started": started}
+    result = {"job": task.job_name(config.prefix), "verdict": uri, "started": run(task)}
+    return result | {"made_good": [each.end.isoformat() for each in missed if run_after_all(each)]}

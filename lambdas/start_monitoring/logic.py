@@ -14,22 +14,29 @@ from contracts.instances import has_local_storage
 from contracts.monitoring import NAMESPACE
 
 VOLUME = 30  # GB
+WINDOWS_BACK = 3  # of those that a tick looks for again: further back their alarms have long gone on without them
 EVALUATION_FOLDER = layout.PROCESSING_INPUT / layout.EVALUATION_CHANNEL
 VERDICT_FOLDER = layout.PROCESSING_OUTPUT / layout.VERDICT_CHANNEL
 
 
 @dataclass(frozen=True)
 class Task:
-    """One window to look at, start <= inference time < end. `cause`: the event of the person who asked; empty for the schedule."""
+    """One window to look at, start <= inference time < end.
+
+    `cause`: the event of the person who asked; empty for the schedule. `late`: how many windows after its own tick it is looked at again,
+    because the job that was to do it failed.
+    """
 
     start: datetime
     end: datetime
     cause: str = ""
+    late: int = 0
 
     def job_name(self, prefix: str) -> str:
-        """The job's name, at most 63 characters: one job a window, and one for each time that a person asks."""
+        """The job's name, at most 63 characters: one job a window and attempt, and one for each time that a person asks."""
         name = f"{prefix}-monitor-{self.end:%Y%m%d%H%M}"
-        return f"{name}-{hashlib.sha256(self.cause.encode()).hexdigest()[:8]}" if self.cause else name
+        attempt = f"{name}-{self.late}" if self.late else name
+        return f"{name}-{hashlib.sha256(self.cause.encode()).hexdigest()[:8]}" if self.cause else attempt
 
     def output_prefix(self, prefix: str) -> str:
         """Where the verdict goes. What a person asked for never takes the place of a scheduled verdict."""
@@ -47,6 +54,14 @@ def task_of(event: Event[MonitoringWindow], hours: int) -> Task:
     if start >= end:
         raise StateError(f"the window from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} is empty. Next: give a start before the end")
     return Task(start, end, event.id)
+
+
+def earlier_tasks(task: Task) -> tuple[Task, ...]:
+    """The windows before a scheduled one, the newest first: their tick may be lost, or their job failed. A person means one window."""
+    if task.cause:
+        return ()
+    length = task.end - task.start
+    return tuple(Task(task.start - back * length, task.end - back * length, late=back) for back in range(1, WINDOWS_BACK + 1))
 
 
 def last_window(moment: datetime, hours: int) -> tuple[datetime, datetime]:

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from contracts.config import Config
 from contracts.environment import StartTrainingEnvironment
+from contracts.errors import DataError, TidewheelError
 from contracts.layout import (
     GROUND_TRUTH,
     ground_truth_key,
@@ -153,10 +152,14 @@ class AwsAccount:
         self._record(retraining.asked, What.RETRAINING_STARTED, retraining.name, why)
         self._jobs.start(retraining)
 
-    def start_run(self, action: StartRun) -> None:
-        """Start the run as the manifest's event would."""
+    def start_run(self, action: StartRun) -> str | None:
+        """Start the run as the manifest's event would. Gives why that can never be, which no later look would change."""
         cause = Cause("", S3_SOURCE, self._variables.data_bucket, action.manifest_key)
-        self._starter.start(cause, None, self._now, action.retraining.name)
+        try:
+            self._starter.start(cause, None, self._now, action.retraining.name)
+        except TidewheelError as error:
+            return f"its run cannot start: {error}"
+        return None
 
     def settle(self, action: Settle) -> None:
         """Into the history first, then into the decisions, and only then is the lock free: what died half way is settled again."""
@@ -214,9 +217,7 @@ class AwsAccount:
         key = manifest_key(self._config.data.dataset, metadata.dataset_version)
         try:
             fresh = Manifest.from_json(self._manifests.read(self._variables.data_bucket, key)).fresh
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchKey":
-                raise
+        except DataError:
             return None  # nothing can be added to rows that are gone; a retraining that goes on can still be settled
         return Champion(endpoint.package_arn, endpoint.since, metadata.dataset_version, fresh.end if fresh else endpoint.created)
 

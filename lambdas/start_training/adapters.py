@@ -10,6 +10,7 @@ from urllib.parse import urlparse
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
+from contracts.errors import DataError, StateError
 from contracts.layout import CHAMPION, EVALUATION, EVALUATION_CHANNEL, MODEL_ARCHIVE, champion_prefix, former_folder, run_prefix
 from contracts.ledger import Evidence
 from contracts.metadata import ChampionReference, FormerReference, ModelMetadata
@@ -18,6 +19,7 @@ from lambdas.live import Endpoint, LiveEndpoint
 from lambdas.start_training.states import Run
 
 NEWEST_FORMERS = 4
+NOT_FOUND = "404"  # HeadObject has no body that could say NoSuchKey: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 
 
 class Manifests:
@@ -27,9 +29,14 @@ class Manifests:
         self._s3 = s3
 
     def read(self, bucket: str, key: str, version_id: str | None = None) -> bytes:
-        """A manifest's content, at one object version when that is known."""
+        """A manifest's content, at one object version when that is known. Raises DataError when it is gone."""
         version = {"VersionId": version_id} if version_id else {}
-        content: bytes = self._s3.get_object(Bucket=bucket, Key=key, **version)["Body"].read()
+        try:
+            content: bytes = self._s3.get_object(Bucket=bucket, Key=key, **version)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchVersion"}:
+                raise
+            raise DataError([f"{key} is gone. Next: upload the table again"]) from None
         return content
 
 
@@ -67,8 +74,13 @@ class LiveModel:
             return None  # made by hand: its artifact cannot be verified, so it is no measure
 
     def archive(self, arn: str) -> tuple[str, str]:
-        """(bucket, key) of a package's model.tar.gz."""
-        package = self._sagemaker.describe_model_package(ModelPackageName=arn)
+        """(bucket, key) of a package's model.tar.gz. Raises StateError when the package is no longer in the registry."""
+        try:
+            package = self._sagemaker.describe_model_package(ModelPackageName=arn)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"ValidationException", "ResourceNotFound"}:
+                raise
+            raise StateError(f"{arn} is no longer in the registry. Next: tide train, which meets who is live by then") from None
         place = urlparse(package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
         return place.netloc, place.path.lstrip("/")
 
@@ -121,11 +133,29 @@ class Runs:
             return ChampionReference.model_validate_json(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
         return champion
 
+    def has_archive(self, bucket: str, key: str) -> bool:
+        """Whether a model.tar.gz is still there."""
+        try:
+            self._s3.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != NOT_FOUND:
+                raise
+            return False
+        return True
+
     def copy_archive(self, run: str, bucket: str, key: str, former: int | None = None) -> None:
-        """Put the champion's model.tar.gz beside champion.json, or a former's below it, on S3's side. The same again is the same file."""
+        """Put the champion's model.tar.gz beside champion.json, or a former's below it, on S3's side. The same again is the same file.
+
+        Raises StateError when it is gone.
+        """
         folder = champion_prefix(run) + (f"{former_folder(former)}/" if former else "")
         source = {"Bucket": bucket, "Key": key}
-        self._s3.copy(source, self._bucket, folder + MODEL_ARCHIVE, ExtraArgs={"TaggingDirective": "REPLACE"})
+        try:
+            self._s3.copy(source, self._bucket, folder + MODEL_ARCHIVE, ExtraArgs={"TaggingDirective": "REPLACE"})
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {NOT_FOUND, "NoSuchKey"}:
+                raise
+            raise StateError(f"s3://{bucket}/{key} is gone. Next: put it back, or approve another version, then tide train") from None
 
     def evaluation(self, run: str) -> tuple[Evidence, ...]:
         """The run's evaluation.json as evidence; nothing when the run did not come so far."""

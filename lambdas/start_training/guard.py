@@ -49,12 +49,15 @@ UNDER_WAY = frozenset({"InProgress", "Stopping", "Executing"})
 
 
 class Account(Protocol):
-    """What the guard acts on. Every act may be repeated; `begin` is False when another retraining goes on."""
+    """What the guard acts on. Every act may be repeated.
+
+    `begin` is False when another retraining goes on; `start_run` gives why there can never be such a run, and None when it started.
+    """
 
     def observe(self) -> Observed: ...
     def begin(self, action: Begin) -> bool: ...
     def collect(self, action: Collect) -> None: ...
-    def start_run(self, action: StartRun) -> None: ...
+    def start_run(self, action: StartRun) -> str | None: ...
     def settle(self, action: Settle) -> None: ...
     def drop(self, action: Drop) -> None: ...
     def skip(self, action: Skip | Stop) -> None: ...
@@ -83,7 +86,9 @@ def _act(account: Account, action: Action) -> None:
         case Collect():
             account.collect(action)
         case StartRun():
-            account.start_run(action)
+            never = account.start_run(action)
+            if never is not None:
+                account.settle(Settle(action.retraining, Outcome.FAILED, never))
         case Settle():
             account.settle(action)
         case Drop():
@@ -98,15 +103,17 @@ def decide(seen: Observed, rules: Rules) -> Action:
     """What to do about one look at the account."""
     if seen.lock is not None:
         return _go_on(seen, seen.lock, rules)
+    why = _asked(seen, rules)
+    if why is None:
+        return Nothing("nothing asks for training")
     off = _switched_off(rules)
     if off is not None:
-        return Nothing(off)
+        return Skip(f"{why}: {off}")
     if seen.champion is None:
-        return Nothing("no model of this project's pipeline is live, or its dataset version is gone")
+        return Skip(f"{why}: no model of this project's pipeline is live, or its dataset version is gone")
     if seen.is_deploying:
-        return Wait(f"the endpoint is {seen.endpoint_status}")
-    why = _asked(seen, seen.champion, rules)
-    return _consider(seen, _plan(seen, seen.champion, why, rules), rules) if why else Nothing("nothing asks for training")
+        return Skip(f"{why}: the endpoint is {seen.endpoint_status}")
+    return _consider(seen, _plan(seen, seen.champion, why, rules), rules)
 
 
 def _switched_off(rules: Rules) -> str | None:
@@ -125,12 +132,12 @@ def _consider(seen: Observed, wanted: Retraining, rules: Rules) -> Action:
     return Begin(wanted)
 
 
-def _asked(seen: Observed, champion: Champion, rules: Rules) -> str | None:
-    """What asks for training, in words that stay the same as long as it does."""
+def _asked(seen: Observed, rules: Rules) -> str | None:
+    """What asks for training, in words that stay the same as long as it does. Labels are a champion's: without one alarms alone ask."""
     reasons = [f"{alarm.name} since {_time(alarm.since)}" for alarm in sorted(seen.alarms, key=lambda each: each.name)]
     needed = windows_needed(seen.history, rules)
-    if rules.trigger is RetrainingTrigger.LABELS and seen.labelled >= needed:
-        reasons.append(f"labels came in {needed} windows since {_time(labels_since(champion, seen.history))}")
+    if seen.champion is not None and rules.trigger is RetrainingTrigger.LABELS and seen.labelled >= needed:
+        reasons.append(f"labels came in {needed} windows since {_time(labels_since(seen.champion, seen.history))}")
     return ", ".join(reasons) or None
 
 

@@ -31,7 +31,9 @@ class Starter:
     dataset: str
 
     def start(self, cause: Cause, version_id: str | None, now: datetime, retraining: str | None = None) -> dict[str, str]:
-        """Start the run that a cause asks for. Gives the run's name and the execution's ARN. Raises DataError.
+        """Start the run that a cause asks for. Gives the run's name and the execution's ARN.
+
+        Raises DataError or StateError for what no later attempt would change: the manifest, the champion or its archive is gone.
 
         `retraining`: whose run it is, when the guard starts it; the same rows may have been collected under an earlier name, which their
         manifest keeps. A run that a person asks for is no retraining's, whatever rows it is on.
@@ -59,20 +61,30 @@ class Starter:
         return {"run": run, "execution_arn": execution}
 
     def _name_champion(self, run: str, with_formers: bool) -> str:
-        """Put the run's champion, and for fresh rows the formers, in place. Gives who the champion is, in words."""
+        """Put the run's champion, and for fresh rows the formers, in place. Gives who the champion is, in words.
+
+        A former whose archive is gone is left out and named: nothing can be asked of it. The champion must be there.
+        """
         live = LiveModel(self.clients("sagemaker"), self.variables.endpoint_name)
         runs = Runs(self.clients("s3"), self.variables.artifacts_bucket)
-        found = live.champion()
+        found, gone = live.champion(), list[str]()
         if with_formers and found.model_package_arn is not None:
             formers = Formers(self.clients("sagemaker"), self.variables.model_package_group, live).find(found)
-            found = found.model_copy(update={"formers": formers})
+            there = tuple(each for each in formers if runs.has_archive(*live.archive(each.model_package_arn)))
+            gone = [_version(each.model_package_arn) for each in formers if each not in there]
+            found = found.model_copy(update={"formers": there})
         champion = runs.name_champion(run, found)
         if champion.model_package_arn is None:
             return "there is no champion yet"
         runs.copy_archive(run, *live.archive(champion.model_package_arn))
         for number, former in enumerate(champion.formers, 1):
             runs.copy_archive(run, *live.archive(former.model_package_arn), former=number)
-        return f"the champion is version {champion.model_package_arn.rsplit('/', 1)[1]}"
+        without = f", without version {', '.join(gone)}, whose archive is gone" if gone else ""
+        return f"the champion is version {_version(champion.model_package_arn)}{without}"
+
+
+def _version(arn: str) -> str:
+    return arn.rsplit("/", 1)[1]
 
 
 def in_words(manifest: Manifest) -> str:

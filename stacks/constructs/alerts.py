@@ -10,7 +10,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from contracts.monitoring import ENDPOINT_DIMENSION, NAMESPACE, RETRAINING_STOPPED, TOO_FEW_LABELS
+from contracts.monitoring import ENDPOINT_DIMENSION, ENDPOINT_HELD, NAMESPACE, RETRAINING_STOPPED, TOO_FEW_LABELS
 from stacks.constructs.policy import Condition, acknowledge
 from stacks.names import Arns
 from stacks.project import Project
@@ -61,13 +61,21 @@ class Alerts(Construct):
                 ("AWS/Lambda", "Errors", "Sum"),
                 {"FunctionName": name},
             )
-        self._retraining(RETRAINING_STOPPED, "Retraining failed too often and stopped. Mend the cause, then train by hand (tide train)")
-        self._retraining(TOO_FEW_LABELS, "Retraining was asked for, and too few labels came. Send labels (tide feedback, POST /feedback)")
+        for function, metric, description in (
+            ("start_training", RETRAINING_STOPPED, "Retraining failed too often and stopped. Mend the cause, then tide train"),
+            (
+                "start_training",
+                TOO_FEW_LABELS,
+                "Retraining was asked for, and too few labels came. Send labels (tide feedback, POST /feedback)",
+            ),
+            ("reconcile_endpoint", ENDPOINT_HELD, "The endpoint is not as it should be, and a person must act. tide status says why"),
+        ):
+            self._found(function, metric, description)
 
-    def _retraining(self, metric: str, description: str) -> None:
-        """start_training counts it at every look, so the last look's answer holds until the next."""
+    def _found(self, function: str, metric: str, description: str) -> None:
+        """The function counts it at every look, so the last look's answer holds until the next."""
         name = metric.replace("_", "-")
-        dimensions = {"service": "start_training", ENDPOINT_DIMENSION: self._prefix}
+        dimensions = {"service": function, ENDPOINT_DIMENSION: self._prefix}
         self._alarm(name, f"{self._prefix}-{name}", description, (NAMESPACE, metric, "Maximum"), dimensions, missing="ignore")
 
     def _alarm(

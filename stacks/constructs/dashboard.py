@@ -10,7 +10,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from contracts.monitoring import DRIFT_ALARM, DRIFTED, ENDPOINT_DIMENSION, NAMESPACE, QUALITY, QUALITY_ALARM, ROWS, UNREADABLE, VIOLATED
-from stacks.names import VARIANT, rollback_alarm_names, window_alarm_names
+from stacks.names import VARIANT, refused_alarm_name, rollback_alarm_names, window_alarm_names
 from stacks.project import Project
 
 WIDTH, HEIGHT, COLUMNS = 8, 6, 3  # of 24 units
@@ -34,7 +34,7 @@ def dashboard(scope: cdk.Stack, project: Project, functions: Sequence[str]) -> c
         ("Functions: duration (milliseconds)", _of_functions(functions, "Duration"), 5 * MINUTE, "p95"),
     ]
     widgets = [_chart(number, *chart) for number, chart in enumerate(charts)]
-    alarms = [*rollback_alarm_names(project), *window_alarm_names(project)]
+    alarms = [*rollback_alarm_names(project), refused_alarm_name(project), *window_alarm_names(project)]
     arns = [scope.format_arn(service="cloudwatch", resource="alarm", resource_name=name, arn_format=_COLON) for name in alarms]
     place = {"x": 0, "y": HEIGHT * len(charts) // COLUMNS, "width": WIDTH * COLUMNS, "height": 3}
     widgets.append({"type": "alarm", **place, "properties": {"title": "Alarms", "alarms": arns}})

@@ -61,11 +61,15 @@ class FunctionPolicies:
         ]
 
     def start_monitoring(self, monitor_role_arn: str) -> list[iam.PolicyStatement]:
-        """Follows the live endpoint to the run that made its model, and starts a job under the monitoring role."""
+        """Follows the live endpoint to the run that made its model, starts jobs under the monitoring role, sees which window lacks one."""
         return [
             *self._live(),
             allow(["sagemaker:DescribeModelPackage"], [self._arns.packages]),
-            allow(["sagemaker:CreateProcessingJob"], [self._arns.sagemaker("processing-job", monitor_jobs(self._project))]),
+            allow(["s3:ListBucket"], [self._data.artifacts_bucket_arn]),
+            allow(
+                ["sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob"],
+                [self._arns.sagemaker("processing-job", monitor_jobs(self._project))],
+            ),
             pass_role(monitor_role_arn, "sagemaker.amazonaws.com"),
         ]
 
@@ -114,8 +118,9 @@ class FunctionPolicies:
         """Reads files of labels, writes ground truth, and what it refuses to quarantine."""
         bucket = self._data.data_bucket_arn
         return [
-            allow(["s3:GetObjectVersion"], [f"{bucket}/{FEEDBACK}*"]),
-            allow(["s3:ListBucket"], [bucket]),  # as for ingest_dataset
+            # By the version that an event names, and the newest, when a tick looks whether an event was lost.
+            allow(["s3:GetObject", "s3:GetObjectVersion"], [f"{bucket}/{FEEDBACK}*"]),
+            allow(["s3:ListBucket"], [bucket]),
             allow(["s3:PutObject"], [f"{bucket}/{prefix}*" for prefix in (GROUND_TRUTH, f"{QUARANTINE}{FEEDBACK}")]),
             self._key(),
         ]

@@ -89,7 +89,10 @@ class Shaken(Loop):
         return faults
 
     def hour_of_traffic(self, seed: int) -> None:
-        """An hour with predictions, files that cannot be read among the captures and the labels, wrong labels, and then the right ones."""
+        """An hour with predictions, files that cannot be read among the captures and the labels, wrong labels, and then the right ones.
+
+        The wrong ones come as a file, and so does the right one of the last row, which comes in no other way.
+        """
         clock = self.twin.cloud.clock
         hour = _hour(clock.now()) + HOUR
         clock.advance((hour - clock.now()).total_seconds() + 60)
@@ -100,14 +103,19 @@ class Shaken(Loop):
         assert answer.status == 200
         names = [row["inference_id"] for row in answer.document()["predictions"]]
         self._tear(hour)
-        wrong = "".join(f"{name},{OTHER[label]}\n" for name, label in zip(names, labels, strict=True))
+        pairs = list(zip(names, labels, strict=True))
+        told = [(name, OTHER[label]) for name, label in pairs[:-1]] + pairs[-1:]
+        lines = "".join(f"{name},{label}\n" for name, label in told)
         key = f"{layout.FEEDBACK}{seed}.csv"
-        self.app.s3.put_object(Bucket=self.app.data_bucket, Key=key, Body=f"inference_id,label\n{wrong}".encode())
+        self.app.s3.put_object(Bucket=self.app.data_bucket, Key=key, Body=f"inference_id,label\n{lines}".encode())
         clock.advance(60)
-        document = {"labels": [{"inference_id": name, "label": label} for name, label in zip(names, labels, strict=True)]}
+        document = {"labels": [{"inference_id": name, "label": label} for name, label in pairs[:-1]]}
         assert PredictionApi(self.app.account, self.app.feedback_url).post(json.dumps(document).encode()).status == 202
         self.told |= {(float(height), float(wind), moon): label for height, wind, moon, label in cells}
         clock.advance((hour + HOUR - clock.now()).total_seconds() + 11 * 60)
+        prefix = layout.GROUND_TRUTH + layout.hour_prefix(hour)
+        files = {"Bucket": self.app.data_bucket, "Prefix": prefix}
+        self.until("torn labels, the file's and the API's", lambda: self.app.s3.list_objects_v2(**files)["KeyCount"] == 3 or None, 60)
 
     def _tear(self, hour: datetime) -> None:
         capture = layout.CAPTURE + layout.capture_prefix(self.app.prefix, layout.VARIANT, hour)
@@ -264,7 +272,7 @@ def test_a_turn_of_the_loop_ends_as_it_always_does(loop: Shaken, fault: str) -> 
     assert ended.outcome is Outcome.BETTER, ended.explanation
     assert {event["detail-type"] for _, event in loop.faults.hit} >= EVENTS
     if fault == "lost":
-        # S3 hands its events over for certain, so no tick looks for them; should it fail all the same, the file is put again.
+        # S3 hands its events over for certain, so no tick looks for tables; should it fail all the same, the file is put again.
         bad = loop.upload(table(turn + 1), "few.csv")
     with pytest.raises(DataError, match="rows"):
         wait_for_decision(loop.app, bad, 60)

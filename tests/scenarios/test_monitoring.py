@@ -16,6 +16,7 @@ from contracts import layout
 from contracts.errors import StateError
 from contracts.events import DetailType
 from contracts.monitoring import DRIFT_ALARM, NAMESPACE, QUALITY_ALARM, ROWS, DriftVerdict, MonitoringVerdict, QualityVerdict
+from stacks.constructs.refusals import FEWEST_REQUESTS
 from tests.scenarios.loop import AT_ONCE, CONFIG, Loop, synthesised, table, write_project
 from tests.twin.functions.helpers import queue_policy
 from twin.server import TwinServer
@@ -75,6 +76,15 @@ class Watched(Loop):
             return MonitoringVerdict.model_validate_json(self.app.s3.get_object(Bucket=self.app.artifacts_bucket, Key=key)["Body"].read())
 
         return self.until(f"the verdict on {start}", look)
+
+    def lose_the_tick(self, start: datetime) -> None:
+        """Pass the tick of the window that began then, with its schedule asleep."""
+        for moment, state in ((start, "DISABLED"), (start + HOUR + timedelta(minutes=11), "ENABLED")):
+            self.advance_to(moment)
+            scheduler, name = self.app.account.client("scheduler"), f"{self.app.prefix}-window"
+            known = scheduler.get_schedule(Name=name)
+            kept = {key: known[key] for key in ("ScheduleExpression", "FlexibleTimeWindow", "Target")}
+            scheduler.update_schedule(Name=name, State=state, **kept)
 
     def measured(self, metric: str, end: datetime) -> list[float]:
         """A metric's values at the end of a window."""
@@ -156,13 +166,7 @@ def test_windows_from_steady_to_drifted(watched: Watched) -> None:
     answers = watched.ask(ROWS_OF_A_WINDOW)
     key = layout.CAPTURE + layout.capture_prefix(watched.app.prefix, layout.VARIANT, steady) + "59-59-000-broken.jsonl"
     watched.app.s3.put_object(Bucket=watched.app.artifacts_bucket, Key=key, Body=b'not a record\n{"captureData": {}}\n\xff\n')
-    found = watched.verdict(steady)
-    assert (found.drift, found.drifted) == (DriftVerdict.NO_DRIFT, ())
-    assert (found.counts.rows, found.counts.predictions, found.counts.unreadable_lines) == (ROWS_OF_A_WINDOW, ROWS_OF_A_WINDOW, 3)
-    assert found.quality.verdict is QualityVerdict.NOT_ENOUGH_DATA
-    assert (found.quality.start, found.quality.end) == (steady - HOUR, steady)
-    assert watched.measured(DRIFT_ALARM, steady + HOUR) == [0.0]
-    assert watched.measured(QUALITY_ALARM, steady + HOUR) == []
+    watched.lose_the_tick(steady)
 
     first = steady + HOUR
     watched.tell(answers)  # the model was right every time
@@ -171,6 +175,15 @@ def test_windows_from_steady_to_drifted(watched: Watched) -> None:
     assert (found.drift, found.features[0].name) == (DriftVerdict.DRIFT, "height")
     assert (found.quality.verdict, found.quality.labels) == (QualityVerdict.HELD, ROWS_OF_A_WINDOW)
     assert (found.quality.start, found.quality.end) == (steady, first)
+
+    # The tick of the window before was lost; the next one has it looked at.
+    found = watched.verdict(steady)
+    assert (found.drift, found.drifted) == (DriftVerdict.NO_DRIFT, ())
+    assert (found.counts.rows, found.counts.predictions, found.counts.unreadable_lines) == (ROWS_OF_A_WINDOW, ROWS_OF_A_WINDOW, 3)
+    assert found.quality.verdict is QualityVerdict.NOT_ENOUGH_DATA
+    assert (found.quality.start, found.quality.end) == (steady - HOUR, steady)
+    assert watched.measured(DRIFT_ALARM, steady + HOUR) == [0.0]
+    assert watched.measured(QUALITY_ALARM, steady + HOUR) == []
     assert watched.alarm("drift") != "ALARM"
 
     second = first + HOUR
@@ -244,3 +257,10 @@ def test_a_job_that_fails_says_why_and_people_hear_of_it(watched: Watched) -> No
         return next((text for text in texts if "its window has no verdict" in text), None)
 
     assert "statistics.json is not what it should be" in watched.until("people to hear of it", heard, 30)
+
+
+def test_requests_that_no_longer_fit_ring_an_alarm(watched: Watched) -> None:
+    assert watched.alarm("refused") == "OK"
+    renamed = json.dumps({"instances": [{"height": 0.3, "wind_speed": -0.2, "moon": "full"}]}).encode()
+    assert {watched.api().post(renamed).status for _ in range(FEWEST_REQUESTS)} == {400}
+    watched.until("the alarm on refused requests", lambda: watched.alarm("refused") == "ALARM" or None, 30)

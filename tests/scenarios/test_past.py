@@ -156,6 +156,29 @@ def test_under_an_alarm_a_new_version_waits_and_a_rollback_does_not(loop: Loop) 
         assert "model_quarantined" not in loop.decisions()
 
 
+def test_a_configuration_that_is_thrown_back_is_held_and_no_version_blamed(loop: Loop) -> None:
+    cloudformation, name = loop.app.cloudformation, f"{loop.app.prefix}-endpoint"
+    template = cloudformation.get_template(StackName=name)["TemplateBody"]
+    changed = json.loads(json.dumps(template))
+    (config,) = (each for each in changed["Resources"].values() if each["Type"] == "AWS::SageMaker::EndpointConfig")
+    config["Properties"]["ProductionVariants"][0]["InitialVariantWeight"] = 2
+    kept = [{"ParameterKey": "ModelPackageArn", "UsePreviousValue": True}, {"ParameterKey": "RollbackAlarms", "ParameterValue": "on"}]
+
+    def deploy(body: Any) -> None:
+        cloudformation.update_stack(StackName=name, TemplateBody=json.dumps(body), Parameters=kept, Capabilities=["CAPABILITY_NAMED_IAM"])
+
+    with errors(loop):
+        deploy(changed)
+        held = loop.until("the hold", loop.app.ledger.held)
+    assert "the endpoint runs an older configuration" in held.why
+    assert told(loop, "status")["held"] == held.why
+    assert "model_quarantined" not in loop.decisions()
+    assert loop.decisions()[-1] == "endpoint_held"
+    deploy(template)
+    loop.until("the hold to end", lambda: loop.app.ledger.held() is None or None)
+    loop.live(1)
+
+
 def test_the_lineage_leads_from_data_to_endpoint_and_back(loop: Loop, tmp_path: Path) -> None:
     picture = tmp_path / "lineage.svg"
     whole = told(loop, "lineage", "1", "--picture", str(picture))

@@ -197,6 +197,8 @@ def test_operators_hear_of_dead_letters_and_of_failing_functions(templates: Mapp
         "start-monitoring-errors",
         "drift",
         "quality",
+        "refused",
+        "endpoint-held",
         "retraining-stopped",
         "too-few-labels",
     }

@@ -28,7 +28,7 @@ def test_the_dashboard_shows_this_projects_endpoint_windows_functions_and_alarms
     functions = {resource["Properties"]["FunctionName"] for resource in made}
     assert owners == {PREFIX, "AllTraffic"} | functions
     (alarms,) = (widget["properties"]["alarms"] for widget in widgets if widget["type"] == "alarm")
-    assert [arn.rpartition(f"alarm:{PREFIX}-")[2] for arn in alarms] == ["5xx", "latency", "drift", "quality"]
+    assert [arn.rpartition(f"alarm:{PREFIX}-")[2] for arn in alarms] == ["5xx", "latency", "refused", "drift", "quality"]
     assert alarms[0].startswith(f"arn:{PARTITION}:cloudwatch:{REGION}:{ACCOUNT}:alarm:")
 
 

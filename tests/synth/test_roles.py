@@ -37,7 +37,8 @@ EXACTLY = {
     ("control", "StartMonitoringRole"): FUNCTION
     | FAILURES
     | LIVE
-    | {"sagemaker:DescribeModelPackage", "sagemaker:CreateProcessingJob", "iam:PassRole"},
+    | {"sagemaker:DescribeModelPackage", "sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob", "iam:PassRole"}
+    | {"s3:ListBucket"},
     ("control", "ApproveModelRole"): FUNCTION
     | FAILURES
     | {"s3:GetObject", "s3:ListBucket", "dynamodb:PutItem"}
@@ -63,7 +64,8 @@ EXACTLY = {
     | {"kms:CreateGrant", "iam:PassRole", "iam:CreateServiceLinkedRole"},
     ("serving", "PredictRole"): FUNCTION | {"sagemaker:InvokeEndpoint"},
     ("serving", "DescribeModelRole"): FUNCTION | LIVE | {"sagemaker:DescribeModelPackage", "s3:GetObject", "kms:Decrypt"},
-    ("serving", "RecordFeedbackRole"): FUNCTION | FAILURES | {"s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket"},
+    ("serving", "RecordFeedbackRole"): FUNCTION | FAILURES | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket"},
+    ("serving", "FeedbackTickRole"): {"lambda:InvokeFunction"} | FAILURES,
     ("training", "RolesPipeline"): {
         f"sagemaker:{verb}{kind}Job" for verb in ("Create", "Describe", "Stop") for kind in ("Processing", "Training")
     }

@@ -76,7 +76,11 @@ def test_what_record_feedback_could_not_handle_waits_and_raises_an_alarm(templat
     (config,) = serving.of("Lambda::EventInvokeConfig").values()
     assert config["Properties"]["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": [queue, "Arn"]}
     (target,) = serving.only("Events::Rule")["Targets"]
-    assert target["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": [queue, "Arn"]}
+    schedule = serving.only("Scheduler::Schedule")
+    assert schedule["ScheduleExpression"] == "cron(40 * * * ? *)"
+    assert schedule["Target"]["Arn"] == target["Arn"]
+    for waits in (target, schedule["Target"]):
+        assert waits["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": [queue, "Arn"]}
     alarms = {each["Properties"]["AlarmName"]: text(each) for each in templates["control"].of("CloudWatch::Alarm").values()}
     assert f"DeadLetters{queue.removeprefix('DeadLetters')}" in alarms["breast-cancer-dev-feedback-dead-letters"]
     assert "breast-cancer-dev-record-feedback-errors" in alarms

@@ -61,6 +61,10 @@ def test_percentiles_of_many_values_come_from_a_bounded_sample() -> None:
         ("MAX(METRICS())", {60: 2.0}),
         ("-(e - 3)", {60: 2.0}),
         ("n / (e - 1)", {}),
+        ("n > 1", {0: 1.0, 60: 1.0}),
+        ("IF(e == 2, 1, n)", {60: 2.0}),
+        ("IF(n >= 2, e / n, 0)", {60: 0.5}),
+        ("IF(n < 2, e, 7)", {0: 7.0, 60: 7.0}),
     ],
 )
 def test_metric_math(expression: str, expected: dict[int, float]) -> None:
@@ -70,7 +74,9 @@ def test_metric_math(expression: str, expected: dict[int, float]) -> None:
     assert metric_math.resolve(queries, lambda stat: measured[stat["name"]])["x"] == expected
 
 
-@pytest.mark.parametrize("expression", ["IF(e, 1, 0)", "e **", "unknown + 1", "SEARCH('x', 'Sum')", "e if e else e"])
+@pytest.mark.parametrize(
+    "expression", ["IF(1, e, 0)", "IF(e, 1)", "1 < e < 2", "e **", "unknown + 1", "SEARCH('x', 'Sum')", "e if e else e"]
+)
 def test_metric_math_refuses_what_it_does_not_know(expression: str) -> None:
     queries: list[dict[str, Any]] = [{"Id": "e", "MetricStat": {}}, {"Id": "x", "Expression": expression}]
     with pytest.raises(Exception, match="does not understand"):

@@ -37,7 +37,7 @@ def seen(
     quarantined: tuple[str, ...] = (),
 ) -> Observed:
     config = Endpoint(endpoint, "config", live) if live else None
-    stack = Stack(status, "the reason", parameter)
+    stack = Stack(status, "the reason", parameter, config="config" if live else "")
     return Observed(packages or (ONE,), stack, config, deployment, dict.fromkeys(quarantined, "it failed before"))
 
 
@@ -50,6 +50,12 @@ def refused(*packages: Package, deployment: Deployment | None = OPEN_TWO) -> Obs
 def firing(look: Observed) -> Observed:
     """The same, with a rollback alarm in ALARM."""
     return replace(look, alarms=("p-5xx",))
+
+
+def older(look: Observed) -> Observed:
+    """The same, with a configuration that the stack asked for last, and the endpoint does not run."""
+    assert look.stack is not None
+    return replace(look, stack=replace(look.stack, config="newer"))
 
 
 CASES: dict[str, tuple[Observed, type[Action]]] = {
@@ -100,6 +106,10 @@ CASES: dict[str, tuple[Observed, type[Action]]] = {
     "a silent rollback without a record": (seen(ONE, TWO, parameter="arn:2"), Quarantine),
     "a silent rollback of a version that was rejected meanwhile": (seen(ONE, REJECTED_TWO, parameter="arn:2"), Deploy),
     "a failed update without a record is tried again": (seen(ONE, TWO, status="UPDATE_ROLLBACK_COMPLETE"), Deploy),
+    "a configuration was thrown back": (older(seen(ONE)), Hold),
+    "a configuration was thrown back, and a higher version waits": (older(seen(ONE, TWO)), Deploy),
+    "a configuration was thrown back with its version": (older(seen(ONE, TWO, parameter="arn:2")), Quarantine),
+    "a configuration was thrown back while a deployment was open": (older(seen(ONE, TWO, deployment=OPEN_TWO)), Drop),
     "the endpoint is broken": (seen(ONE, endpoint="Failed"), Hold),
     "the endpoint was deleted by hand": (seen(ONE, live=None), Hold),
     "the endpoint was deleted by hand during a deployment": (seen(ONE, TWO, live=None, deployment=OPEN_TWO), Hold),
@@ -132,6 +142,14 @@ def test_a_quarantine_says_what_failed_and_what_serves_instead() -> None:
     assert isinstance(action, Quarantine)
     assert (action.arn, action.deployment) == ("arn:2", OPEN_TWO)
     assert action.why == "version 2 failed in production: the reason; the endpoint serves version 1"
+
+
+def test_an_older_configuration_is_named_and_no_version_blamed() -> None:
+    action = decide(CASES["a configuration was thrown back"][0])
+    assert isinstance(action, Hold)
+    assert action.why.startswith(
+        "the endpoint runs an older configuration, config, where its stack asks for newer: the update was rolled back"
+    )
 
 
 @pytest.mark.parametrize("name", [name for name, (_, expected) in CASES.items() if expected is Hold])

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -129,7 +130,8 @@ def test_a_file_of_labels_becomes_ground_truth(account: Client, upload: Any, con
     for _ in range(2):
         assert handler.handle(event, context) == {"count": 2, "refused": None}
     (key,) = _keys(account, "ground-truth/")
-    assert key.startswith(HOUR)
+    uploaded = account("s3").head_object(Bucket="data-bucket", Key="feedback/labels.csv")["LastModified"]
+    assert key.startswith(f"ground-truth/{uploaded:%Y/%m/%d/%H/%M-%S}-000-0000-")
     assert _labels(account) == {"a": "rose", "b-1": "tulip, red"}
     assert _keys(account, "quarantine/") == []
 
@@ -168,6 +170,34 @@ def test_a_file_without_labels_is_refused_with_the_reason(
     assert result["count"] == 0
     refusal = Refusal.model_validate_json(_read(account, result["refused"].removeprefix("s3://data-bucket/")))
     assert said in "; ".join(map(str, refusal.findings))
+
+
+def test_a_file_whose_event_was_lost_is_recorded_by_a_tick_and_no_file_twice(
+    account: Client, upload: Any, golden: Golden, context: Any
+) -> None:
+    upload("inference_id,label\na,rose\n,tulip\n")
+    uploaded = account("s3").head_object(Bucket="data-bucket", Key="feedback/labels.csv")["LastModified"]
+
+    def tick(after: timedelta) -> dict[str, Any]:
+        reply: dict[str, Any] = handler.handle(golden("tick") | {"time": (uploaded + after).isoformat()}, context)
+        return reply
+
+    nothing = {"files": 0, "count": 0}
+    assert [tick(after) for after in (timedelta(minutes=5), timedelta(hours=4))] == [nothing, nothing]
+    assert _labels(account) == {}
+    late = upload("inference_id,label\nb,rose\n", "feedback/late.csv")
+    assert tick(timedelta(minutes=40)) == {"files": 2, "count": 2}
+    assert _labels(account) == {"a": "rose", "b": "rose"}
+    before = _versions(account)
+    assert tick(timedelta(minutes=100)) == {"files": 2, "count": 2}
+    assert handler.handle(late, context)["count"] == 1
+    assert _versions(account) == before
+
+
+def _versions(account: Client) -> list[str]:
+    """Every version of what was written, by key."""
+    found = account("s3").list_object_versions(Bucket="data-bucket")["Versions"]
+    return sorted(each["Key"] for each in found if not each["Key"].startswith("feedback/"))
 
 
 def test_a_folder_marker_and_a_file_that_is_gone_are_nothing(account: Client, upload: Any, context: Any) -> None:

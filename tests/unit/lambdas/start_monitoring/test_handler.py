@@ -1,12 +1,14 @@
 """start_monitoring against an account: what is live decides whether there is anything to watch."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
+from contracts import layout
 from lambdas.start_monitoring import handler
 from lambdas.start_monitoring.adapters import Jobs, LiveModel, Nothing
 from tests.unit.lambdas.account import GROUP, METADATA, make_client, register, serve
@@ -14,6 +16,7 @@ from tests.unit.lambdas.account import GROUP, METADATA, make_client, register, s
 Client = Callable[[str], Any]
 Golden = Callable[[str], dict[str, Any]]
 
+DAY = timedelta(days=1)  # a window
 VARIABLES = {
     "IMAGE_URI": "123456789012.dkr.ecr.us-east-1.amazonaws.com/image:1",
     "JOB_ROLE_ARN": "arn:aws:iam::123456789012:role/monitor",
@@ -39,11 +42,56 @@ def test_the_same_window_is_looked_at_once(account: Client, golden: Golden, cont
         "job": "flowers-dev-monitor-202601050000",
         "verdict": "s3://artifacts-bucket/monitoring/2026/01/05/00/",
         "started": True,
+        "made_good": [],
     }
     assert again == first
     assert _jobs() == [first["job"]]
     job = make_client("sagemaker").describe_processing_job(ProcessingJobName=first["job"])
     assert f"/runs/{METADATA['Run']}/evaluation" in job["ProcessingInputs"][0]["S3Input"]["S3Uri"]
+
+
+@pytest.fixture
+def jobs(account: Client, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Processing jobs by name, with their status; as on AWS, and not with moto, a name is used once."""
+    found: dict[str, str] = {}
+    client = make_client("sagemaker")
+
+    def create(**request: Any) -> None:
+        if request["ProcessingJobName"] in found:
+            raise client.exceptions.ResourceInUse({"Error": {"Code": "ResourceInUse", "Message": "is there"}}, "CreateProcessingJob")
+        found[request["ProcessingJobName"]] = "InProgress"
+
+    monkeypatch.setattr(client, "create_processing_job", create)
+    monkeypatch.setattr(client, "describe_processing_job", lambda ProcessingJobName: {"ProcessingJobStatus": found[ProcessingJobName]})  # noqa: N803 - AWS's name
+    return found
+
+
+def test_a_window_without_a_verdict_is_looked_at_by_a_later_tick(jobs: dict[str, str], event: Any, context: Any) -> None:
+    serve(register("Approved"))
+    end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + 4 * DAY  # of the window that ended last, all of them live
+    names = [f"{GROUP}-monitor-{end - back * DAY:%Y%m%d%H%M}" for back in range(5)]
+    ends = [(end - back * DAY).isoformat() for back in range(5)]
+    key = layout.monitoring_prefix(end - DAY) + layout.VERDICT
+    make_client("s3").put_object(Bucket="artifacts-bucket", Key=key, Body=b"{}")
+
+    def tick(moment: datetime) -> dict[str, Any]:
+        reply: dict[str, Any] = handler.handle(event("tick") | {"time": moment.isoformat()}, context)
+        return reply
+
+    assert tick(end)["made_good"] == ends[2:4]  # one has a verdict, one is too long ago
+    assert list(jobs) == [names[0], *names[2:4]]
+    jobs[names[0]] = "Failed"
+    jobs[names[2]] = "Completed"
+    for made_good in (ends[:1], []):
+        assert tick(end + DAY)["made_good"] == made_good
+        assert list(jobs)[4:] == [f"{names[0]}-1"]
+
+
+def test_windows_before_the_live_model_are_not_looked_at_again(account: Client, event: Any, context: Any) -> None:
+    serve(register("Approved"))
+    now = datetime.now(UTC)
+    assert handler.handle(event("tick") | {"time": now.isoformat()}, context)["made_good"] == []
+    assert len(_jobs()) == 1
 
 
 def test_without_an_endpoint_there_is_nothing_to_watch(account: Client, golden: Golden, context: Any) -> None:
@@ -82,4 +130,4 @@ def test_a_model_that_left_the_registry_has_no_baseline(account: Client, monkeyp
 
     monkeypatch.setattr(client, "describe_model_package", gone)
     with pytest.raises(Nothing, match="no longer in the registry"):
-        LiveModel(client, GROUP).run()
+        LiveModel(client, GROUP).read()

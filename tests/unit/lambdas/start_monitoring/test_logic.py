@@ -1,5 +1,6 @@
 """Which window an event means, and what the job of a window is called and told."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -13,7 +14,7 @@ from contracts.config import Config, parse_config
 from contracts.environment import StartMonitoringEnvironment
 from contracts.errors import StateError
 from contracts.events import Event, MonitoringWindow
-from lambdas.start_monitoring.logic import Task, job_request, last_window, task_of
+from lambdas.start_monitoring.logic import WINDOWS_BACK, Task, earlier_tasks, job_request, last_window, task_of
 
 HOURS = st.sampled_from([1, 2, 3, 4, 6, 8, 12, 24])
 ZONES = st.integers(-12 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -65,6 +66,17 @@ def test_a_window_has_one_job_and_a_person_always_another(moments: list[datetime
     assert by_hand.job_name(prefix) != one.job_name(prefix)
     assert by_hand.output_prefix(prefix) == f"monitoring/by-hand/{by_hand.job_name(prefix)}/"
     assert len(by_hand.job_name(prefix)) <= 63
+
+
+@given(MOMENTS, HOURS)
+def test_a_tick_looks_at_the_windows_before_it_again_and_a_person_at_one(moment: datetime, hours: int) -> None:
+    task = task_of(_event({}, moment), hours)
+    earlier = earlier_tasks(task)
+    assert [each.end for each in (task, *earlier)][1:] == [each.start for each in (task, *earlier)][:-1]
+    assert len({each.job_name("p") for each in (task, *earlier)}) == WINDOWS_BACK + 1
+    assert earlier[1].job_name("p") == f"p-monitor-{earlier[1].end:%Y%m%d%H%M}-2"
+    assert earlier[1].output_prefix("p") == replace(earlier[1], late=0).output_prefix("p")
+    assert earlier_tasks(replace(task, cause="event-1")) == ()
 
 
 @pytest.mark.parametrize(

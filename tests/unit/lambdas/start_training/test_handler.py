@@ -121,10 +121,24 @@ def test_the_same_event_again_is_the_same_run_with_the_same_champion(
 
 
 def test_a_run_on_fresh_rows_asks_the_former_champions_too(
-    account: Client, started: Started, event: Callable[..., Event], manifest: Manifest, context: Any
+    account: Client,
+    started: Started,
+    event: Callable[..., Event],
+    manifest: Manifest,
+    context: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     digests = [f"{number:064x}" for number in range(8)]
     versions = [register("Approved", METADATA | {"ArtifactSha256": digest}) for digest in digests]
+    describe = make_client("sagemaker").describe_model_package
+
+    def moved(ModelPackageName: str) -> Any:  # noqa: N803 - AWS's name
+        found = describe(ModelPackageName=ModelPackageName)
+        if ModelPackageName == versions[5]:
+            found["InferenceSpecification"]["Containers"][0]["ModelDataUrl"] = "s3://artifacts-bucket/runs/gone/model/model.tar.gz"
+        return found
+
+    monkeypatch.setattr(make_client("sagemaker"), "describe_model_package", moved)
     register("Rejected", METADATA | {"ArtifactSha256": "f" * 64})
     register("Approved", {})  # made by hand
     make_client("s3").put_object(Bucket="artifacts-bucket", Key="runs/r/model/model.tar.gz", Body=b"archive")
@@ -136,10 +150,11 @@ def test_a_run_on_fresh_rows_asks_the_former_champions_too(
     run = handler.handle(event("manifest_created", key=key, version_id=reply["VersionId"]), context)["run"]
     champion = _champion(account, run)
     assert champion.model_package_arn == versions[-1]
-    # The first and the newest ones, of which one was made by hand.
-    assert [former.artifact_sha256 for former in champion.formers] == [digests[0], *digests[4:7]]
+    # The first and the newest ones, of which one was made by hand, and one has lost its archive.
+    assert [former.artifact_sha256 for former in champion.formers] == [digests[0], digests[4], digests[6]]
+    assert decisions()[-1].why.endswith("the champion is version 8, without version 6, whose archive is gone")
     files = account("s3").list_objects_v2(Bucket="artifacts-bucket", Prefix=f"runs/{run}/champion/former-")["Contents"]
-    assert [file["Key"].rsplit("/", 2)[1] for file in files] == ["former-1", "former-2", "former-3", "former-4"]
+    assert [file["Key"].rsplit("/", 2)[1] for file in files] == ["former-1", "former-2", "former-3"]
 
 
 def test_another_cause_is_another_run(account: Client, started: Started, created: Event, manifest: Manifest, context: Any) -> None:

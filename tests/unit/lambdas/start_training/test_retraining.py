@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from moto.sagemaker.models import sagemaker_backends
 
 from contracts.collection import Collection
@@ -17,6 +18,7 @@ from contracts.evaluation import GateMode
 from contracts.layout import ground_truth_key, manifest_key
 from contracts.ledger import Outcome, What
 from contracts.manifest import ColumnSummary, DataFile, Fresh, Manifest
+from contracts.metadata import ChampionReference
 from contracts.pipeline import LOST
 from lambdas import runtime
 from lambdas.ledger import Ledger
@@ -271,7 +273,48 @@ def _fail(monkeypatch: pytest.MonkeyPatch, reason: str) -> str:
 
 def test_a_champion_whose_rows_are_gone_is_not_trained_on(account: Client, parent: Manifest, look: Look) -> None:
     account("s3").delete_object(Bucket="data-bucket", Key=manifest_key("flowers", parent.version))
-    assert look() == ["Nothing"]
+    assert look() == ["Skip"]
+    assert "its dataset version is gone" in decisions()[-1].why
+
+
+@pytest.mark.parametrize("gone", ["archive", "package", "manifest"])
+def test_a_run_that_can_never_start_is_a_failed_retraining(
+    account: Client, parent: Manifest, look: Look, now: datetime, config: Config, gone: str
+) -> None:
+    look()
+    manifest = _collected(f"{now:%Y%m%d%H%M%S}", now, config, parent)
+    if gone == "archive":
+        account("s3").delete_object(Bucket="artifacts-bucket", Key="runs/r/model/model.tar.gz")
+    elif gone == "manifest":
+        account("s3").delete_object(Bucket="data-bucket", Key=manifest_key("flowers", manifest.version))
+    else:  # named by an attempt before, and removed since
+        arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{GROUP}/9"
+        champion = ChampionReference(model_package_arn=arn, artifact_sha256=SHA256).model_dump_json().encode()
+        key = f"runs/flowers-{manifest.version}/champion/champion.json"
+        account("s3").put_object(Bucket="artifacts-bucket", Key=key, Body=champion)
+    assert look() == ["StartRun"]
+    (ended,) = _ledger().retrainings(now - HOUR)
+    assert (ended.outcome, ended.run) == (Outcome.FAILED, None)
+    assert ended.explanation.startswith("its run cannot start: ")
+    assert ("no longer in the registry" if gone == "package" else "is gone") in ended.explanation
+    assert "Next: " in ended.explanation
+    assert (decisions()[-1].what, decisions()[-1].why) == (What.TRAINING_FAILED, ended.explanation)
+    assert _ledger().open_retraining() is None
+
+
+def test_what_may_pass_is_tried_again(parent: Manifest, look: Look, now: datetime, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    look()
+    _collected(f"{now:%Y%m%d%H%M%S}", now, config, parent)
+    client = make_client("s3")
+
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "SlowDown", "Message": "later"}}, "HeadObject")
+
+    with monkeypatch.context() as patched, pytest.raises(ClientError, match="SlowDown"):
+        patched.setattr(client, "copy", lambda *_, **__: refuse())
+        look()
+    assert _ledger().open_retraining() is not None
+    assert look() == ["StartRun"]
 
 
 def test_a_lost_event_of_a_run_that_nobody_retrained_is_made_good_by_a_tick(
@@ -286,14 +329,18 @@ def test_a_lost_event_of_a_run_that_nobody_retrained_is_made_good_by_a_tick(
     assert _whats().count(What.TRAINING_FAILED) == 1
 
 
-def test_a_reason_not_to_train_is_recorded_once(parent: Manifest, look: Look, config: Config, tmp_path: Path) -> None:
-    retraining = config.retraining.model_copy(update={"mode": GateMode.DRY_RUN})
+@pytest.mark.parametrize(("mode", "why"), [(GateMode.DRY_RUN, "would train now"), (GateMode.DISABLED, "retraining is disabled")])
+def test_a_reason_not_to_train_is_recorded_once(
+    parent: Manifest, look: Look, config: Config, tmp_path: Path, mode: GateMode, why: str
+) -> None:
+    retraining = config.retraining.model_copy(update={"mode": mode})
     (tmp_path / "project.json").write_text(config.model_copy(update={"retraining": retraining}).model_dump_json())
     runtime.forget()
     assert look() == look() == ["Skip"]
     (decision,) = decisions()
     assert decision.what is What.RETRAINING_SKIPPED
-    assert "would train now" in decision.why
+    assert decision.why.startswith("drift since ")
+    assert why in decision.why
     assert _ledger().open_retraining() is None
 
 
