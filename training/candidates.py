@@ -25,6 +25,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
 
 from contracts.columns import ColumnKind
 from contracts.evaluation import Problem
@@ -33,6 +34,7 @@ from training.frame import Column, number_names, text_names
 
 RARE = 5  # rows; a category seen less often shares a column with the other rare ones
 CATEGORIES = 64  # columns a categorical feature may take
+ROWS_FOR_THREADS = 10_000  # of fewer rows trees are grown sooner by one thread than by many that wait for each other
 
 
 class Family(StrEnum):
@@ -131,7 +133,9 @@ def fit(
 ) -> Pipeline:
     """The candidate's pipeline, fitted on rows of these weights."""
     pipeline = build(candidate, signature.problem, signature.features, seed)
-    return pipeline.fit(frame, target) if weights is None else pipeline.fit(frame, target, estimate__sample_weight=weights)
+    more = {} if weights is None else {"estimate__sample_weight": weights}
+    with threadpool_limits(1 if len(target) < ROWS_FOR_THREADS else None, user_api="openmp"):
+        return pipeline.fit(frame, target, **more)
 
 
 def _estimator(candidate: Candidate, problem: Problem, seed: int) -> Any:

@@ -159,7 +159,7 @@ def test_windows_from_steady_to_drifted(watched: Watched) -> None:
     assert "there is no endpoint" in watched.invoke(_tick(datetime(2026, 1, 5, 9, 10, tzinfo=UTC)))["why"]
     assert watched.jobs() == []
     assert watched.tide("monitor") == {"ok": True, "verdicts": []}
-    watched.accepted(table(300))
+    watched.accepted(table(600))
     watched.live(1)
 
     steady = watched.next_window()

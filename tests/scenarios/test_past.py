@@ -119,25 +119,26 @@ def test_a_person_starts_a_run_and_registers_by_hand(loop: Loop) -> None:
     assert "missing" in tide(loop, "why", "4").stdout
 
 
+def rings(loop: Loop) -> bool:
+    """Whether the alarm on the endpoint's errors does."""
+    (alarm,) = loop.app.cloudwatch.describe_alarms(AlarmNames=[f"{loop.app.prefix}-5xx"])["MetricAlarms"]
+    return bool(alarm["StateValue"] == "ALARM")
+
+
 @contextmanager
 def errors(loop: Loop) -> Iterator[None]:
     """The endpoint answers with 5xx, as far as its metrics say, and so the alarm fires."""
     name, stop = loop.app.prefix, threading.Event()
-    cloudwatch = loop.app.account.client("cloudwatch")
 
     def measure() -> None:
         while not stop.wait(0.05):
             place = {"EndpointName": name, "VariantName": "AllTraffic"}
             loop.twin.cloud.measure("AWS/SageMaker", "Invocation5XXErrors", place, 1, unit="None")
 
-    def fires() -> bool | None:
-        (alarm,) = cloudwatch.describe_alarms(AlarmNames=[f"{name}-5xx"])["MetricAlarms"]
-        return True if alarm["StateValue"] == "ALARM" else None
-
     thread = threading.Thread(target=measure)
     thread.start()
     try:
-        loop.until("the alarm", fires)
+        loop.until("the alarm", lambda: rings(loop) or None)
         yield
     finally:
         stop.set()
@@ -174,6 +175,7 @@ def test_a_configuration_that_is_thrown_back_is_held_and_no_version_blamed(loop:
     assert told(loop, "status")["held"] == held.why
     assert "model_quarantined" not in loop.decisions()
     assert loop.decisions()[-1] == "endpoint_held"
+    loop.until("the alarm to end", lambda: not rings(loop) or None)  # it would throw the next configuration back too
     deploy(template)
     loop.until("the hold to end", lambda: loop.app.ledger.held() is None or None)
     loop.live(1)

@@ -130,7 +130,7 @@ def test_an_unknown_verb_is_refused(tmp_path: Path) -> None:
     done = run(Paths(tmp_path), "deploy")
     assert (done.returncode, done.stderr) == (
         2,
-        "usage: python -m training {prepare,train,evaluate,monitor,collect,serve,compare} [options]\n",
+        "usage: python -m training {prepare,train,evaluate,monitor,collect,serve,verify,compare} [options]\n",
     )
 
 

@@ -77,11 +77,11 @@ class World:
 
     def observe(self) -> Observed:
         history = tuple(sorted((each for each in self.history.values() if each.asked > self.event - REMEMBERED), key=lambda r: r.asked))
-        since = labels_since(self.champion, history)
+        since, lock = labels_since(self.champion, history), self.lock
+        judged = lock.asked if lock else self.event  # as account.py does
         labelled = {
-            start for start in self.labels if start + HOUR > since and start >= window_start(since, HOUR) and start + HOUR <= self.event
+            start for start in self.labels if start + HOUR > since and start >= window_start(since, HOUR) and start + HOUR <= judged
         }
-        lock = self.lock
         run = self.runs.get(lock.name) if lock and lock.execution else None
         seen = Observed(
             now=self.event,
