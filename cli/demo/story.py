@@ -88,9 +88,11 @@ class Story:
             phase.result = self._predictions(api)
         traffic = Traffic(api, AS_TRAINED, self._rows[AS_TRAINED])
         named(traffic, first)
+        hours = Hours(self._app)
+        hours.begin()  # before the traffic: what is sent belongs to the first hour
         traffic.start()
         try:
-            self._under_traffic(traffic, first)
+            self._under_traffic(traffic, hours, first)
         finally:
             traffic.stop()
             self._report.sent = traffic.sent
@@ -100,10 +102,8 @@ class Story:
         self._report.versions = self._app.versions()
         self._report.decisions = self._app.decisions()
 
-    def _under_traffic(self, traffic: Traffic, first: Version) -> None:
+    def _under_traffic(self, traffic: Traffic, hours: Hours, first: Version) -> None:
         self._output.say(f"        traffic begins: {len(self._report.phases)} phases done, and from here on no request may fail")
-        hours = Hours(self._app)
-        hours.begin()
         with self._phase("hour 1: the table's own rows") as phase:
             self._report.hours.append(self._hour(traffic, hours, AS_TRAINED, REMEASURED, phase.show))
             phase.result = self._report.hours[-1].in_words()
