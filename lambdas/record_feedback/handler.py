@@ -66,6 +66,7 @@ def take_request(event: dict[str, Any], config: Config, bucket: FeedbackBucket) 
 def take_tick(now: datetime, data: Data, bucket: FeedbackBucket) -> dict[str, Any]:
     """The files of the last hours, once more: the event of one may have been lost."""
     taken = [take_file(key, None, data, bucket) for key in bucket.uploaded(now - HOURS_BACK, now - NOT_YET)]
+    logger.info("looked at the files of the last hours", files=len(taken))
     return {"files": len(taken), "count": sum(each["count"] for each in taken)}
 
 
