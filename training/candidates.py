@@ -76,12 +76,7 @@ class Candidate(BaseModel):
 def propose(problem: Problem, count: int, seed: int) -> list[Candidate]:
     """`count` configurations: the sound ones, then drawn ones of the families in turn. A longer list starts with the shorter one."""
     generator = np.random.default_rng(seed)
-    sound = [
-        Candidate(family=Family.BLEND, parameters={}),
-        default(problem, Family.LINEAR),
-        default(problem, Family.BOOSTING),
-        Candidate(family=Family.BOOSTING, parameters=LARGE_TREES),
-    ]
+    sound = [default(problem, Family.BLEND), *_members(problem).values()]
     families = (Family.LINEAR, Family.BOOSTING)
     return sound[:count] + [_draw(problem, families[number % 2], generator) for number in range(count - len(sound))]
 
@@ -90,6 +85,15 @@ def default(problem: Problem, family: Family) -> Candidate:
     """A family's sound default."""
     parameters: dict[Family, Parameters] = {Family.BLEND: {}, Family.LINEAR: {_strength(problem): 1.0}, Family.BOOSTING: SMALL_TREES}
     return Candidate(family=family, parameters=parameters[family])
+
+
+def _members(problem: Problem) -> dict[str, Candidate]:
+    """What a blend is made of, by name."""
+    return {
+        "linear": default(problem, Family.LINEAR),
+        "small": default(problem, Family.BOOSTING),
+        "large": Candidate(family=Family.BOOSTING, parameters=LARGE_TREES),
+    }
 
 
 def _draw(problem: Problem, family: Family, generator: np.random.Generator) -> Candidate:
@@ -141,9 +145,7 @@ def fit(
 def _estimator(candidate: Candidate, problem: Problem, seed: int) -> Any:
     regression = problem is Problem.REGRESSION
     if candidate.family is Family.BLEND:
-        parts = {"linear": default(problem, Family.LINEAR), "small": default(problem, Family.BOOSTING)}
-        parts["large"] = Candidate(family=Family.BOOSTING, parameters=LARGE_TREES)
-        members = [(name, _estimator(part, problem, seed)) for name, part in parts.items()]
+        members = [(name, _estimator(member, problem, seed)) for name, member in _members(problem).items()]
         return VotingRegressor(members) if regression else VotingClassifier(members, voting="soft")
     if candidate.family is Family.LINEAR:
         return Ridge(**candidate.parameters) if regression else LogisticRegression(**candidate.parameters, max_iter=1000)
