@@ -107,9 +107,15 @@ def by_chance(loop: Loop, url: str, examples: int) -> None:
     answered()
 
 
-def memory(loop: Loop) -> int:
-    """Megabytes of the model servers and of predict."""
+def memory(loop: Loop) -> dict[int, float]:
+    """Megabytes of each process of the model servers and of predict."""
     endpoint = loop.twin.part("sagemaker").endpoints.find(loop.app.prefix)
     instances = [each for listed in endpoint.current.instances.values() for each in listed]
     processes = [each.process.pid for each in instances] + loop.twin.part("functions").pool(f"{loop.app.prefix}-predict").processes
-    return int(sum(psutil.Process(process).memory_info().rss for process in processes) / 2**20)
+    return {process: psutil.Process(process).memory_info().rss / 2**20 for process in processes}
+
+
+def grown(loop: Loop, before: dict[int, float]) -> float:
+    """The most megabytes by which a process grew; one that is new, as under load, has not grown."""
+    after = memory(loop)
+    return max(after[process] - megabytes for process, megabytes in before.items() if process in after)

@@ -22,7 +22,7 @@ from contracts.inference import row_ids
 from contracts.refusal import Refusal
 from tests.formats import as_parquet
 from tests.scenarios import batches
-from tests.scenarios.fuzz import by_chance, by_description, memory
+from tests.scenarios.fuzz import by_chance, by_description, grown, memory
 from tests.scenarios.loop import ROW, Loop, table
 from tests.scenarios.tide import start_tide
 from twin.sagemaker import transform_run
@@ -244,4 +244,4 @@ def test_no_request_breaks_the_api(live: Loop) -> None:
     assert by_description(document, live, examples=30) >= 60
     for url in (live.app.api_url, live.app.feedback_url):
         by_chance(live, url, examples=60)
-    assert memory(live) < before + 40
+    assert grown(live, before) < 40
