@@ -61,7 +61,7 @@ def same(problem: Problem, one: bytes, other: bytes) -> None:
 
 @pytest.mark.parametrize("family", list(Family))
 @pytest.mark.parametrize("problem", list(Problem))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_the_graph_answers_as_scikit_learn_does(models: Models, problem: Problem, family: Family, data: st.DataObject) -> None:
     kinds = data.draw(st.lists(st.sampled_from(ColumnKind), min_size=1, max_size=5).map(tuple) | st.just(EVERY_KIND))
