@@ -1,6 +1,8 @@
-"""Object versions on S3, as the functions that are woken by an upload read them."""
+"""Objects on S3, as the functions that are woken by an upload read them."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -8,22 +10,23 @@ from botocore.exceptions import ClientError
 CHUNK_BYTES = 1 << 20
 
 
-def read_version(s3: Any, bucket: str, key: str, version_id: str) -> Iterator[bytes] | None:
-    """An object version's content, chunk by chunk; None when it is gone since the event."""
-    found = _get(s3, Bucket=bucket, Key=key, VersionId=version_id)
-    return found and found[1]
+@dataclass(frozen=True)
+class Stored:
+    """One version of an object, read chunk by chunk; `modified`: when S3 took it."""
+
+    key: str
+    version_id: str
+    modified: datetime
+    chunks: Iterator[bytes]
 
 
-def read_newest(s3: Any, bucket: str, key: str) -> tuple[str, Iterator[bytes]] | None:
-    """(VersionId, content) of an object as it is now; None when it is gone."""
-    return _get(s3, Bucket=bucket, Key=key)
-
-
-def _get(s3: Any, **which: str) -> tuple[str, Iterator[bytes]] | None:
+def read(s3: Any, bucket: str, key: str, version_id: str | None = None) -> Stored | None:
+    """An object, its newest version unless one is named; None when it is gone."""
+    version = {} if version_id is None else {"VersionId": version_id}
     try:
-        found = s3.get_object(**which)
+        found = s3.get_object(Bucket=bucket, Key=key, **version)
     except ClientError as error:
         if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchVersion"}:
             return None
         raise
-    return str(found["VersionId"]), found["Body"].iter_chunks(CHUNK_BYTES)
+    return Stored(key, str(found["VersionId"]), found["LastModified"], found["Body"].iter_chunks(CHUNK_BYTES))

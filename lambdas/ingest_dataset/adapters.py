@@ -1,6 +1,5 @@
 """The data bucket, as ingest_dataset uses it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +9,7 @@ from botocore.exceptions import ClientError
 from contracts.layout import REASON, manifest_key, quarantine_prefix
 from contracts.manifest import Manifest
 from contracts.refusal import Refusal
-from lambdas.objects import read_newest, read_version
+from lambdas.objects import Stored, read
 
 
 @dataclass(frozen=True)
@@ -29,13 +28,9 @@ class DataBucket:
         self._s3 = s3
         self.name = bucket
 
-    def read(self, key: str, version_id: str) -> Iterator[bytes] | None:
-        """An object version's content, chunk by chunk; None when it is gone since the event."""
-        return read_version(self._s3, self.name, key, version_id)
-
-    def read_newest(self, key: str) -> tuple[str, Iterator[bytes]] | None:
-        """(VersionId, content) of an object as it is now; None when it is gone."""
-        return read_newest(self._s3, self.name, key)
+    def read(self, key: str, version_id: str | None = None) -> Stored | None:
+        """An object, its newest version unless one is named; None when it is gone."""
+        return read(self._s3, self.name, key, version_id)
 
     def list(self, prefix: str) -> list[Listed]:
         """What lies below a prefix now."""

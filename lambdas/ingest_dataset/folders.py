@@ -22,14 +22,10 @@ class Folder:
         """The files, each opened when it is asked for. Raises FormatError when one is gone."""
         for name, version_id in self.files:
             key = self.prefix + name
-            if version_id is None:
-                found = bucket.read_newest(key)
-            else:
-                chunks = bucket.read(key, version_id)
-                found = None if chunks is None else (version_id, chunks)
+            found = bucket.read(key, version_id)
             if found is None:
                 raise FormatError(f"{name} is not there any more. Next: write {FOLDER_MARKER} again when nobody writes to the folder")
-            yield Source(bucket.name, key, found[0], format_of(name) or Format.CSV, found[1])
+            yield Source(bucket.name, key, found.version_id, format_of(name) or Format.CSV, found.chunks)
 
 
 def read_folder(bucket: DataBucket, prefix: str, marker: Iterator[bytes]) -> Folder:

@@ -79,10 +79,10 @@ def _ingest_file(event: Event[ObjectCreated], upload: UploadKey, data: Data, buc
     if created.size > LARGEST_UPLOAD_BYTES:
         problem = f"the file has {created.size} bytes, and at most {LARGEST_UPLOAD_BYTES} can be read. Next: upload fewer rows"
         return _refused(event, (Finding(problem=problem),), ())
-    chunks = bucket.read(created.key, created.version_id)
-    if chunks is None:
+    file = bucket.read(created.key, created.version_id)
+    if file is None:
         return None
-    source = Source(bucket.name, created.key, created.version_id, format_of(upload.name) or Format.CSV, chunks)
+    source = Source(bucket.name, created.key, file.version_id, format_of(upload.name) or Format.CSV, file.chunks)
     misplaced = _misplaced(upload, data)
     report = read_only(source) if misplaced else check([source], data)
     findings = misplaced or report.findings
@@ -100,7 +100,7 @@ def _ingest_folder(event: Event[ObjectCreated], upload: UploadKey, data: Data, b
     if marker is None:
         return None
     prefix = upload_folder(upload.dataset, upload.folder)
-    folder = read_folder(bucket, prefix, marker)
+    folder = read_folder(bucket, prefix, marker.chunks)
     problems = [*folder.problems, *([problem] if (problem := length_problem(upload.folder)) else [])]
     misplaced = (*_wrong_dataset(upload, data), *(Finding(problem=problem) for problem in problems))
     if misplaced:

@@ -1,8 +1,7 @@
 """The data bucket, as record_feedback uses it."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,17 +10,7 @@ from botocore.exceptions import ClientError
 from contracts.ground_truth import GroundTruth
 from contracts.layout import FEEDBACK, REASON, ground_truth_key, quarantine_prefix
 from contracts.refusal import Refusal
-from lambdas.objects import CHUNK_BYTES
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A file of labels, read chunk by chunk; `modified`: when S3 took it."""
-
-    key: str
-    version_id: str
-    modified: datetime
-    chunks: Iterator[bytes]
+from lambdas.objects import Stored, read
 
 
 class FeedbackBucket:
@@ -31,16 +20,9 @@ class FeedbackBucket:
         self._s3 = s3
         self.name = bucket
 
-    def read(self, key: str, version_id: str | None = None) -> Upload | None:
+    def read(self, key: str, version_id: str | None = None) -> Stored | None:
         """A file of labels, its newest version unless one is named; None when it is gone."""
-        version = {"VersionId": version_id} if version_id else {}
-        try:
-            found = self._s3.get_object(Bucket=self.name, Key=key, **version)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchVersion"}:
-                return None
-            raise
-        return Upload(key, found["VersionId"], found["LastModified"], found["Body"].iter_chunks(CHUNK_BYTES))
+        return read(self._s3, self.name, key, version_id)
 
     def uploaded(self, since: datetime, until: datetime) -> list[str]:
         """The keys of the files of labels that S3 took meanwhile, as they came."""

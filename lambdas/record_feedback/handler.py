@@ -24,7 +24,8 @@ from contracts.refusal import Finding, Refusal
 from contracts.tables.sources import Digested
 from lambdas import runtime
 from lambdas.api import JSON, Reply
-from lambdas.record_feedback.adapters import FeedbackBucket, Upload
+from lambdas.objects import Stored
+from lambdas.record_feedback.adapters import FeedbackBucket
 from lambdas.record_feedback.logic import Refused, parse, read_labels
 
 SERVICE = "record_feedback"
@@ -93,7 +94,7 @@ def take_file(key: str, version_id: str | None, data: Data, bucket: FeedbackBuck
 
 
 def _quarantined(
-    upload: Upload, name: str, file: Digested, findings: tuple[Finding, ...], refused_rows: str, bucket: FeedbackBucket
+    upload: Stored, name: str, file: Digested, findings: tuple[Finding, ...], refused_rows: str, bucket: FeedbackBucket
 ) -> str | None:
     sha256 = file.drain()
     if not findings:
