@@ -11,7 +11,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-LARGEST_BODY_KILOBYTES = 5 * 1024  # of the 6 MB; the rest is for the event's other fields
+LARGEST_BODY_KILOBYTES = 5 * 1024  # of the 6 MB; the rest is for the event's other fields and for what JSON escapes, if that is little
 
 # API Gateway reads the keys below the issuer's address, over TLS.
 Issuer = Annotated[str, StringConstraints(pattern=r"^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/-]*)?$", max_length=512)]

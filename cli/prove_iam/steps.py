@@ -8,6 +8,7 @@ from cli.prove_iam.failure_steps import ALERT_STEPS, FAILURE_STEPS, FUNCTION_STE
 from cli.prove_iam.github_steps import GITHUB_STEPS
 from cli.prove_iam.log_steps import LOG_STEPS
 from cli.prove_iam.operator_steps import OPERATOR_STEPS, SERVING_STEPS
+from cli.prove_iam.retraining_steps import RETRAINING_STEPS
 from cli.prove_iam.session import Session
 from cli.prove_iam.step import Step
 from cli.prove_iam.stream_steps import STREAM_STEPS
@@ -38,6 +39,7 @@ STEPS: tuple[Step, ...] = (
     *SERVING_STEPS,
     *STREAM_STEPS,
     *TRAFFIC_STEPS,
+    *RETRAINING_STEPS,
     *BATCH_STEPS,
     *LAST_STEPS,
 )

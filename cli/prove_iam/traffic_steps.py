@@ -1,4 +1,4 @@
-"""Traffic: predicted, captured, labelled, watched; and what drift makes of it."""
+"""Traffic: predicted, captured, labelled, watched."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,22 +7,15 @@ from cli.api import PredictionApi
 from cli.hours import CAPTURE_DELAY, HOUR, MONITORING_DELAY, full_hour
 from cli.observe import MODEL_PATH, OPENAPI_PATH
 from cli.prove_iam.data_steps import vanished
-from cli.prove_iam.endpoint_steps import WAKES, live, with_live
+from cli.prove_iam.endpoint_steps import with_live
 from cli.prove_iam.session import Session
 from cli.prove_iam.step import Step
-from cli.prove_iam.training_steps import copied, stop
-from cli.release import APPROVED
 from contracts.errors import StateError
 from contracts.inference import row_ids
 from contracts.layout import CAPTURE, FEEDBACK, GROUND_TRUTH, QUARANTINE, VERDICT, monitoring_prefix
-from contracts.ledger import Outcome, Retraining
-from contracts.monitoring import DRIFT_ALARM
 
 REQUEST = 400
 """Rows of an hour, in one request: enough for a window to be judged, and for two of them to outnumber the table."""
-COLLECTING = ("window-alarm", "job-ended", "run-ended")
-LOOP = ("window-alarm", "job-ended", "manifest-created", "run-ended", "model-registered", *WAKES)
-"""The rules by which drift becomes a live version without a person."""
 Labels = list[dict[str, str]]
 
 
@@ -134,7 +127,7 @@ def _monitor(session: Session) -> None:
     name, key = f"{session.app.prefix}-monitor-{end:%Y%m%d%H%M}", monitoring_prefix(end) + VERDICT
     with session.ticking("window"):
         session.advance_to(end + MONITORING_DELAY)
-        session.reach(f"monitoring job {name}", lambda: _ended(session, name))
+        session.reach(f"monitoring job {name}", lambda: job_ended(session, name))
     if key not in objects(session, session.app.artifacts_bucket, key):
         raise StateError(f"the monitoring job wrote no {key}")
     session.job_observed(name, end)
@@ -147,7 +140,7 @@ def _monitor_again(session: Session) -> None:
         session.advance_to(end + MONITORING_DELAY)
         session.reach(f"monitoring job {name}", lambda: _stopped(session, name))
         session.advance_to(end + HOUR + MONITORING_DELAY)
-        session.reach(f"monitoring job {name}-1", lambda: _ended(session, f"{name}-1"))
+        session.reach(f"monitoring job {name}-1", lambda: job_ended(session, f"{name}-1"))
 
 
 def _stopped(session: Session, name: str) -> bool | None:
@@ -158,7 +151,7 @@ def _stopped(session: Session, name: str) -> bool | None:
     return True if found and found[0]["ProcessingJobStatus"] == "Stopped" else None
 
 
-def _ended(session: Session, name: str) -> bool | None:
+def job_ended(session: Session, name: str) -> bool | None:
     """Whether a Processing job has completed. Raises StateError when it failed."""
     found = session.app.sagemaker.list_processing_jobs(NameContains=name)["ProcessingJobSummaries"]
     status = found[0]["ProcessingJobStatus"] if found else "InProgress"
@@ -166,97 +159,6 @@ def _ended(session: Session, name: str) -> bool | None:
         job = session.app.sagemaker.describe_processing_job(ProcessingJobName=name)
         raise StateError(f"job {name} {status}: {job.get('FailureReason')}")
     return True if status == "Completed" else None
-
-
-def _with_labels(session: Session) -> None:
-    """Two hours of labelled traffic of which the opposite is true of what the live version learnt, and a quiet alarm."""
-    with_live(session)
-    _close_retraining(session)
-    if session.notes.pop("retrained", False):
-        with session.awake(*WAKES):
-            live(session, copied(session, APPROVED))
-    _label_hours(session, turned=True)
-
-
-def _with_labels_again(session: Session) -> None:
-    """The live version is a retraining's, and there are two more hours of labelled traffic."""
-    if not session.notes.get("retrained"):
-        _with_labels(session)
-        with session.awake(*LOOP):
-            _retrain(session)
-    with_live(session)
-    _close_retraining(session)
-    _label_hours(session, turned=True)
-
-
-def _label_hours(session: Session, **kind: bool) -> None:
-    for _ in range(2):
-        captured_hour(session, **kind)
-    session.twin.cloud.clock.advance(HOUR.total_seconds())
-    _set_alarm(session, "OK")
-
-
-def _close_retraining(session: Session) -> None:
-    """What an earlier step left open is looked at until it has ended."""
-    for _ in range(3):
-        if session.app.ledger.open_retraining() is None:
-            return
-        session.settle()
-        tick(session, "retraining")
-    raise StateError(f"the retraining does not end: {session.app.ledger.open_retraining()}")
-
-
-def tick(session: Session, name: str) -> None:
-    """Let a schedule fire once, and wait until nothing moves."""
-    with session.ticking(name):
-        session.twin.cloud.clock.advance(HOUR.total_seconds())
-        session.settle()
-
-
-def _set_alarm(session: Session, state: str) -> None:
-    session.app.cloudwatch.set_alarm_state(
-        AlarmName=f"{session.app.prefix}-{DRIFT_ALARM}", StateValue=state, StateReason="set by the proof"
-    )
-
-
-def _ring(session: Session) -> Retraining:
-    """The alarm on drift rings, and a retraining begins."""
-    known = session.app.ledger.retrainings().keys()
-    _set_alarm(session, "ALARM")
-
-    def look() -> Retraining | None:
-        return next((each for name, each in session.app.ledger.retrainings().items() if name not in known), None)
-
-    return session.reach("a retraining", look)
-
-
-def _collect(session: Session) -> None:
-    name = _ring(session).name
-
-    def look() -> Retraining | None:
-        found = session.app.ledger.retrainings()[name]
-        if found.ended is not None:
-            raise StateError(f"the retraining ended: {found.explanation}")
-        return found if found.execution else None
-
-    since = session.now() - HOUR
-    stop(session, session.reach("the retraining's run", look).execution or "")
-    session.job_observed(f"{session.app.prefix}-collect-{name}", since)
-    session.reach("the end of the retraining", lambda: _over(session, name))
-
-
-def _retrain(session: Session) -> None:
-    name = _ring(session).name
-    over = session.reach("the end of the retraining", lambda: _over(session, name))
-    if over.outcome is not Outcome.BETTER:
-        raise StateError(f"the retraining is {over.outcome}: {over.explanation}")
-    session.notes["retrained"] = True
-    live(session, max(session.app.versions(), key=lambda version: version.number))
-
-
-def _over(session: Session, name: str) -> Retraining | None:
-    found = session.app.ledger.retrainings()[name]
-    return found if found.ended is not None else None
 
 
 TRAFFIC_STEPS = (
@@ -270,25 +172,4 @@ TRAFFIC_STEPS = (
     Step("vanished labels", "a CSV file of labels is gone before it is read: there is nothing to record", _vanish),
     Step("monitor", "an hour of traffic has ended, and is looked at", _monitor, ready=_with_hour),
     Step("monitor again", "the job that looks at an hour is stopped, and the next tick starts another", _monitor_again, ready=_with_hour),
-    Step(
-        "collect",
-        "drift rings, labelled traffic is collected, and a run starts on it, which is stopped",
-        _collect,
-        ready=_with_labels,
-        rules=COLLECTING,
-    ),
-    Step(
-        "retrain",
-        "drift rings, and without a person labelled traffic becomes the live version",
-        _retrain,
-        ready=_with_labels,
-        rules=LOOP,
-    ),
-    Step(
-        "collect again",
-        "drift rings once more, and what is collected is added to what a retraining had collected before",
-        _collect,
-        ready=_with_labels_again,
-        rules=COLLECTING,
-    ),
 )

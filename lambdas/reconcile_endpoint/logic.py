@@ -18,7 +18,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 from contracts.errors import StateError
-from contracts.ledger import Deployment
 from lambdas.reconcile_endpoint.states import Action, Deploy, Drop, Hold, Nothing, Observed, Package, Quarantine, Settle, Wait
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html#cfn-console-view-stack-data-resources-status-codes
@@ -26,9 +25,12 @@ UPDATED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 UPDATABLE = UPDATED | {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.html, EndpointStatus
 ENDPOINT_BUSY = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
-# What CloudFormation's reasons name when the account, and not the package, stood in the way: a quota, a permission, capacity, throttling.
-# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpoint.html and CommonErrors.html
-ACCOUNT_FAILURES = ("ResourceLimitExceeded", "ServiceLimitExceeded", "AccessDenied", "InsufficientInstanceCapacity", "Throttling")
+# What reasons name when the account, and not the package, stood in the way: a quota, capacity, and in CloudFormation's a permission or
+# throttling; of an endpoint's own reason a missing permission says nothing, for a package may name what is not the project's.
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpoint.html and CommonErrors.html,
+# https://docs.aws.amazon.com/sagemaker/latest/dg/troubleshooting-endpoint-creation.html
+NO_ROOM = ("ResourceLimitExceeded", "ServiceLimitExceeded", "InsufficientInstanceCapacity", "account-level service limit")
+ACCOUNT_FAILURES = (*NO_ROOM, "AccessDenied", "Throttling")
 STEPS = 20
 
 
@@ -140,16 +142,26 @@ def _close_the_open_deployment(seen: Observed) -> Action | None:
         return Settle(deployment)
     if stack.status in UPDATED and stack.parameter != arn:
         return Drop(deployment, f"the stack was updated to serve {seen.name(stack.parameter) if stack.parameter else 'nothing'} instead")
-    if stack.status not in UPDATED and any(code in stack.reason for code in ACCOUNT_FAILURES):
-        return _keep_for_later(seen, deployment, stack.reason)
+    if reason := _account_failure(seen):
+        return _keep_for_later(seen, arn, reason) or Drop(deployment, "another version is wanted by now")
     return Quarantine(arn, _failure(seen, arn), deployment)
 
 
-def _keep_for_later(seen: Observed, deployment: Deployment, reason: str) -> Action:
+def _account_failure(seen: Observed) -> str:
+    """Why the account, and not the package, stood in the way, in AWS's words; empty when it did not."""
+    stack, endpoint = seen.stack, seen.endpoint
+    if stack and stack.status not in UPDATED and any(word in stack.reason for word in ACCOUNT_FAILURES):
+        return stack.reason
+    if endpoint and endpoint.reason and any(word in endpoint.reason for word in NO_ROOM):
+        return endpoint.reason
+    return ""
+
+
+def _keep_for_later(seen: Observed, arn: str, reason: str) -> Hold | None:
     """The package is innocent. It is not tried again by itself, or every look would; a person who mended the cause says when."""
     desired = _desired(seen)
-    if desired is None or desired.arn != deployment.model_package_arn:
-        return Drop(deployment, "another version is wanted by now")
+    if desired is None or desired.arn != arn:
+        return None
     return Hold(
         f"version {desired.version} could not be deployed in this account: {reason}. "
         f"Next: mend that, then reject and approve version {desired.version} again (tide reject, tide approve)"
@@ -168,6 +180,8 @@ def _condemn_a_silent_rollback(seen: Observed) -> Action | None:
     arn = seen.stack.parameter if seen.stack else ""
     if not arn or seen.live in (None, arn) or arn in seen.quarantined:
         return None
+    if reason := _account_failure(seen):
+        return _keep_for_later(seen, arn, reason)
     approved = any(package.arn == arn and package.approved for package in seen.packages)
     return Quarantine(arn, _failure(seen, arn)) if approved else None
 

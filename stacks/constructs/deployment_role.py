@@ -24,9 +24,7 @@ def deployment_role(scope: Construct, project: Project, *, model_role: iam.IRole
     arns = Arns(cdk.Stack.of(scope), project)
     statements = [
         *_endpoint(arns, model_role),
-        # Whoever creates an endpoint grants its volumes the key.
-        # https://docs.aws.amazon.com/sagemaker/latest/dg/api-permissions-reference.html
-        *([] if has_local_storage(project.config.serving.instance_type) else [grant(key_arn)]),
+        *([] if has_local_storage(project.config.serving.instance_type) else _volumes(key_arn)),
     ]
     if scales(project.config.serving):
         statements += [*_alarms(arns, project), *_scaling(cdk.Stack.of(scope), arns)]
@@ -45,10 +43,18 @@ def _endpoint(arns: Arns, model_role: iam.IRole) -> list[iam.PolicyStatement]:
         allow(["sagemaker:DescribeEndpoint", "sagemaker:DeleteEndpoint"], [arns.endpoint]),
         # CloudFormation tags what it makes with its stack's name, and reads the tags of what it describes.
         allow(["sagemaker:AddTags"], [models, configs]),
-        allow(["sagemaker:ListTags"], [models, arns.endpoint]),
+        allow(["sagemaker:ListTags"], [models, configs, arns.endpoint]),
         allow(["sagemaker:DescribeModelPackage"], [arns.packages]),
         pass_role(model_role.role_arn, SAGEMAKER),
     ]
+
+
+def _volumes(key_arn: str) -> list[iam.PolicyStatement]:
+    """Whoever creates an endpoint grants its volumes the key; the configuration's handler looks at the key first.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/api-permissions-reference.html
+    """
+    return [grant(key_arn), allow(["kms:DescribeKey"], [key_arn])]
 
 
 def _model_monitor(arns: Arns, monitor_role: iam.IRole) -> list[iam.PolicyStatement]:

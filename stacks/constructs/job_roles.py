@@ -145,7 +145,8 @@ class ModelRoles(Construct):
         """Reads captured requests, labels and the parent's manifest; writes the labelled rows and the manifest of a dataset version."""
         data, artifacts, captured = self._data.data_bucket_arn, self._data.artifacts_bucket_arn, f"{CAPTURE}{self._project.prefix}/*"
         return [
-            allow(["s3:GetObject"], [f"{artifacts}/{captured}", *(f"{data}/{prefix}*" for prefix in (GROUND_TRUTH, DATASETS))]),
+            # What it has written it reads when it is written once more, as after an answer of S3 that was lost (training/collect.py).
+            allow(["s3:GetObject"], [f"{artifacts}/{captured}", *(f"{data}/{prefix}*" for prefix in (GROUND_TRUTH, DATASETS, COLLECTED))]),
             allow(["s3:ListBucket"], [artifacts], {"StringLike": {"s3:prefix": captured}}),
             allow(["s3:ListBucket"], [data], {"StringLike": {"s3:prefix": f"{GROUND_TRUTH}*"}}),
             allow(["s3:PutObject"], [f"{data}/{prefix}*" for prefix in (DATASETS, COLLECTED)]),

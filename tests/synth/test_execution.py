@@ -16,7 +16,7 @@ from stacks.execution import LIMIT, Place, execution_policies, main
 from stacks.project import read_project
 from stacks.tidewheel import new_app
 from tests.synth.conftest import ROOT
-from tests.synth.templates import Template
+from tests.synth.templates import Template, as_list
 
 # Resource types that the example project has only by configuration.
 GITHUB = {"AWS::IAM::OIDCProvider"}
@@ -182,6 +182,13 @@ def test_a_network_a_secret_and_a_stream_are_covered_where_they_are_configured(c
     assert {action for action in named - more if not any(fnmatchcase(action, pattern) for pattern in NOT_USED_THERE)} == set()
     assert more - granted - named == {"ec2:describeavailabilityzones", "ec2:describenetworkinterfaces"}
     assert [pattern for pattern in NOT_USED_THERE if not any(fnmatchcase(action, pattern) for action in named - more)] == []
+
+
+def test_the_deployment_role_may_all_that_serving_a_version_needs(templates: Mapping[str, Template]) -> None:
+    types = {resource["Type"] for resource in templates["endpoint"].resources.values() if "AWS::SageMaker::" in resource["Type"]}
+    assert {"AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Endpoint"} <= types
+    allowed = {action.lower() for each in templates["control"].statements("DeploymentRole") for action in as_list(each["Action"])}
+    assert of_types(types) - allowed == {"sagemaker:deletetags"}  # the stack's tags stay
 
 
 def test_no_action_has_a_wildcard_and_everything_has_a_name(config: Config) -> None:

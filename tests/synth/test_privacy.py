@@ -21,9 +21,9 @@ def statements(templates: Mapping[str, Template], action: str) -> dict[str, dict
     """Role -> its statement with this action."""
     return {
         f"{part}/{name}": statement
-        for part in STACKS
-        for name in templates[part].of("IAM::Role")
-        for statement in templates[part].statements(name)
+        for part, template in templates.items()
+        for name in template.of("IAM::Role")
+        for statement in template.statements(name)
         if action in as_list(statement["Action"])
     }
 
@@ -39,9 +39,9 @@ def test_cloudformation_makes_the_key_up_and_keeps_it(hashing: Mapping[str, Temp
     assert (secret["DeletionPolicy"], secret["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
-def test_predict_and_the_jobs_read_it_and_nobody_else(hashing: Mapping[str, Template]) -> None:
+def test_predict_the_jobs_and_scheduled_batches_read_it_and_nobody_else(hashing: Mapping[str, Template]) -> None:
     found = statements(hashing, "secretsmanager:GetSecretValue")
-    assert {role.rstrip("0123456789ABCDEF") for role in found} == {"serving/PredictRole", "training/RolesJob"}
+    assert {role.rstrip("0123456789ABCDEF") for role in found} == {"serving/PredictRole", "training/RolesJob", "batch/StartBatchRole"}
     for statement in found.values():
         assert statement["Action"] == "secretsmanager:GetSecretValue"
         assert text(statement["Resource"]).endswith(f':secret:{SECRET}-??????"]]}}')

@@ -61,7 +61,7 @@ EXACTLY = {
     | {f"application-autoscaling:{verb}ScalableTarget" for verb in ("Register", "Deregister")}
     | {f"application-autoscaling:{verb}" for verb in ("DescribeScalableTargets", "DescribeScheduledActions", "ListTagsForResource")}
     | {f"cloudwatch:{verb}" for verb in ("PutMetricAlarm", "DescribeAlarms", "DeleteAlarms")}
-    | {"kms:CreateGrant", "iam:PassRole", "iam:CreateServiceLinkedRole"},
+    | {"kms:CreateGrant", "kms:DescribeKey", "iam:PassRole", "iam:CreateServiceLinkedRole"},
     ("serving", "PredictRole"): FUNCTION | {"sagemaker:InvokeEndpoint"},
     ("serving", "DescribeModelRole"): FUNCTION | LIVE | {"sagemaker:DescribeModelPackage", "s3:GetObject", "kms:Decrypt"},
     ("serving", "RecordFeedbackRole"): FUNCTION | FAILURES | {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket"},

@@ -26,7 +26,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "dev": {},
     "prod": {"environment": "prod"},
     "model_monitor": {"monitoring": {"backend": "model_monitor"}},
-    "private": private(drop=["name"], hash=["email", "number"]),
+    "private": {**private(drop=["name"], hash=["email", "number"]), "batch": {"schedule": "rate(1 day)"}},
     "vpc": {"network": {"mode": "vpc", "zones": 3}, "monitoring": {"backend": "model_monitor"}, "serving": {"workers": 2}},
     "stream": {"stream": {"enabled": True, "shards": 2, "retention_hours": 48}, "batch": {"schedule": "rate(1 day)"}},
     "serverless": {

@@ -39,7 +39,7 @@ class Api:
 
 
 class Scripted(Account):
-    """An account whose only service is the scripted SageMaker."""
+    """An account whose only services are the scripted SageMaker, and KMS for its keys."""
 
     def client(self, service: str) -> Any:
         return self._clients[service]
@@ -51,7 +51,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def call(api: Api, properties: Mapping[str, Any], stopping: threading.Event | None = None) -> Call:
-    account = Scripted(None, None, stopping or threading.Event(), {"sagemaker": api})  # type: ignore[arg-type]  # nothing else is used
+    account = Scripted(None, None, stopping or threading.Event(), {"sagemaker": api, "kms": api})  # type: ignore[arg-type]  # nothing else is used
     return Call(account, "stack", "id", "Endpoint", properties, lambda: "stack-Endpoint-ABC")
 
 
@@ -121,14 +121,15 @@ class Described(Api):
     ("kind", "calls"),
     [
         ("Model", ["create_model", "describe_model", "list_tags"]),
-        ("EndpointConfig", ["create_endpoint_config", "describe_endpoint_config"]),
+        ("EndpointConfig", ["describe_key", "create_endpoint_config", "describe_endpoint_config", "list_tags"]),
     ],
 )
 def test_what_is_made_is_tagged_with_its_stack_and_read(kind: str, calls: list[str]) -> None:
     api = Described([])
     properties: dict[str, Any] = {"Tags": [{"Key": "team", "Value": "sea"}]}
-    properties |= {"ProductionVariants": []} if kind == "EndpointConfig" else {}
+    properties |= {"ProductionVariants": [], "KmsKeyId": "key"} if kind == "EndpointConfig" else {}
     handler_of(f"AWS::SageMaker::{kind}").create(call(api, properties))
     assert [name for name, _ in api.calls] == calls
-    keys = [tag["Key"] for tag in api.calls[0][1]["Tags"]]
+    (tags,) = (request["Tags"] for name, request in api.calls if name.startswith("create_"))
+    keys = [tag["Key"] for tag in tags]
     assert keys == ["team", "aws:cloudformation:logical-id", "aws:cloudformation:stack-id", "aws:cloudformation:stack-name"]

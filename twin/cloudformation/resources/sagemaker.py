@@ -1,9 +1,9 @@
 """SageMaker: model package groups, pipelines, models, endpoint configurations and endpoints.
 
 docs: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_SageMaker.html
-What a handler calls beside the operation itself is in the type's public schema: it reads what it made, with its tags, and tags models with
-the stack's name (cloudFormationSystemTags). AWS::SageMaker::EndpointConfig has no such handlers; modelled: it is described and tagged too,
-because CloudFormation passes its tags on to every type that takes tags (aws-properties-resource-tags.html).
+What a handler calls beside the operation itself is in the type's public schema: it reads what it made, with its tags, tags models with the
+stack's name (cloudFormationSystemTags), and looks at the key of an endpoint configuration. Modelled: configurations get the stack's tags
+too, because CloudFormation passes its tags on to every type that takes tags (aws-properties-resource-tags.html).
 An endpoint counts as made or updated when it is InService, which it also is after SageMaker rolled a blue/green update back to the old
 configuration: CloudFormation sees the status and no more, so it reports success (see the reconciler, which compares configurations).
 """
@@ -163,9 +163,12 @@ class EndpointConfig(Handler):
         name = own_name(call, "EndpointConfigName")
         api = call.client("sagemaker")
         request = call.request("sagemaker", "CreateEndpointConfig", "EndpointConfigName", "Tags")
+        if "KmsKeyId" in request:
+            call.client("kms").describe_key(KeyId=request["KmsKeyId"])
         arn = api.create_endpoint_config(EndpointConfigName=name, Tags=stack_tags(call), **request)["EndpointConfigArn"]
         call.begun(arn)
         api.describe_endpoint_config(EndpointConfigName=name)
+        api.list_tags(ResourceArn=arn)
         return Created(arn, {"EndpointConfigArn": arn, "EndpointConfigName": name})
 
     def delete(self, call: Call, physical_id: str) -> None:

@@ -47,6 +47,12 @@ def refused(*packages: Package, deployment: Deployment | None = OPEN_TWO) -> Obs
     return replace(look, stack=Stack("UPDATE_ROLLBACK_COMPLETE", "limit is 0 Instances (Error Code: ResourceLimitExceeded)", ""))
 
 
+def crowded(look: Observed) -> Observed:
+    """The same, with an endpoint whose last update was thrown back because there was no instance to be had."""
+    assert look.endpoint is not None
+    return replace(look, endpoint=replace(look.endpoint, reason="Failed to launch instances: InsufficientInstanceCapacity"))
+
+
 def firing(look: Observed) -> Observed:
     """The same, with a rollback alarm in ALARM."""
     return replace(look, alarms=("p-5xx",))
@@ -101,6 +107,20 @@ CASES: dict[str, tuple[Observed, type[Action]]] = {
     "the account had no room for it, and it is rejected": (refused(ONE, REJECTED_TWO), Drop),
     "the account had no room for it, and there is a newer one": (refused(TWO, Package("arn:3", 3, approved=True)), Drop),
     "the account had no room for it, and it is approved again": (refused(TWO, deployment=None), Deploy),
+    "there was no instance for it": (crowded(seen(ONE, TWO, parameter="arn:2", deployment=OPEN_TWO)), Hold),
+    "there was no instance for it, and no record": (crowded(seen(ONE, TWO, parameter="arn:2")), Hold),
+    "there was no instance for it, and it is rejected": (crowded(seen(ONE, REJECTED_TWO, parameter="arn:2")), Deploy),
+    "there was no instance for it, and it is rejected while it is open": (
+        crowded(seen(ONE, REJECTED_TWO, parameter="arn:2", deployment=OPEN_TWO)),
+        Drop,
+    ),
+    "a package may not read its model": (
+        replace(
+            seen(ONE, TWO, parameter="arn:2", deployment=OPEN_TWO),
+            endpoint=Endpoint("InService", "config", "arn:1", "AccessDenied: could not read the model data"),
+        ),
+        Quarantine,
+    ),
     "a deployment broke the endpoint": (seen(ONE, TWO, parameter="arn:2", endpoint="Failed", deployment=OPEN_TWO), Quarantine),
     "a deployment was overtaken": (seen(ONE, TWO, parameter="arn:1", deployment=OPEN_TWO), Drop),
     "a silent rollback without a record": (seen(ONE, TWO, parameter="arn:2"), Quarantine),

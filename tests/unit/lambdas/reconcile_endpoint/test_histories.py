@@ -59,7 +59,8 @@ class World:
     quarantined: dict[str, str] = field(default_factory=dict)
     held: list[str] = field(default_factory=list)
     stale: bool = False
-    full: bool = False  # the account has no quota left
+    full: bool = False  # the account has no quota or capacity left
+    no_room: str = ""  # why the endpoint's last update was thrown back, when that was no room
     alarm: bool = False  # a rollback alarm is in ALARM
     under_alarm: bool = False  # the update under way began guarded, with the alarm in ALARM
 
@@ -81,7 +82,10 @@ class World:
 
     def _finish(self, arn: str) -> None:
         quality = self.quality[_version(arn)]
-        if self.full:
+        self.no_room = "InsufficientInstanceCapacity" if self.full else ""
+        if self.full and self.live is not None:
+            self.stack = Stack("UPDATE_COMPLETE", "", arn)
+        elif self.full:
             self.stack = Stack("UPDATE_ROLLBACK_COMPLETE", "(Error Code: ResourceLimitExceeded)", self.stack.parameter)
         elif quality == "good" and not (self.under_alarm and self.live is not None):
             self.stack, self.live = Stack("UPDATE_COMPLETE", "", arn), arn
@@ -93,7 +97,7 @@ class World:
     def observe(self) -> Observed:
         stack = self.stack if self.target is None else Stack("UPDATE_IN_PROGRESS", "", self.target)
         status = "InService" if self.target is None or self.steps > 1 else "Updating"
-        endpoint = Endpoint(status, f"config-of-{self.live}", self.live) if self.live else None
+        endpoint = Endpoint(status, f"config-of-{self.live}", self.live, self.no_room) if self.live else None
         packages = tuple(Package(_arn(version), version, approved) for version, approved in self.approved.items())
         alarms = ("p-5xx",) if self.alarm else ()
         seen = Observed(packages, stack, endpoint, self.deployment, dict(self.quarantined), bool(self.held), alarms=alarms)
@@ -228,17 +232,22 @@ def test_an_end_stays_the_end() -> None:
         assert (world.live, world.stack, dict(world.approved), dict(world.quarantined)) == before, f"seed {seed}"
 
 
+@pytest.mark.parametrize("first", [None, 1])
 @pytest.mark.parametrize("seed", range(20))
-def test_an_account_without_room_condemns_nobody(seed: int) -> None:
-    world = World(random.Random(seed), full=True, quality=dict.fromkeys((1, 2, 3), "good"))
-    versions = world.chance.sample(range(1, 4), world.chance.randint(1, 3))
+def test_an_account_without_room_condemns_nobody(seed: int, first: int | None) -> None:
+    world = World(random.Random(seed), quality=dict.fromkeys((1, 2, 3, 4), "good"))
+    if first is not None:
+        world.say(first, approve=True)
+        _settle_down(world)
+    before, world.full = world.live, True
+    versions = world.chance.sample(range(2, 5), world.chance.randint(1, 3))
     for version in versions:
         world.say(version, approve=True)
         for _ in range(world.chance.randrange(4)):
             world.look()
             world.advance()
     assert isinstance(_settle_down(world)[-1], Hold)
-    assert (world.live, world.quarantined) == (None, {})
+    assert (world.live, world.quarantined) == (before, {})
     world.full = False
     best = max(versions)
     for approve in (False, True):  # what the hold asks for
