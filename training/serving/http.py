@@ -82,6 +82,8 @@ class Connection(asyncio.Protocol):
             self._refuse(400, "BadRequest", f"the request is not HTTP/1.1: {error}")
         if self._overhead > HEAD_BYTES + self._held:
             self._refuse(431, "TooLarge", f"the request has more than {HEAD_BYTES} bytes around its body")
+        if len(self._waiting) > 1:
+            self._transport.pause_reading()  # until they are answered: a client sends quicker than the loop takes its turns
         if self._waiting:
             self._next()
 

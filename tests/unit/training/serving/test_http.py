@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -169,6 +170,18 @@ def test_a_connection_answers_one_request_after_the_other(shared: Running) -> No
 def test_pipelined_requests_are_answered_in_their_order_also_where_one_takes_longer(shared: Running) -> None:
     data = post(b"1") + post(b"22", "/late?a=1") + GET + post(b"333") * 50
     assert exchange(shared, data, 53)[:4] == [(200, "POST / 1"), (200, "POST /late 2"), (200, "GET /ping 0"), (200, "POST / 3")]
+
+
+def test_who_sends_requests_without_end_is_not_read_ahead_of_its_answers(shared: Running) -> None:
+    count, longest = 60_000, 0
+    with connect(shared) as client, ThreadPoolExecutor() as threads:
+        threads.submit(client.sendall, GET * count)
+        answers = threads.submit(Reader(client).read, count)
+        while not answers.done():
+            longest = max([longest, *(len(each._waiting) for each in list(shared.server.connections))])
+            time.sleep(0.001)
+    assert len(answers.result()) == count
+    assert 1 < longest <= 256 * 1024 / len(GET)  # what uvloop reads at a time
 
 
 @pytest.mark.parametrize("size", [1, 7, 50])
