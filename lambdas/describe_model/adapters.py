@@ -17,9 +17,14 @@ class Registry:
     def __init__(self, sagemaker: Any) -> None:
         self._sagemaker = sagemaker
 
-    def read(self, arn: str) -> Mapping[str, Any]:
-        """DescribeModelPackage. Raises ClientError."""
-        found: Mapping[str, Any] = self._sagemaker.describe_model_package(ModelPackageName=arn)
+    def read(self, arn: str) -> Mapping[str, Any] | None:
+        """DescribeModelPackage; None for a package that was deleted, though its model may still serve."""
+        try:
+            found: Mapping[str, Any] = self._sagemaker.describe_model_package(ModelPackageName=arn)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"ValidationException", "ResourceNotFound"}:
+                raise
+            return None
         return found
 
 

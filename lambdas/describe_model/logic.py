@@ -15,6 +15,7 @@ from lambdas.live import Endpoint
 Report = bytes | str
 """A report's content, or in words why it could not be read."""
 FOREIGN = "what is live was not deployed from a model package of the registry"
+DELETED = "what is live was deployed from {}, which is not in the registry any more"
 
 
 def signature_uri(evaluation_uri: str) -> str:
@@ -26,7 +27,9 @@ def describe(
     name: str, endpoint: Endpoint, package: Mapping[str, Any] | None, evaluation: Report | None, signature: Report | None
 ) -> LiveModel:
     """The live model; what cannot be read of it is a note. `package`: DescribeModelPackage; a report is None where it names none."""
-    notes: list[str] = [] if package else [FOREIGN]
+    notes: list[str] = []
+    if package is None:
+        notes.append(DELETED.format(endpoint.package_arn) if endpoint.package_arn else FOREIGN)
     known = package or {}
     metadata = _metadata(known, notes) if package else None
     report = _parsed(Evaluation, evaluation, layout.EVALUATION, notes) if package else None

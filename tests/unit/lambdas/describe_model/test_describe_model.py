@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from moto.sagemaker.models import sagemaker_backends
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from contracts.config import Config
@@ -13,7 +14,7 @@ from contracts.live_model import LiveModel
 from contracts.signature import Signature
 from lambdas.describe_model import handler
 from lambdas.describe_model.handler import KEPT_SECONDS, Kept
-from tests.unit.lambdas.account import SHA256, register, serve
+from tests.unit.lambdas.account import ACCOUNT, REGION, SHA256, register, serve
 
 Client = Callable[[str], Any]
 FOLDER = "runs/flowers-1/evaluation/"
@@ -87,6 +88,16 @@ def test_what_cannot_be_read_is_said(account: Client, context: Any) -> None:
 def test_a_package_that_names_no_report_is_told_without(account: Client, context: Any) -> None:
     serve(register("Approved"))
     assert ask("GET /model", context)[1]["notes"] == ["it names no evaluation.json", "it names no signature.json"]
+
+
+def test_a_version_that_was_deleted_while_it_serves_is_told_as_such(account: Client, context: Any) -> None:
+    arn = register("Approved")
+    serve(arn)
+    del sagemaker_backends[ACCOUNT][REGION].model_packages[arn]  # moto knows no DeleteModelPackage
+    status, told = ask("GET /model", context)
+    assert (status, told["version"], told["status"]) == (200, None, "InService")
+    assert told["notes"] == [f"what is live was deployed from {arn}, which is not in the registry any more"]
+    assert ask("GET /openapi.json", context)[0] == 200
 
 
 def test_it_is_read_anew_after_some_seconds_and_not_before() -> None:
