@@ -66,7 +66,7 @@ def _push_table(app: App, path: Path, no_wait: bool, output: Output) -> None:
         else:
             phase.result = f"nothing to send: dataset version {there.version} is there already"
     if there is not None:
-        output.say("nothing is trained by itself. Next: tide train, to train on it again")
+        output.say(f"nothing is trained by itself. Next: tide train --dataset-version {there.version}, to train on it again")
         output.document(_document(None, there, new=False))
         return
     if no_wait:
