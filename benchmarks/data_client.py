@@ -3,6 +3,7 @@
 import hashlib
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def main() -> None:
         return
     with Index(Path(rest[0])) as index:
         if what == "push":
-            push_tree(store, index, dataset, Path(folder), lambda _: None)
+            push_tree(store, index, dataset, Path(folder), lambda _: None, lambda: datetime.now(UTC))
             return
         newest = store.read(store.resolve(dataset, "latest"))
         if what == "fetch":

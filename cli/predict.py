@@ -73,14 +73,14 @@ def _batch(app: App, output: Output, table: str, out: Path | None, version: int 
 def read_instances(source: str, data: Data) -> tuple[Any, bool]:
     """The request document that an argument stands for, and whether a table has more rows. Raises DataError when it is none."""
     if source == "-":
-        return _json(sys.stdin.read(), "stdin"), False
+        return _json(sys.stdin.buffer.read(), "stdin"), False
     if source.lstrip().startswith(("{", "[")):
         return _json(source, "the argument"), False
     path = Path(source)
     if not path.is_file():
         raise DataError([f"there is no file {source}. Next: give a .csv or .json file, -, or JSON in quotes"])
     if path.suffix.lower() == ".json":
-        return _json(path.read_text(encoding="utf-8"), source), False
+        return _json(path.read_bytes(), source), False
     records = read_records(path, data.features, MOST_ROWS + 1)
     return {"instances": records[:MOST_ROWS]}, len(records) > MOST_ROWS
 
@@ -138,8 +138,8 @@ def _cell(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _json(text: str, where: str) -> Any:
+def _json(text: str | bytes, where: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
-        raise DataError([f"{where} is not JSON: {error}"]) from None
+    except ValueError as error:  # of the syntax, or of the encoding
+        raise DataError([f"{where} is not JSON: {error}. Next: give JSON, in UTF-8"]) from None

@@ -39,7 +39,7 @@ def push(
 
 def _push_files(app: App, store: Store, dataset: str, path: Path, output: Output) -> None:
     with open_index(app) as index, output.phase("push") as phase:
-        done = push_tree(store, index, dataset, path, phase.show)
+        done = push_tree(store, index, dataset, path, phase.show, app.account.now)
         what = f"{done.sent_files:,} of {len(done.tree.files):,} files sent, {done.sent_bytes:,} bytes"
         phase.result = f"{dataset}/{done.tree.version}: {what}" + ("" if done.new else "; the version was there already")
     output.document(
@@ -66,7 +66,7 @@ def _push_table(app: App, path: Path, no_wait: bool, output: Output) -> None:
         else:
             phase.result = f"nothing to send: dataset version {there.version} is there already"
     if there is not None:
-        output.say("nothing is trained by itself. Next: tide train, to train on it again")
+        output.say(f"nothing is trained by itself. Next: tide train --dataset-version {there.version}, to train on it again")
         output.document(_document(None, there, new=False))
         return
     if no_wait:

@@ -15,7 +15,7 @@ from pathlib import Path
 from cli.datasets.digest import digests
 from cli.datasets.index import Index
 from cli.datasets.receive import Receiver
-from cli.datasets.scan import UNFINISHED, LocalFile, look, scan
+from cli.datasets.scan import UNFINISHED, LocalFile, files_of, look
 from cli.datasets.store import Store, Version
 from contracts.errors import StateError
 from contracts.tree import TreeFile
@@ -39,7 +39,7 @@ def checkout(store: Store, index: Index, version: Version, folder: Path, force: 
         raise StateError(f"{folder} is a file. Next: name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
-        local = _local(folder)
+        local = {file.path: file for file in files_of(folder)}
         found = digests(list(local.values()), index)
         wanted = {file.path: file for file in version.tree.files}
         was = _was(store, index, folder, version)
@@ -53,12 +53,6 @@ def checkout(store: Store, index: Index, version: Version, folder: Path, force: 
         _fetch(store, index, todo, folder, show)
         index.note_checkout(folder, version.tree.dataset, version.version)
     return Fetched(len(todo), len(wanted) - len(todo), len(gone), sum(file.size for file in todo))
-
-
-def _local(folder: Path) -> dict[str, LocalFile]:
-    if not any(path.name != UNFINISHED for path in folder.iterdir()):
-        return {}
-    return {file.path: file for file in scan(folder)}
 
 
 def _was(store: Store, index: Index, folder: Path, version: Version) -> dict[str, set[str]]:

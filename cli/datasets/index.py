@@ -20,7 +20,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS contents (place TEXT PRIMARY KEY, state TEXT, sha256 TEXT);
 CREATE TABLE IF NOT EXISTS sent (bucket TEXT, dataset TEXT, sha256 TEXT, key TEXT, version_id TEXT, PRIMARY KEY (bucket, dataset, sha256));
 CREATE TABLE IF NOT EXISTS checkouts (folder TEXT PRIMARY KEY, dataset TEXT, version TEXT);
-CREATE TABLE IF NOT EXISTS begun (folder TEXT PRIMARY KEY, dataset TEXT, version TEXT);
+CREATE TABLE IF NOT EXISTS unfinished (folder TEXT, dataset TEXT, version TEXT, PRIMARY KEY (folder, dataset, version));
 CREATE TABLE IF NOT EXISTS pieces (place TEXT, number INTEGER, PRIMARY KEY (place, number));
 CREATE TABLE IF NOT EXISTS uploads (bucket TEXT, key TEXT, sha256 TEXT, state TEXT, part_size INTEGER, upload_id TEXT,
     PRIMARY KEY (bucket, key, sha256));
@@ -95,18 +95,19 @@ class Index:
         self._database.execute("DELETE FROM pieces WHERE place = ?", (str(place.resolve()),))
 
     def checkouts(self, folder: Path) -> set[tuple[str, str]]:
-        """(dataset, version) that a folder may hold files of: of the last checkout, and of one that did not end."""
+        """(dataset, version) that a folder may hold files of: of the last checkout, and of those since that did not end."""
         name = str(folder.resolve())
-        query = "SELECT dataset, version FROM checkouts WHERE folder = ? UNION SELECT dataset, version FROM begun WHERE folder = ?"
+        query = "SELECT dataset, version FROM checkouts WHERE folder = ? UNION SELECT dataset, version FROM unfinished WHERE folder = ?"
         return set(self._database.execute(query, (name, name)))
 
     def note_begun(self, folder: Path, dataset: str, version: str) -> None:
         """Remember what a folder is about to hold."""
-        self._insert("begun", [(str(folder.resolve()), dataset, version)])
+        self._insert("unfinished", [(str(folder.resolve()), dataset, version)])
 
     def note_checkout(self, folder: Path, dataset: str, version: str) -> None:
-        """Remember what a folder holds."""
+        """Remember what a folder holds, and nothing else any more."""
         self._insert("checkouts", [(str(folder.resolve()), dataset, version)])
+        self._database.execute("DELETE FROM unfinished WHERE folder = ?", (str(folder.resolve()),))
 
     def _insert(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
         if rows:

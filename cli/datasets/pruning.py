@@ -4,9 +4,9 @@ Kept are the newest, those that a model package or a run names, and everything t
 name it. A prune hides the manifests, looks which versions there are then, deletes what none of them names, and the hidden manifests last.
 So no version is seen whose files are going, and a prune that was ended at any point is finished by the next one.
 
-A push names again what is there already, and looks for it once more when its manifest is written (push.py). So either the prune sees the
-manifest, or the push sees what is gone; but for a push that writes and looks between the prune's look and its deletion. Such a version is
-found in the end, and hidden too.
+A push looks for all that may be older than SAFE, sent by it or not, once more when its manifest is written (push.py). So either the prune
+sees the manifest, or the push sees what is gone; but for a push that writes and looks between the prune's look and its deletion. Such a
+version is found in the end, and hidden too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,24 +1,27 @@
 """A file or a folder as a new version: read, compare by content, send what is new, then write the manifest.
 
 Nothing is seen of a push before its manifest is there. Two pushes at once do not disturb each other: every object that is sent has a
-VersionId of its own, and the manifest names those. What was there already a prune may delete meanwhile, so it is looked for again when the
-manifest is written (pruning.py).
+VersionId of its own, and the manifest names those. What is old a prune may delete meanwhile, so it is looked for again before the manifest
+is written, and when it is (pruning.py).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from cli.datasets.digest import digests
 from cli.datasets.index import Index
+from cli.datasets.pruning import SAFE
 from cli.datasets.scan import LocalFile, scan
-from cli.datasets.send import Outgoing, Sender
+from cli.datasets.send import WHOLE, Outgoing, Sender
 from cli.datasets.store import Listed, Place, Store, Version, places_of
 from contracts.layout import TREES, tree_file_key
 from contracts.tree import Tree, TreeFile
 
 LOOK_BACK = 50  # older manifests that are read at most
 Show = Callable[[str], None]
+Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,9 @@ class Pushed:
     sent_bytes: int
 
 
-def push_tree(store: Store, index: Index, dataset: str, source: Path, show: Show) -> Pushed:
-    """Push. Raises DataError for what cannot be pushed, before anything is sent."""
-    files = scan(source)
+def push_tree(store: Store, index: Index, dataset: str, source: Path, show: Show, now: Clock) -> Pushed:
+    """Push. Raises DataError for what cannot be pushed, before anything is sent. `now`: the account's time, as a prune has it."""
+    files, began = scan(source), now()
     total = sum(file.size for file in files)
     found = digests(files, index, lambda done: show(f"read {done:,} of {len(files):,} files"))
     versions = store.versions(dataset)
@@ -51,15 +54,21 @@ def push_tree(store: Store, index: Index, dataset: str, source: Path, show: Show
         arrived = sender.send(outgoing, lambda done: show(f"sent {done:,} of {size:,} bytes; {total - size:,} were there"))
         return _tree(store, dataset, files, found, {**places, **arrived}, newest)
 
+    def whole(tree: Tree) -> Tree:
+        """Send again what a prune took meanwhile."""
+        while lost := _lost(store, tree, _in_danger(tree, {*places.values()}, now() - began > SAFE / 2), newest):
+            tree = complete({file.sha256: place for file in tree.files if (place := (file.key, file.version_id)) not in lost})
+        return tree
+
     tree = complete(places)
     if newest is not None and newest.tree.holds_the_same(tree):
         return Pushed(newest.tree, new=False, sent_files=0, sent_bytes=0)
+    tree = whole(tree)
     new = store.write(tree)
-    lost = _lost(store, dataset, places_of([tree]) & {*places.values()}, newest)
-    if lost:
-        tree = complete({sha256: place for sha256, place in places.items() if place not in lost})
-        store.replace(tree)
-    return Pushed(tree, new, len(sent), sum(each.file.size for each in sent))
+    mended = whole(tree)
+    if mended is not tree:
+        store.replace(mended)
+    return Pushed(mended, new, len(sent), sum(each.file.size for each in sent))
 
 
 def _known(store: Store, index: Index, dataset: str, newest: Version | None, wanted: Mapping[str, int]) -> dict[str, Place]:
@@ -96,11 +105,20 @@ def _named_earlier(store: Store, older: Sequence[Listed], wanted: Mapping[str, i
     return places
 
 
-def _lost(store: Store, dataset: str, reused: set[Place], newest: Version | None) -> set[Place]:
+def _in_danger(tree: Tree, reused: set[Place], took_long: bool) -> set[Place]:
+    """What a prune may take while no manifest is seen that names it: what is old. What was sent just now is not, unless the push took long.
+
+    A large file is as old as the beginning of its upload, which may have been another push's:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
+    """
+    return {place for file in tree.files if (place := (file.key, file.version_id)) in reused or file.size > WHOLE or took_long}
+
+
+def _lost(store: Store, tree: Tree, in_danger: set[Place], newest: Version | None) -> set[Place]:
     """What a prune took meanwhile. While the parent can be seen it keeps all that it names: whoever prunes it later sees its child."""
     if newest is not None and store.is_there(newest):
-        reused = reused - places_of([newest.tree])
-    return reused - store.those_there(f"{TREES}{dataset}/", reused)
+        in_danger = in_danger - places_of([newest.tree])
+    return in_danger - store.those_there(f"{TREES}{tree.dataset}/", in_danger)
 
 
 def _outgoing(dataset: str, files: list[LocalFile], found: Mapping[str, str], places: Mapping[str, Place]) -> list[Outgoing]:

@@ -37,7 +37,15 @@ class LocalFile:
 
 
 def scan(source: Path) -> list[LocalFile]:
-    """Every file, by path. Raises DataError with all that cannot be pushed."""
+    """Every file, by path. Raises DataError with all that cannot be pushed, and when there is nothing."""
+    files = files_of(source)
+    if not files:
+        raise DataError([f"{source} holds no file. Next: give the path of a file, or of a folder with files"])
+    return files
+
+
+def files_of(source: Path) -> list[LocalFile]:
+    """Every file, by path; none of a folder without files. Raises DataError with all that cannot be pushed."""
     if not source.exists():
         raise DataError([f"{source} is not there. Next: give the path of a file or a folder"])
     if source.is_file():
@@ -53,8 +61,6 @@ def scan(source: Path) -> list[LocalFile]:
     if problems:
         more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
         raise DataError([*problems[:SHOWN], *more])
-    if not files:
-        raise DataError([f"{source} holds no file. Next: give the path of a file, or of a folder with files"])
     return sorted(files, key=lambda file: file.path)
 
 

@@ -1,5 +1,6 @@
 """What has to be done again, from the model package alone: its metadata name data, code and libraries, and what the jobs were told."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,9 +10,14 @@ from cli.assembly import DIRTY
 from cli.observe import App
 from contracts.errors import StateError
 from contracts.layout import manifest_key
-from contracts.manifest import Manifest
+from contracts.manifest import VERSION_LENGTH, Manifest
 from contracts.metadata import ModelMetadata
 from contracts.privacy import KEY_VARIABLE, secret_name
+
+# What the registry tells becomes part of command lines, so it must not be read as an option, a path or another revision there.
+_COMMIT = r"[0-9a-f]{7,40}|[0-9a-f]{64}"
+_PREPARE = r"--[a-z]+ [0-9a-z][0-9a-z.-]*( --[a-z]+ [0-9a-z][0-9a-z.-]*)*"
+_PYTHON = r"[0-9]+(\.[0-9]+)+[0-9a-z+]*"
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,14 @@ def recipe_of(app: App, number: int) -> Recipe:
 
 def recipe(metadata: ModelMetadata, number: int, manifest: bytes, archive: str, prefix: str) -> Recipe:
     """A version's recipe, of its metadata and its dataset version's manifest. Raises StateError when they do not tell all of it."""
+    if metadata.git_commit == "unknown":
+        raise StateError(f"version {number} was made by code outside git, so nobody has it. Next: deploy from a commit, and tide train")
+    commit, libraries = metadata.git_commit.removesuffix(DIRTY), dict(part.split("=", 1) for part in metadata.libraries.split())
+    _check(number, "a commit", commit, _COMMIT)
+    _check(number, "a dataset version", metadata.dataset_version, f"[0-9a-f]{{{VERSION_LENGTH}}}")
+    _check(number, "what prepare is told", metadata.prepare, _PREPARE)
+    _check(number, "a version of Python", libraries.get("python", ""), _PYTHON)
+    _check(number, "a SHA-256", metadata.artifact_sha256, "[0-9a-f]{64}")
     hyperparameters = dict(part.split("=", 1) for part in metadata.train.split())
     prepare = metadata.prepare.split()
     seeds = {str(metadata.seed), hyperparameters["seed"], prepare[prepare.index("--seed") + 1]}
@@ -59,20 +73,25 @@ def recipe(metadata: ModelMetadata, number: int, manifest: bytes, archive: str, 
         raise StateError(
             f"version {number} was changed: its metadata tell the seeds {', '.join(sorted(seeds))}. Next: reproduce another version"
         )
-    if metadata.git_commit == "unknown":
-        raise StateError(f"version {number} was made by code outside git, so nobody has it. Next: deploy from a commit, and tide train")
     hashes = Manifest.from_json(manifest).contract.privacy.hash
     return Recipe(
-        commit=metadata.git_commit.removesuffix(DIRTY),
+        commit=commit,
         is_committed=not metadata.git_commit.endswith(DIRTY),
         manifest=manifest,
         prepare=("--dataset-version", metadata.dataset_version, *prepare),
         hyperparameters=hyperparameters,
         environment={KEY_VARIABLE: secret_name(prefix)} if hashes else {},
-        libraries=dict(part.split("=", 1) for part in metadata.libraries.split()),
+        libraries=libraries,
         archive=archive,
         sha256=metadata.artifact_sha256,
     )
+
+
+def _check(number: int, what: str, told: str, pattern: str) -> None:
+    if not re.fullmatch(pattern, told):
+        raise StateError(
+            f"version {number} was changed: its metadata tell {told[:80]!r}, which is not {what}. Next: reproduce another version"
+        )
 
 
 def _manifest(app: App, metadata: ModelMetadata, number: int) -> bytes:

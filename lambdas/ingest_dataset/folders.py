@@ -30,8 +30,7 @@ class Folder:
 
 def read_folder(bucket: DataBucket, prefix: str, marker: Iterator[bytes]) -> Folder:
     """The files that a marker names, or else all that are there."""
-    content = _read(marker)
-    named = Marker.read(content) if content else None
+    named = _named(marker)
     listed = bucket.list(prefix)
     if named is not None:
         sizes = {each.name: each.size for each in listed}
@@ -46,9 +45,15 @@ def read_folder(bucket: DataBucket, prefix: str, marker: Iterator[bytes]) -> Fol
 
 
 def is_late(bucket: DataBucket, prefix: str, name: str) -> bool:
-    """Whether a file came after its folder's marker, which then says nothing of it."""
+    """Whether a file came after a marker that stands for all that was there.
+
+    A marker that names its files leaves others out knowingly: what comes after it is of a push whose own marker is still to come.
+    """
     changed = {each.name: each.changed for each in bucket.list(prefix)}
-    return FOLDER_MARKER in changed and name in changed and changed[name] > changed[FOLDER_MARKER]
+    if FOLDER_MARKER not in changed or name not in changed or changed[name] <= changed[FOLDER_MARKER]:
+        return False
+    marker = bucket.read(prefix + FOLDER_MARKER)
+    return marker is not None and _named(marker.chunks) is None
 
 
 def _nested(files: list[Listed]) -> list[str]:
@@ -59,11 +64,11 @@ def _nested(files: list[Listed]) -> list[str]:
     return [f"the folder has folders in it, such as {inner[0]!r}, and what their names say is not read. Next: {step}"]
 
 
-def _read(chunks: Iterator[bytes]) -> bytes:
-    """A marker's content; nothing of one that is too large to be ours."""
+def _named(chunks: Iterator[bytes]) -> Marker | None:
+    """What a marker names; None of another program's, and of one that is too large to be ours."""
     content = io.BytesIO()
     for chunk in chunks:
         content.write(chunk)
         if content.tell() > LARGEST_MARKER_BYTES:
-            return b""
-    return content.getvalue()
+            return None
+    return Marker.read(content.getvalue())

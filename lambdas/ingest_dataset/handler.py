@@ -69,7 +69,7 @@ def ingest(event: Event[ObjectCreated], data: Data, bucket: DataBucket) -> Decis
     if upload.name == FOLDER_MARKER:
         return _ingest_folder(event, upload, data, bucket)
     if is_late(bucket, upload_folder(upload.dataset, upload.folder), upload.name):
-        problem = f"it came after {FOLDER_MARKER}, so no version holds it. Next: write {FOLDER_MARKER} again when all files are there"
+        problem = f"it came after {FOLDER_MARKER}, so no version holds it yet. Next: write {FOLDER_MARKER} again when all files are there"
         return _refused(event, (Finding(problem=problem),), ())
     return None
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,14 @@ def push(store: Store, tmp_path: Path) -> Push:
             written.append(files)
         folder = tmp_path / f"source{written.index(files)}"
         with Index(tmp_path / f"{machine}.sqlite") as index:
-            return push_tree(store, index, dataset, folder, lambda _: None)
+            return push_tree(store, index, dataset, folder, lambda _: None, now)
 
     return act
+
+
+def now() -> datetime:
+    """As the bucket has it."""
+    return datetime.now(UTC)
 
 
 def failure(code: str, status: int, operation: str) -> ClientError:

@@ -16,7 +16,7 @@ from cli.datasets.scan import UNFINISHED
 from cli.datasets.send import THREADS
 from cli.datasets.store import Version
 from contracts.layout import tree_manifest_key
-from tests.unit.cli.datasets.conftest import out, read, write
+from tests.unit.cli.datasets.conftest import now, out, read, write
 from tests.unit.cli.datasets.service import BUCKET, Person, client, service
 
 KILLS = 3
@@ -104,7 +104,7 @@ def test_two_who_push_at_once_lose_nothing(url: str, tmp_path: Path) -> None:
 def test_whatever_was_damaged_in_the_bucket_is_named(person: Person, tmp_path: Path) -> None:
     files = {"fine.txt": b"fine", "gone.txt": b"gone", "forged.txt": b"forged", "short.txt": b"too short"}
     with Index(tmp_path / "index") as index:
-        pushed = push_tree(person.store, index, "damaged", write(tmp_path / "source", files), lambda _: None).tree
+        pushed = push_tree(person.store, index, "damaged", write(tmp_path / "source", files), lambda _: None, now).tree
     s3, version, tree = client("s3", person.url), pushed.version, pushed.model_dump(mode="json")
     by_path = {each["path"]: each for each in tree["files"]}
     # Other bytes under the same keys are other object versions: what the manifest names stays as it is.

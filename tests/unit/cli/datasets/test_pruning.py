@@ -2,18 +2,20 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.datasets import check, pruning
-from cli.datasets.push import Pushed
+from cli.datasets.index import Index
+from cli.datasets.push import Pushed, push_tree
 from cli.datasets.store import Store, places_of
 from contracts.config import Data
 from contracts.errors import StateError
 from contracts.layout import manifest_key
 from contracts.manifest import DataFile, Manifest
-from tests.unit.cli.datasets.conftest import BUCKET, Counting, Push
+from tests.unit.cli.datasets.conftest import BUCKET, Counting, Push, write
 
 # Contents come, move, go and come again, so versions share object versions.
 HISTORY = [
@@ -86,6 +88,27 @@ def test_a_push_sends_again_what_was_pruned_meanwhile(push: Push, store: Store, 
     monkeypatch.setattr(s3._client, "put_object", after_a_prune)
     assert push({"a": b"old"}).sent_files == 1
     assert whole(store) == 2
+
+
+@pytest.mark.parametrize(("took", "whole_up_to"), [(timedelta(days=2), 16 << 20), (timedelta(0), 0)])
+def test_what_a_prune_takes_for_abandoned_is_sent_again_before_the_version_is_seen(
+    store: Store, s3: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, took: timedelta, whole_up_to: int
+) -> None:
+    """Of a push that takes days, and of a large file whose upload was begun days ago."""
+    monkeypatch.setattr("cli.datasets.push.WHOLE", whole_up_to)
+    clock, taken = [datetime.now(UTC)], set[tuple[str, str]]()
+
+    def prune_once(said: str) -> None:
+        if said.startswith("sent") and not taken:
+            clock[0] += took
+            taken.update(objects(s3))
+            pruning.carry_out(store, pruning.plan(store, "images", frozenset(), 1, LATER))
+
+    with Index(tmp_path / "index") as index:
+        push_tree(store, index, "images", write(tmp_path / "source", HISTORY[0]), prune_once, lambda: clock[0])
+    assert taken
+    assert whole(store) == 1
+    assert len(s3._client.list_object_versions(Bucket=BUCKET, Prefix="datasets/")["Versions"]) == 1
 
 
 def test_a_push_between_the_look_and_the_deletion_is_not_seen(

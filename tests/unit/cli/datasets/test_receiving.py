@@ -104,20 +104,36 @@ def test_a_stream_that_breaks_goes_on_where_it_broke(push: Push, s3: Counting) -
         Streams(Breaking(s3, 500), BUCKET).read(file, 0, file.size, lambda position, block: None)
 
 
-def test_a_checkout_that_ended_may_be_followed_by_another_version(push: Push, store: Store, s3: Counting, tmp_path: Path) -> None:
-    old, new = ({f"{number}": b"%d%d" % (number, turn) for number in range(150)} for turn in range(2))
-    versions = [store.read(store.resolve("images", push(files).tree.version)) for files in (old, new)]
+@pytest.mark.parametrize("last", [0, 2])
+def test_checkouts_that_ended_may_be_followed_by_any_version(push: Push, store: Store, s3: Counting, tmp_path: Path, last: int) -> None:
+    histories = [{f"{number}": b"%d %d" % (number, turn) for number in range(80)} for turn in range(3)]
+    versions = [store.read(store.resolve("images", push(files).tree.version)) for files in histories]
     with Index(tmp_path / "index") as index:
         out(store, index, versions[0], tmp_path / "out")
-        s3.calls.clear()
-        s3.die_at = 100
-        with pytest.raises(KeyboardInterrupt):
-            out(store, index, versions[1], tmp_path / "out")
-        s3.die_at = None
-        mixed = {path: content for path, content in read(tmp_path / "out").items() if not path.startswith(UNFINISHED)}
-        assert mixed not in (old, new)
-        out(store, index, versions[0], tmp_path / "out")
-    assert read(tmp_path / "out") == old
+        for turn, moment in ((1, 60), (2, 40)):
+            s3.calls.clear()
+            s3.die_at = moment
+            with pytest.raises(KeyboardInterrupt):
+                out(store, index, versions[turn], tmp_path / "out")
+            s3.die_at = None
+        left = {content[-1:] for path, content in read(tmp_path / "out").items() if not path.startswith(UNFINISHED)}
+        assert left == {b"0", b"1", b"2"}
+        out(store, index, versions[last], tmp_path / "out")
+        assert index.checkouts(tmp_path / "out") == {("images", versions[last].version)}
+    assert read(tmp_path / "out") == histories[last]
+
+
+def test_a_folder_that_holds_only_folders_is_checked_out_into(push: Push, store: Store, tmp_path: Path) -> None:
+    """As it is made, and as it is when the files of a checkout were deleted."""
+    files = {"a/b/c": b"1", "d/e": b"2"}
+    version, folder = store.read(store.resolve("images", push(files).tree.version)), tmp_path / "out"
+    (folder / "a" / "empty").mkdir(parents=True)
+    with Index(tmp_path / "index") as index:
+        for _ in range(2):
+            assert out(store, index, version, folder).fetched == 2
+            assert read(folder) == files
+            for path in files:
+                (folder / path).unlink()
 
 
 def test_what_a_checkout_left_unfinished_is_no_part_of_a_push(push: Push, tmp_path: Path) -> None:

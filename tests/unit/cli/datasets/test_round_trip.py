@@ -21,7 +21,7 @@ from cli.datasets.scan import scan
 from cli.datasets.store import Store, Version
 from contracts.errors import DataError, StateError
 from contracts.tree import Tree
-from tests.unit.cli.datasets.conftest import BUCKET, Counting, Push, failure, out, read, write
+from tests.unit.cli.datasets.conftest import BUCKET, Counting, Push, failure, now, out, read, write
 
 TICK = 0.02  # seconds; the system's times of change come in steps
 # Names that a file system takes: no slash, no NUL, nothing that cannot be seen, and no clash of a file with a folder.
@@ -42,7 +42,7 @@ def test_every_version_comes_out_as_it_went_in(store: Store, history: list[dict[
     """Into a folder of its own, and over any other version in one folder."""
     with TemporaryDirectory() as name, Index(Path(name) / "index") as index:
         versions = [
-            push_tree(store, index, "images", write(Path(name) / str(number), files), lambda _: None).tree.version
+            push_tree(store, index, "images", write(Path(name) / str(number), files), lambda _: None, now).tree.version
             for number, files in enumerate(history)
         ]
         for number in data.draw(st.permutations(range(len(history)))):
@@ -61,7 +61,7 @@ def test_a_checkout_over_another_leaves_exactly_the_new_one(store: Store, before
         a, b = (
             Version(tree, tree.version)
             for tree in (
-                push_tree(store, index, "images", write(Path(name) / n, files), lambda _: None).tree
+                push_tree(store, index, "images", write(Path(name) / n, files), lambda _: None, now).tree
                 for n, files in (("a", before), ("b", after))
             )
         )
@@ -184,7 +184,7 @@ def test_a_large_file_that_another_process_completes_meanwhile_is_sent(
 
     def act() -> Tree:
         with Index(tmp_path / "index") as index:
-            return push_tree(store, index, "images", source, lambda _: None).tree
+            return push_tree(store, index, "images", source, lambda _: None, now).tree
 
     def meanwhile(**asked: Any) -> Any:
         if first.acquire(blocking=False):
@@ -206,7 +206,7 @@ def test_two_writers_at_once_are_both_safe(store: Store, tmp_path: Path) -> None
     def act(number: int) -> None:
         files = {"shared": b"same", "own": b"%d" % (number % 3), f"file{number % 3}": b"x"}
         with Index(tmp_path / f"{number}.sqlite") as index:
-            trees[number] = push_tree(store, index, "images", write(tmp_path / str(number), files), lambda _: None).tree
+            trees[number] = push_tree(store, index, "images", write(tmp_path / str(number), files), lambda _: None, now).tree
 
     threads = [threading.Thread(target=act, args=(number,)) for number in range(9)]
     for thread in threads:

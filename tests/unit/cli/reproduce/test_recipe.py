@@ -64,6 +64,30 @@ def test_a_package_that_contradicts_itself_is_not_made_again(changes: dict[str, 
         told(**changes)
 
 
+@pytest.mark.parametrize(
+    ("name", "told_instead"),
+    [
+        ("GitCommit", "--output=/home/ann/.profile"),
+        ("GitCommit", "HEAD"),
+        ("GitCommit", "c" * 41),
+        ("GitCommit", "c" * 40 + "\n"),
+        ("DatasetVersion", "--folds=3"),
+        ("PrepareArguments", "--seed 5 --holdout=0.2"),
+        ("Libraries", "python=/tmp/python numpy=2.0.1"),
+        ("Libraries", "numpy=2.0.1"),
+        ("ArtifactSha256", "--archive=/tmp/other"),
+    ],
+)
+def test_what_would_mean_something_else_in_a_command_line_is_refused(name: str, told_instead: str) -> None:
+    with pytest.raises(StateError, match=r"version 2 was changed: its metadata tell .*, which is not .*Next: reproduce another version"):
+        told(**{name: told_instead})
+
+
+@pytest.mark.parametrize("commit", ["c" * 7, "c" * 64, "0123456789abcdef-dirty"])
+def test_a_commit_may_be_abbreviated_or_of_sha_256(commit: str) -> None:
+    assert told(GitCommit=commit).commit == commit.removesuffix("-dirty")
+
+
 def test_an_environment_with_other_libraries_is_not_the_model_s() -> None:
     check_libraries(told(), {"python": "3.11.4", "numpy": "2.0.1"})
     with pytest.raises(StateError, match=r"give numpy 2\.1\.0 in place of 2\.0\.1, so .* Next:"):

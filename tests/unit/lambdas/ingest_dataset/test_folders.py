@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from contracts.ledger import What
 from contracts.manifest import Manifest
 from contracts.refusal import Refusal
 from lambdas.ingest_dataset import handler
-from lambdas.ingest_dataset.adapters import DataBucket
+from lambdas.ingest_dataset.adapters import DataBucket, Listed
 from tests.formats import as_json_lines
 from tests.unit.lambdas.account import decisions
 from tests.unit.lambdas.ingest_dataset.test_logic import GOOD, text
@@ -34,6 +36,10 @@ class Uploads:
         version = self.s3.put_object(Bucket="data-bucket", Key=FOLDER + name, Body=content)["VersionId"]
         self.versions[name] = version
         return self._event("upload_created", key=FOLDER + name, version_id=version) | {"time": "2026-01-05T08:30:00Z"}
+
+    def marker(self, *names: str) -> bytes:
+        """One that names files as they were uploaded last."""
+        return Marker(files=tuple(MarkedFile(name=name, version_id=self.versions[name]) for name in names)).model_dump_json().encode()
 
     def happen(self, event: dict[str, Any]) -> Any:
         return handler.handle(event, self._context)["decision"]
@@ -89,30 +95,46 @@ def test_what_spark_leaves_beside_the_data_is_no_data(uploads: Uploads) -> None:
 def test_a_marker_that_names_files_means_exactly_those(uploads: Uploads) -> None:
     for name, content in PARTS.items():
         uploads.put(name, content)
-    marker = Marker(files=tuple(MarkedFile(name=name, version_id=version) for name, version in uploads.versions.items()))
+    marker = uploads.marker(*PARTS)
     uploads.put("part-1.csv", b"somebody else's")
     uploads.put("part-9.csv", b"of another day")
-    assert uploads.happen(uploads.put(FOLDER_MARKER, marker.model_dump_json().encode())) == What.DATASET_ACCEPTED
+    assert uploads.happen(uploads.put(FOLDER_MARKER, marker)) == What.DATASET_ACCEPTED
     assert [file.key for file in uploads.manifests()[0].files] == [FOLDER + name for name in PARTS]
 
 
-def test_a_file_that_comes_after_the_marker_is_said_to_be_in_no_version(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
-    uploads.all()
-    late = uploads.put("part-3.csv", text(*GOOD))
+@pytest.fixture
+def marker_of_last_year(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything else in a folder is newer than its marker."""
     listed = DataBucket.list
 
-    def an_hour_earlier(self: Any, prefix: str) -> Any:
+    def older(self: Any, prefix: str) -> list[Listed]:
         found = listed(self, prefix)
-        marker = next(each for each in found if each.name == FOLDER_MARKER)
-        return [each for each in found if each is not marker] + [
-            type(marker)(marker.name, marker.size, marker.changed.replace(year=marker.changed.year - 1))
-        ]
+        return [replace(each, changed=each.changed - timedelta(days=365)) if each.name == FOLDER_MARKER else each for each in found]
 
-    monkeypatch.setattr(DataBucket, "list", an_hour_earlier)
+    monkeypatch.setattr(DataBucket, "list", older)
+
+
+@pytest.mark.usefixtures("marker_of_last_year")
+def test_a_file_that_comes_after_the_marker_is_said_to_be_in_no_version(uploads: Uploads) -> None:
+    uploads.all()
+    late = uploads.put("part-3.csv", text(*GOOD))
     assert uploads.happen(late) == What.DATASET_REFUSED
     (decision,) = [each for each in decisions() if each.what is What.DATASET_REFUSED]
     assert decision.subject == FOLDER + "part-3.csv"
-    assert "came after _SUCCESS, so no version holds it. Next: write _SUCCESS again" in decision.why
+    assert "came after _SUCCESS, so no version holds it yet. Next: write _SUCCESS again" in decision.why
+
+
+@pytest.mark.usefixtures("marker_of_last_year")
+def test_what_comes_after_a_marker_that_names_its_files_waits_for_the_next_one(uploads: Uploads) -> None:
+    """A folder is pushed again: its files, whose events may come at any time, and then their marker."""
+    for name, content in PARTS.items():
+        uploads.put(name, content)
+    uploads.happen(uploads.put(FOLDER_MARKER, uploads.marker(*PARTS)))
+    later = [uploads.put("part-1.csv", text(*GOOD[:9])), uploads.put("part-3.csv", text(*GOOD))]
+    assert [uploads.happen(event) for event in later] == [None, None]
+    marked = uploads.put(FOLDER_MARKER, uploads.marker(*PARTS, "part-3.csv"))
+    assert [uploads.happen(event) for event in (*later, marked, *later)] == [None, None, What.DATASET_ACCEPTED, None, None]
+    assert {decision.what for decision in decisions()} == {What.DATASET_ACCEPTED}
 
 
 def test_a_bad_folder_s_reason_is_in_quarantine_and_its_files_stay_where_they_are(uploads: Uploads) -> None:
@@ -152,7 +174,7 @@ def test_an_empty_folder_and_one_that_is_too_large_are_refused(uploads: Uploads)
 
 def test_a_file_that_the_marker_names_and_that_is_gone_ends_in_a_refusal(uploads: Uploads) -> None:
     uploads.put("part-1.csv", PARTS["part-1.csv"])
-    marker = Marker(files=(MarkedFile(name="part-1.csv", version_id=uploads.versions["part-1.csv"]),))
+    marker = uploads.marker("part-1.csv")
     uploads.s3.delete_object(Bucket="data-bucket", Key=FOLDER + "part-1.csv", VersionId=uploads.versions["part-1.csv"])
-    assert uploads.happen(uploads.put(FOLDER_MARKER, marker.model_dump_json().encode())) == What.DATASET_REFUSED
+    assert uploads.happen(uploads.put(FOLDER_MARKER, marker)) == What.DATASET_REFUSED
     assert "part-1.csv is not there any more" in decisions()[0].why
