@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import random
 from pathlib import Path
 from typing import Any
@@ -67,9 +66,7 @@ def train(folder: Path) -> tuple[Path, str]:
         writer.writerow({"id": number, **row, "answer": leaves(row, generator)})
     features = dict.fromkeys(NUMBERS, ColumnKind.NUMERIC) | dict.fromkeys(CATEGORIES, ColumnKind.CATEGORICAL)
     contract = {"dataset": "demo", "target": "answer", "problem": "binary", "positive": "Yes", "id": "id", "features": features}
-    settings = Training(seed=7, holdout=0.25, folds=2, candidates=2)
+    settings = Training(seed=7, holdout=0.25, folds=2, candidates=1)  # the blend, which training tries first
     model = trained(folder, out.getvalue(), Data.model_validate(contract), settings).model
-    chosen = json.loads((model / "training.json").read_text())["chosen"]["candidate"]["family"]
-    assert chosen == "boosting", chosen
     assert (model / STATISTICS).exists()
     return model, artifact_digest(model)
