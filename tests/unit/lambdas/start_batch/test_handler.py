@@ -7,58 +7,15 @@ from typing import Any
 
 import pytest
 
-from contracts.batch.names import input_folder, job_name, output_folder
-from contracts.batch.schedule import INPUT, Plan, plan_key, result_key, scheduled_name
-from contracts.config import Config
-from contracts.signature import Signature
+from contracts.batch.names import job_name
+from contracts.batch.schedule import Plan
 from lambdas.start_batch import batches, handler
 from lambdas.start_batch.adapters import Store
-from tests.unit.lambdas.account import METADATA, decisions, make_client, register, serve
+from tests.unit.lambdas.account import METADATA, decisions, make_client
+from tests.unit.lambdas.start_batch.waiting import ARTIFACTS, DATA, TABLE, answer, jobs, keys, plan_of, put, result
 
 Client = Callable[[str], Any]
 Golden = Callable[[str], dict[str, Any]]
-
-TABLE = b"id,petal,colour,wild,seen\na,1,red,yes,2026-01-01\nb,long,red,yes,\nc,2,,no,2026-01-02\n"
-DATA, ARTIFACTS = "data-bucket", "artifacts-bucket"
-
-
-@pytest.fixture
-def live(monkeypatch: pytest.MonkeyPatch, account: Client, config: Config) -> str:
-    """A live version whose run left its signature."""
-    monkeypatch.setenv("BATCH_ROLE_ARN", "arn:aws:iam::123456789012:role/batch")
-    signature = Signature.of(config.data, ("lily", "rose")).model_dump_json().encode()
-    account("s3").put_object(Bucket=ARTIFACTS, Key=f"runs/{METADATA['Run']}/evaluation/signature.json", Body=signature)
-    package = register("Approved")
-    serve(package)
-    return package
-
-
-def put(name: str, content: bytes) -> str:
-    """A table that waits; the name of its batch."""
-    found = make_client("s3").put_object(Bucket=DATA, Key=INPUT + name, Body=content)
-    return scheduled_name("flowers-dev", INPUT + name, found["VersionId"])
-
-
-def answer(batch: str, part: str, rows: list[tuple[int, str]]) -> None:
-    """What Batch Transform writes of a part."""
-    lines = [
-        json.dumps({"row": row, "id": name, "SageMakerOutput": {"prediction": "rose", "probability": 0.75}}) + "\n" for row, name in rows
-    ]
-    make_client("s3").put_object(Bucket=ARTIFACTS, Key=f"{output_folder(batch)}{part}.jsonl.out", Body="".join(lines).encode())
-
-
-def jobs() -> list[str]:
-    listed = make_client("sagemaker").list_transform_jobs()["TransformJobSummaries"]
-    return sorted(job["TransformJobName"] for job in listed)
-
-
-def keys(bucket: str, prefix: str) -> list[str]:
-    return [each["Key"] for each in make_client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
-
-
-def result(batch: str, name: str) -> str:
-    content: bytes = make_client("s3").get_object(Bucket=DATA, Key=result_key(batch, name))["Body"].read()
-    return content.decode()
 
 
 def test_a_table_waits_for_the_first_model(monkeypatch: pytest.MonkeyPatch, account: Client, golden: Golden, context: Any) -> None:
@@ -184,10 +141,7 @@ def test_an_invocation_that_died_is_made_good_by_the_next_one(
 def test_the_first_plan_counts(live: str, golden: Golden, context: Any) -> None:
     """Another invocation planned the table, and its job runs: this one waits."""
     batch = put("a.csv", TABLE)
-    s3 = make_client("s3")
-    plan = {"package": live, "rejected": 0, "parts": [{"name": "00000", "rows": 1, "first": 2, "last": 2}]}
-    s3.put_object(Bucket=ARTIFACTS, Key=plan_key(batch, 0), Body=json.dumps(plan).encode())
-    s3.put_object(Bucket=ARTIFACTS, Key=f"{input_folder(batch, 0)}00000.jsonl", Body=b'{"row":2,"id":"z","features":{}}\n')
+    plan_of(batch, live)
     answer(batch, "00000", [(2, "z")])
     handler.handle(golden("tick"), context)
     assert result(batch, "predictions.csv").splitlines()[1:] == ["2,z,rose,0.75"]
