@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +19,6 @@ from contracts.signature import SIGNATURE, Signature
 
 # S3 tells nobody that an object is not there who may not list its bucket: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html.
 _UNREADABLE = frozenset({"NoSuchKey", "AccessDenied"})
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-_NOT_FIRST = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _UNKNOWN = frozenset({"ResourceNotFound", "ValidationException"})
 _MOST_AT_ONCE = 1000
 _UPLOADS = 8  # of at most 8 MB
@@ -71,10 +68,10 @@ class Store:
         """An object of the artifacts bucket."""
         self._s3.put_object(Bucket=self.artifacts, Key=key, Body=content)
 
-    def ended(self, batch: str, now: datetime) -> datetime:
-        """When a batch ended: now, or what another invocation said before. Raises StateError when that cleared it meanwhile."""
-        self._put_first(self.artifacts, schedule.ended_key(batch), now.isoformat().encode())
-        return datetime.fromisoformat(self.read(schedule.ended_key(batch)).decode())
+    def first(self, key: str, text: str) -> str:
+        """This text, or what another invocation put there before. Raises StateError when that one cleared it meanwhile."""
+        self._put_first(self.artifacts, key, text.encode())
+        return self.read(key).decode()
 
     def finish(self, batch: str, content: bytes) -> bool:
         """The summary, which says that everything else is there. False when another invocation's is."""
@@ -136,14 +133,20 @@ class Store:
         raise StateError(f"s3://{self.artifacts}/{key} cannot be read any more. Next: put the table there again")
 
     def _put_first(self, bucket: str, key: str, content: bytes) -> bool:
-        """False when it is there already: of several invocations the first one counts."""
-        try:
-            self._s3.put_object(Bucket=bucket, Key=key, Body=content, IfNoneMatch="*")
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in _NOT_FIRST:
-                raise
-            return False
-        return True
+        """False when it is there already: of several invocations the first one counts.
+
+        While it is being deleted S3 says neither, but to ask again: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+        """
+        while True:
+            try:
+                self._s3.put_object(Bucket=bucket, Key=key, Body=content, IfNoneMatch="*")
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "PreconditionFailed":
+                    return False
+                if error.response["Error"]["Code"] != "ConditionalRequestConflict":
+                    raise
+            else:
+                return True
 
     def _objects(self, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
         for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):

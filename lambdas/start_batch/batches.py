@@ -86,7 +86,7 @@ class Batches:
                 package = self._live()
                 if package is None:
                     return None
-                self._prepare(batch, table, package)
+                self._prepare(batch, table, self._store.first(schedule.package_key(batch), package))
             elif step is Next.START:
                 self._start(batch, len(plans) - 1, plans[0].package)
             elif step is Next.DIVIDE:
@@ -180,7 +180,7 @@ class Batches:
 
         None when another one finished the batch. Several that are here at once read the same, so they put the same results and decision.
         """
-        ended = self._store.ended(batch, self._now)
+        ended = datetime.fromisoformat(self._store.first(schedule.ended_key(batch), self._now.isoformat()))
         if self._is_finished(batch):
             return None
         for path in results:

@@ -11,7 +11,7 @@ from botocore.client import BaseClient
 from contracts.batch.names import job_name
 from contracts.batch.schedule import INPUT, rejected_key
 from lambdas.start_batch import handler
-from tests.unit.lambdas.account import decisions, make_client, serve
+from tests.unit.lambdas.account import decisions, make_client, register, serve
 from tests.unit.lambdas.start_batch.waiting import ARTIFACTS, DATA, TABLE, answer, jobs, keys, models, plan_of, put, result
 
 Golden = Callable[[str], dict[str, Any]]
@@ -122,3 +122,17 @@ def test_another_look_at_any_moment_changes_nothing(
     assert len(decisions()) == 1
     assert keys(ARTIFACTS, "batch/") == []
     assert models() == ["model-1"]
+
+
+def test_a_version_that_goes_live_while_a_table_is_read_does_not_mix_with_the_one_that_predicts(
+    live: str, golden: Golden, context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, newer = put("a.csv", TABLE), register("Approved")
+    answer(batch, "00000", [(2, "a"), (4, "c")])
+    with monkeypatch.context() as patch:
+        patch.setattr(make_client("s3"), "download_file", Mock(side_effect=ConnectionError))
+        with pytest.raises(ConnectionError):
+            handler.handle(golden("tick"), context)
+    serve(newer)
+    handler.handle(golden("tick"), context)
+    assert json.loads(result(batch, "summary.json"))["package"] == live

@@ -4,8 +4,10 @@ import errno
 import json
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import DEFAULT, Mock
 
 import pytest
+from botocore.exceptions import ClientError
 
 from contracts.batch.names import job_name
 from contracts.batch.schedule import Plan
@@ -110,11 +112,11 @@ def test_an_output_that_is_not_the_parts_finishes_its_table(live: str, golden: G
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics")
-@pytest.mark.parametrize("last", range(1, 5))
+@pytest.mark.parametrize("last", range(1, 9))
 def test_an_invocation_that_died_is_made_good_by_the_next_one(
     live: str, golden: Golden, context: Any, monkeypatch: pytest.MonkeyPatch, last: int
 ) -> None:
-    """It dies after one of its writes to S3: the part, the plan, the decision's summary, or none of these."""
+    """It dies after one of its writes to S3: who predicts, the part, what is not sent, the plan, its end, and the result's three files."""
     batch = put("a.csv", TABLE)
     answer(batch, "00000", [(2, "a"), (4, "c")])
     s3, writes = make_client("s3"), list[str]()
@@ -129,9 +131,8 @@ def test_an_invocation_that_died_is_made_good_by_the_next_one(
 
     with monkeypatch.context() as patch:
         patch.setattr(s3, "put_object", dying)
-        if last < 4:
-            with pytest.raises(ConnectionError):
-                handler.handle(golden("tick"), context)
+        with pytest.raises(ConnectionError):
+            handler.handle(golden("tick"), context)
     handler.handle(golden("tick"), context)
     assert result(batch, "predictions.csv").count("rose") == 2
     assert jobs() == [job_name(batch, 0)]
@@ -152,3 +153,10 @@ def test_of_two_invocations_that_plan_one_round_the_first_one_counts(account: Cl
     for package in ("first", "second"):
         store.write_plan("b", 0, Plan(package=package, rejected=0, parts=()))
     assert [plan.package for plan in store.plans("b")] == ["first"]
+
+
+def test_a_first_write_that_meets_a_deletion_is_tried_again(account: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3 = account("s3")
+    conflict = ClientError({"Error": {"Code": "ConditionalRequestConflict"}}, "PutObject")
+    monkeypatch.setattr(s3, "put_object", Mock(side_effect=[conflict, DEFAULT], wraps=s3.put_object))
+    assert Store(s3, DATA, ARTIFACTS).first("k", "text") == "text"
