@@ -29,8 +29,7 @@ def predict_batch(app: App, output: Output, text: str, out: Path | None, number:
     target = find_target(app, number)
     with open_source(app.account, text) as source:
         to = out or Path(f"{source.stem}-predictions.csv")
-        if to.resolve() == source.path.resolve():
-            raise DataError([f"--out {to} is the table itself. Next: name another file"])
+        _check_places(to, source)
         columns = _columns(app, output, source, target, by_id)
         batch = Batch(app, target, batch_name(app.prefix, app.account.now(), secrets.token_hex(2)))
         with open_results(target.signature, to, missing_path(to)) as results:
@@ -44,6 +43,15 @@ def predict_batch(app: App, output: Output, text: str, out: Path | None, number:
                 output.say(f"stopped {batch.name}; nothing was written. Next: run it again, it starts anew", "yellow")
                 raise
     return _summary(batch, target, results, source, to)
+
+
+def _check_places(out: Path, source: Source) -> None:
+    """Raises DataError where a result cannot be put: before the batch, for afterwards it is paid for."""
+    for path in (out, missing_path(out)):
+        if source.is_at(path):
+            raise DataError([f"--out {out} would overwrite {path}, the table itself. Next: --out another file"])
+        if path.is_dir():
+            raise DataError([f"--out {out} needs {path} for a file, and that is a folder. Next: --out a file"])
 
 
 def _columns(app: App, output: Output, source: Source, target: Target, by_id: bool) -> Columns:

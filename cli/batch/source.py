@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from cli.account import Account
 from cli.tables import open_table, told
 from contracts.errors import DataError
-from contracts.tables.formats import Format, FormatError, format_of
+from contracts.tables.formats import Format, FormatError, format_of, without_suffix
 from contracts.tables.reading import Row, file_rows
 
 MOST_BYTES = 1 << 40
@@ -29,8 +29,12 @@ class Source:
 
     @property
     def stem(self) -> str:
-        """Its name without folder and suffixes."""
-        return self.shown.rstrip("/").rpartition("/")[2].partition(".")[0]
+        """Its name without folder and format."""
+        return without_suffix(self.shown.rstrip("/").rpartition("/")[2])
+
+    def is_at(self, path: Path) -> bool:
+        """Is that the table's own file, by whatever name?"""
+        return self.path.exists() and path.exists() and path.samefile(self.path)
 
     def header(self) -> list[str]:
         """Its columns. Raises DataError for a file that is missing, empty, or no table."""

@@ -1,6 +1,7 @@
 """A table's rows as lines for the model, each checked against the model's signature before anything is sent."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -81,7 +82,8 @@ class Columns:
 def find_columns(
     source: str, header: Sequence[str], features: Mapping[str, ColumnKind], id_name: str | None, **more: Any
 ) -> tuple[Columns, list[str]]:
-    """(the columns that the model takes, the names of those that it leaves). Raises DataError when one is missing."""
+    """(the columns that the model takes, the names of those that it leaves). Raises DataError when one is missing, or there twice."""
+    _check_unique(source, header)
     places = {name: position for position, name in enumerate(header)}
     missing = [name for name in features if name not in places]
     if missing:
@@ -96,6 +98,14 @@ def find_columns(
     left = [name for name in header if name not in features and name != id_name]
     identity = None if id_name is None else places[id_name]
     return Columns(len(header), found, identity, id_name or "", **more), left
+
+
+def _check_unique(source: str, header: Sequence[str]) -> None:
+    """Names stay unsaid: of a table without a header they are cells."""
+    repeated = {name for name, count in Counter(header).items() if count > 1 and name}
+    if repeated:
+        numbers = ", ".join(str(number) for number, name in enumerate(header, 1) if name in repeated)
+        raise DataError([f"{source} has columns that share a name: {numbers}. Next: give every column a name of its own"])
 
 
 def json_value(kind: ColumnKind, text: str) -> Any:

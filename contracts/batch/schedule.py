@@ -2,10 +2,13 @@
 
 data bucket         batch/input/<file>                           a table, as a person or a system puts it there
                     batch/output/<batch>/predictions.csv         its predictions, missing.csv, and last of all summary.json
-artifacts bucket    batch/<batch>/plan-<round>.json              what a round sends: written once, when all of it is there
+artifacts bucket    batch/<batch>/package                        who predicts, all of its rounds
+                    batch/<batch>/plan-<round>.json              what a round sends: written once, when all of it is there
                     batch/<batch>/rejected.csv                   rows that were not sent
+                    batch/<batch>/ended                          when it ended, as whoever saw it first says
 
-A batch is named by key and version of its object, so a table is predicted once, and a new version of it again.
+A batch is named by key and version of its object, so a table is predicted once, and a new version of it again. `package`, plans, `ended`
+and the summary are written by the first who comes to them, and never again: two who do the same at once come to the same.
 """
 
 import hashlib
@@ -74,6 +77,16 @@ def plan_key(batch: str, number: int) -> str:
 def rejected_key(batch: str) -> str:
     """Rows that were not sent."""
     return f"{folder(batch)}rejected.csv"
+
+
+def package_key(batch: str) -> str:
+    """Who predicts the batch."""
+    return f"{folder(batch)}package"
+
+
+def ended_key(batch: str) -> str:
+    """When the batch ended."""
+    return f"{folder(batch)}ended"
 
 
 def result_key(batch: str, name: str) -> str:

@@ -39,6 +39,12 @@ def format_of(name: str) -> Format | None:
     return next((found for suffix, found in SUFFIXES.items() if lowered.endswith(suffix)), None)
 
 
+def without_suffix(name: str) -> str:
+    """A file's name without the suffix that tells its format: that alone, for other points may tell files apart."""
+    suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
+    return name[: len(name) - len(suffix)]
+
+
 class FormatError(ValueError):
     """The file is not what its format says. `row` is where, counted as people do in that format, and `column` in which, if it is known."""
 

@@ -3,7 +3,7 @@
 import csv
 import errno
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -39,11 +39,18 @@ class Batches:
         self._sagemaker = SageMaker(runtime.client("sagemaker"), self._store)
 
     def look(self) -> tuple[str | None, list[Summary]]:
-        """(the batch that is under way or waits for a model, what was finished): the oldest table comes first, the next one after it."""
-        done, summaries = self._store.finished(), list[Summary]()
-        for table in self._store.tables():
-            batch = schedule.scheduled_name(self._config.prefix, table.key, table.version_id)
-            if batch in done:
+        """(the batch that is under way or waits for a model, what was finished): the oldest table comes first, the next one after it.
+
+        It ends too where another look finished the batch meanwhile: that one goes on with the next table.
+        """
+        prefix, summaries = self._config.prefix, list[Summary]()
+        begun = self._store.begun(schedule.scheduled_prefix(prefix))  # before the tables: what begins later is not lost
+        tables = {schedule.scheduled_name(prefix, table.key, table.version_id): table for table in self._store.tables()}
+        for lost in begun - tables.keys():
+            self._clear(lost)
+        done = self._store.finished()
+        for batch, table in tables.items():
+            if batch in done or not (table.is_latest or batch in begun):
                 continue
             summary = self._settle(batch, table)
             if summary is None:
@@ -61,26 +68,31 @@ class Batches:
             if error.errno != errno.ENOSPC:
                 raise
             problem = f"{table.key} or its results do not fit on the function's disk. Next: divide it"
-        return self._finish(batch, Summary(source=self._uri(table.key), problem=problem))
+        return self._finish(batch, Summary(source=self._uri(table), problem=problem))
 
     def _advance(self, batch: str, table: Table) -> Summary | None:
-        """Do what is next until there is something to wait for, or a result. Raises DataError, FormatError, StateError and OSError."""
+        """Do what is next until there is something to wait for, or a result. Raises DataError, FormatError, StateError and OSError.
+
+        Nothing is done on what was read while another look cleared the batch: without a summary after the reading, all of it was there.
+        """
         while True:
             plans = self._store.plans(batch)
             job = self._sagemaker.job(names.job_name(batch, len(plans) - 1)) if plans else None
             outputs = self._store.outputs(batch) if job else set[str]()
+            if self._is_finished(batch):
+                return None
             step = next_step(plans, job[0] if job else None, outputs)
             if step is Next.PREPARE:
                 package = self._live()
                 if package is None:
                     return None
-                self._prepare(batch, table, package)
+                self._prepare(batch, table, self._store.first(schedule.package_key(batch), package))
             elif step is Next.START:
                 self._start(batch, len(plans) - 1, plans[0].package)
             elif step is Next.DIVIDE:
                 self._divide(batch, plans, outputs)
             elif step is Next.COLLECT:
-                return self._collect(batch, table.key, plans, outputs, job[1] if job else "")
+                return self._collect(batch, table, plans, outputs, job[1] if job else "")
             else:
                 return None
 
@@ -136,7 +148,7 @@ class Batches:
     def _lines(self, batch: str, part: Part, number: int) -> Iterator[bytes]:
         return self._store.lines(names.input_folder(batch, number) + part.file)
 
-    def _collect(self, batch: str, key: str, plans: tuple[Plan, ...], outputs: set[str], reason: str) -> Summary:
+    def _collect(self, batch: str, table: Table, plans: tuple[Plan, ...], outputs: set[str], reason: str) -> Summary | None:
         """Put predictions and what has none beside each other, and finish."""
         package, rejected = plans[0].package, plans[0].rejected
         signature = self._sagemaker.signature(package)
@@ -145,17 +157,15 @@ class Batches:
         with tempfile.TemporaryDirectory() as folder:
             predictions, missing = Path(folder) / schedule.PREDICTIONS, Path(folder) / schedule.MISSING
             with _file(predictions, (ROW, ID, *columns(signature))) as answers, _file(missing, (ROW, ID, "state", "why")) as rest:
-                for line in self._store.lines(schedule.rejected_key(batch)):
-                    rest.line(line)
+                if rejected:
+                    rest.copy(self._store.chunks(schedule.rejected_key(batch)))
                 for found in self._outcome(batch, plans, outputs):
                     if isinstance(found, Answer):
                         answers.row((found.row, found.id, *cells(signature, found.said)))
                     else:
                         rest.row((*found, "failed", why))
-            for path in (predictions, missing):
-                self._store.upload(self._store.data, schedule.result_key(batch, path.name), path)
-        counts = {"rows": answers.rows + rest.rows + rejected, "predicted": answers.rows, "rejected": rejected, "failed": rest.rows}
-        return self._finish(batch, Summary(source=self._uri(key), package=package, jobs=jobs, **counts))
+            counts = {"rows": answers.rows + rest.rows + rejected, "predicted": answers.rows, "rejected": rejected, "failed": rest.rows}
+            return self._finish(batch, Summary(source=self._uri(table), package=package, jobs=jobs, **counts), predictions, missing)
 
     def _outcome(self, batch: str, plans: tuple[Plan, ...], outputs: set[str]) -> Iterator[Answer | tuple[int, str]]:
         return outcome(
@@ -165,19 +175,41 @@ class Batches:
             lambda part, number: ((row.row, name) for row, name in read_rows(self._lines(batch, part, number))),
         )
 
-    def _finish(self, batch: str, summary: Summary) -> Summary:
-        """The summary comes last: an invocation that dies before does it again. What is not cleared then expires."""
+    def _finish(self, batch: str, summary: Summary, *results: Path) -> Summary | None:
+        """The summary comes last: an invocation that dies before does it again. What is not cleared then expires.
+
+        None when another one finished the batch. Several that are here at once read the same, so they put the same results and decision.
+        """
+        ended = datetime.fromisoformat(self._store.first(schedule.ended_key(batch), self._now.isoformat()))
+        if self._is_finished(batch):
+            return None
+        for path in results:
+            self._store.upload(self._store.data, schedule.result_key(batch, path.name), path)
         evidence = Evidence(uri=f"s3://{self._store.data}/{schedule.result_key(batch, schedule.SUMMARY)}")
         what = What.BATCH_PREDICTED if summary.ok else What.BATCH_INCOMPLETE
-        decision = Decision(time=self._now, what=what, subject=summary.source, why=summary.words, by=SERVICE, evidence=(evidence,))
+        decision = Decision(time=ended, what=what, subject=summary.source, why=summary.words, by=SERVICE, evidence=(evidence,))
         Ledger(runtime.client("dynamodb"), self._variables.ledger_table).record(decision)
         self._sagemaker.forget(batch)
-        self._store.finish(batch, summary.model_dump_json(indent=2).encode())
+        if not self._store.finish(batch, summary.model_dump_json(indent=2).encode()):
+            return None
         self._store.clear(batch)
         return summary
 
-    def _uri(self, key: str) -> str:
-        return f"s3://{self._store.data}/{key}"
+    def _is_finished(self, batch: str) -> bool:
+        """Whether the summary is there; what this look made after another one had cleared the batch is cleared then."""
+        if batch not in self._store.finished():
+            return False
+        self._clear(batch)
+        return True
+
+    def _clear(self, batch: str) -> None:
+        self._sagemaker.forget(batch)
+        self._store.clear(batch)
+
+    def _uri(self, table: Table) -> str:
+        """What people call a table; of one that was replaced it names the version, for the new one has decisions of its own."""
+        version = "" if table.is_latest else f"?versionId={table.version_id}"
+        return f"s3://{self._store.data}/{table.key}{version}"
 
 
 class _File:
@@ -192,9 +224,11 @@ class _File:
         self._writer.writerow(cells_)
         self.rows += 1
 
-    def line(self, content: bytes) -> None:
-        """One more line, as it is."""
-        self._file.write(content.decode() + "\n")
+    def copy(self, chunks: Iterable[bytes]) -> None:
+        """Rows of another file, as they are."""
+        self._file.flush()
+        for chunk in chunks:
+            self._file.buffer.write(chunk)
 
     def good(self, rows: Iterator[Good | Rejected]) -> Iterator[Good]:
         """Let good rows pass, and write the others down."""

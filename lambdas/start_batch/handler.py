@@ -1,7 +1,8 @@
 """start_batch: takes tables in batch/input/ one step further at every look, one table after the other.
 
 Woken by the schedule, and by the end of each of its jobs. Level-triggered, like reconcile_endpoint: a look reads what is in S3 and what the
-job says, and does what is next, so lost and repeated events change nothing. Only one table is under way at a time.
+job says, and does what is next, so lost and repeated events change nothing. Only one table is under way at a time. Two looks at once do the
+same and get the same; the one that comes second to a table's summary stops there.
 """
 
 from typing import Any

@@ -8,6 +8,7 @@ from contracts.batch import rows
 from contracts.batch.rows import Good, Rejected, find_columns
 from contracts.columns import ColumnKind
 from contracts.errors import DataError
+from contracts.names import harmless
 
 FEATURES = {"height": ColumnKind.NUMERIC, "moon": ColumnKind.CATEGORICAL, "wet": ColumnKind.BOOLEAN, "day": ColumnKind.DATETIME}
 HEADER = ["moon", "name", "height", "extra", "wet", "day"]
@@ -68,3 +69,17 @@ def test_a_table_without_what_the_model_takes_is_refused() -> None:
         find_columns("t.csv", list(FEATURES), FEATURES, "name")
     _, left = find_columns("t.csv", HEADER, FEATURES, None)
     assert left == ["name", "extra"]
+
+
+def test_a_table_with_two_columns_of_one_name_is_refused_without_a_word_of_it() -> None:
+    with pytest.raises(DataError, match=r"share a name: 2, 7\. Next") as error:
+        find_columns("t.csv", [*HEADER, "name"], FEATURES, None)
+    assert "'name'" not in str(error.value)
+    find_columns("t.csv", [*HEADER, "", ""], FEATURES, "name")
+
+
+def test_no_reason_begins_like_a_formula() -> None:
+    columns, _ = find_columns("t.csv", ["=1+1", "it's"], {"=1+1": ColumnKind.NUMERIC, "it's": ColumnKind.BOOLEAN}, None)
+    for row in columns.examine([(2, ["=2+2", ""]), (3, ["", "@a"]), (4, ["-"])]):
+        assert isinstance(row, Rejected)
+        assert harmless(row.why) == row.why
