@@ -187,7 +187,7 @@ def test_a_table_in_s3_is_predicted_by_the_version_that_is_named(live: Loop, tmp
         ("height,wind\n1,2\n", [], "no column moon"),
         ("height;wind;moon\n1;2;new\n", [], "semicolons"),
         ("height,wind,moon\n1,2,new\n", ["--version", "99"], "there is no version 99"),
-        ("height,wind,moon\n1,2,new\n", ["--out", "table.csv"], "is the table itself"),
+        ("height,wind,moon\n1,2,new\n", ["--out", "table.csv"], "the table itself"),
         ("height,wind,moon\n1,2,new\n", ["--out", "no/folder/out.csv"], "cannot be written"),
         (None, [], "not there"),
     ],
