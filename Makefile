@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV_VERSION := 0.13.8
-# One more than the cores: scenarios wait often, for clocks and for processes.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+# One more than two cores: scenarios wait often, for clocks and for processes. More cores take more: make test WORKERS=9
+WORKERS ?= 3
 
 # Hundreds of short processes import the same libraries, which the set-up leaves uncompiled.
 unexport PYTHONDONTWRITEBYTECODE
