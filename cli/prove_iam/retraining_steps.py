@@ -16,7 +16,7 @@ LOOP = ("window-alarm", "job-ended", "manifest-created", "run-ended", "model-reg
 """The rules by which drift becomes a live version without a person."""
 _OF_A_JOB = (
     *("ProcessingInputs", "ProcessingOutputConfig", "ProcessingResources", "StoppingCondition", "AppSpecification", "Environment"),
-    *("NetworkConfig", "RoleArn", "Tags"),
+    *("NetworkConfig", "RoleArn"),
 )
 
 

@@ -1,6 +1,5 @@
-"""The registry's package and the reports of the run that made it."""
+"""The reports of the run that made what is live."""
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlparse
 
@@ -9,23 +8,6 @@ from botocore.exceptions import ClientError
 from lambdas.describe_model.logic import Report
 
 _NOT_READABLE = frozenset({"NoSuchKey", "NoSuchBucket", "AccessDenied"})
-
-
-class Registry:
-    """Model packages."""
-
-    def __init__(self, sagemaker: Any) -> None:
-        self._sagemaker = sagemaker
-
-    def read(self, arn: str) -> Mapping[str, Any] | None:
-        """DescribeModelPackage; None for a package that was deleted, though its model may still serve."""
-        try:
-            found: Mapping[str, Any] = self._sagemaker.describe_model_package(ModelPackageName=arn)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in {"ValidationException", "ResourceNotFound"}:
-                raise
-            return None
-        return found
 
 
 class Reports:

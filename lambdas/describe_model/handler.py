@@ -19,10 +19,11 @@ from contracts.live_model import LiveModel
 from contracts.openapi import document
 from lambdas import runtime
 from lambdas.api import JSON, Reply, refuse
-from lambdas.describe_model.adapters import Registry, Reports
+from lambdas.describe_model.adapters import Reports
 from lambdas.describe_model.logic import describe, signature_uri
 from lambdas.live import LiveEndpoint
 from lambdas.packages import evaluation_uri
+from lambdas.unknown import unless_unknown
 
 SERVICE = "describe_model"
 KEPT_SECONDS = 10.0
@@ -53,7 +54,8 @@ def read() -> LiveModel | None:
     endpoint = LiveEndpoint(sagemaker, name).read()
     if endpoint is None:
         return None
-    package = Registry(sagemaker).read(endpoint.package_arn) if endpoint.package_arn else None
+    arn = endpoint.package_arn
+    package = unless_unknown(sagemaker.describe_model_package, ModelPackageName=arn) if arn else None
     uri = evaluation_uri(package) if package else None
     reports = Reports(runtime.client("s3"))
     evaluation, signature = (reports.read(uri), reports.read(signature_uri(uri))) if uri else (None, None)

@@ -28,7 +28,7 @@ ENDPOINT_BUSY = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBac
 # What reasons name when the account, and not the package, stood in the way: a quota, capacity, and in CloudFormation's a permission or
 # throttling; of an endpoint's own reason a missing permission says nothing, for a package may name what is not the project's.
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpoint.html and CommonErrors.html,
-# https://docs.aws.amazon.com/sagemaker/latest/dg/troubleshooting-endpoint-creation.html
+# https://repost.aws/knowledge-center/sagemaker-endpoint-creation-fail
 NO_ROOM = ("ResourceLimitExceeded", "ServiceLimitExceeded", "InsufficientInstanceCapacity", "account-level service limit")
 ACCOUNT_FAILURES = (*NO_ROOM, "AccessDenied", "Throttling")
 STEPS = 20

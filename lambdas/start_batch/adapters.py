@@ -16,10 +16,10 @@ from contracts.errors import StateError
 from contracts.layout import BATCH, EVALUATION_CHANNEL, run_prefix
 from contracts.metadata import ModelMetadata
 from contracts.signature import SIGNATURE, Signature
+from lambdas.unknown import unless_unknown
 
 # S3 tells nobody that an object is not there who may not list its bucket: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html.
 _UNREADABLE = frozenset({"NoSuchKey", "AccessDenied"})
-_UNKNOWN = frozenset({"ResourceNotFound", "ValidationException"})
 _MOST_AT_ONCE = 1000
 _UPLOADS = 8  # of at most 8 MB
 _CHUNK_BYTES = 1 << 18
@@ -186,12 +186,12 @@ class SageMaker:
 
     def job(self, name: str) -> tuple[str, str] | None:
         """(status, why it failed) of a job; None before it was started."""
-        found = self._unless_unknown(self._sagemaker.describe_transform_job, TransformJobName=name)
+        found = unless_unknown(self._sagemaker.describe_transform_job, TransformJobName=name)
         return None if found is None else (found["TransformJobStatus"], found.get("FailureReason", ""))
 
     def forget(self, model: str) -> None:
         """Delete a batch's model, if it is there."""
-        self._unless_unknown(self._sagemaker.delete_model, ModelName=model)
+        unless_unknown(self._sagemaker.delete_model, ModelName=model)
 
     def _make(self, model: dict[str, Any]) -> None:
         if self._has(model["ModelName"]):
@@ -205,19 +205,10 @@ class SageMaker:
                 raise  # else another invocation was faster
 
     def _has(self, model: str) -> bool:
-        return self._unless_unknown(self._sagemaker.describe_model, ModelName=model) is not None
+        return unless_unknown(self._sagemaker.describe_model, ModelName=model) is not None
 
     def _package(self, arn: str) -> dict[str, Any]:
-        found = self._unless_unknown(self._sagemaker.describe_model_package, ModelPackageName=arn)
+        found = unless_unknown(self._sagemaker.describe_model_package, ModelPackageName=arn)
         if found is None:
             raise StateError(f"{arn} is gone. Next: approve another version, and put the table there again")
-        return found
-
-    def _unless_unknown(self, operation: Any, **which: str) -> dict[str, Any] | None:
-        try:
-            found: dict[str, Any] = operation(**which)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in _UNKNOWN:
-                raise
-            return None
         return found

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from contracts.layout import VERDICT
 from contracts.metadata import ModelMetadata
 from lambdas.live import LiveEndpoint
+from lambdas.unknown import unless_unknown
 
 
 class Nothing(Exception):  # noqa: N818 - no error: there is nothing to watch, and the text says why
@@ -38,13 +38,11 @@ class LiveModel:
             raise Nothing(f"there is no endpoint {self._name} yet")
         if live.package_arn is None or live.since is None:
             raise Nothing(f"the endpoint {self._name} serves no model package")
+        package = unless_unknown(self._sagemaker.describe_model_package, ModelPackageName=live.package_arn)
+        if package is None:
+            raise Nothing(f"{live.package_arn} is live, and no longer in the registry")
         try:
-            package = self._sagemaker.describe_model_package(ModelPackageName=live.package_arn)
             return Watched(ModelMetadata.from_properties(package.get("CustomerMetadataProperties", {})).run, live.since)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in {"ValidationException", "ResourceNotFound"}:
-                raise
-            raise Nothing(f"{live.package_arn} is live, and no longer in the registry") from None
         except ValidationError:
             raise Nothing(f"{live.package_arn} was not made by this project's pipeline, so it has no baseline") from None
 

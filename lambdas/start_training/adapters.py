@@ -17,6 +17,7 @@ from contracts.metadata import ChampionReference, FormerReference, ModelMetadata
 from contracts.pipeline import RunParameters
 from lambdas.live import Endpoint, LiveEndpoint
 from lambdas.start_training.states import Run
+from lambdas.unknown import unless_unknown
 
 NEWEST_FORMERS = 4
 NOT_FOUND = "404"  # HeadObject has no body that could say NoSuchKey: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
@@ -62,11 +63,8 @@ class LiveModel:
 
     def metadata(self, arn: str) -> ModelMetadata | None:
         """What the pipeline wrote into a package, or None."""
-        try:
-            package = self._sagemaker.describe_model_package(ModelPackageName=arn)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in {"ValidationException", "ResourceNotFound"}:
-                raise
+        package = unless_unknown(self._sagemaker.describe_model_package, ModelPackageName=arn)
+        if package is None:
             return None  # deleted from the registry: nothing says any more what its artifact is
         try:
             return ModelMetadata.from_properties(package.get("CustomerMetadataProperties", {}))
@@ -75,12 +73,9 @@ class LiveModel:
 
     def archive(self, arn: str) -> tuple[str, str]:
         """(bucket, key) of a package's model.tar.gz. Raises StateError when the package is no longer in the registry."""
-        try:
-            package = self._sagemaker.describe_model_package(ModelPackageName=arn)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in {"ValidationException", "ResourceNotFound"}:
-                raise
-            raise StateError(f"{arn} is no longer in the registry. Next: tide train, which meets who is live by then") from None
+        package = unless_unknown(self._sagemaker.describe_model_package, ModelPackageName=arn)
+        if package is None:
+            raise StateError(f"{arn} is no longer in the registry. Next: tide train, which meets who is live by then")
         place = urlparse(package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
         return place.netloc, place.path.lstrip("/")
 
@@ -198,11 +193,8 @@ class Pipeline:
 
     def execution(self, arn: str) -> Execution | None:
         """A run, or None when there is no such execution."""
-        try:
-            found = self._sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in {"ValidationException", "ResourceNotFound"}:
-                raise
+        found = unless_unknown(self._sagemaker.describe_pipeline_execution, PipelineExecutionArn=arn)
+        if found is None:
             return None
         status = found["PipelineExecutionStatus"]
         reason = self._failure(arn, found.get("FailureReason", "")) if status == "Failed" else ""

@@ -13,6 +13,7 @@ from contracts.instances import has_local_storage
 from contracts.layout import CAPTURE, COLLECTION, GROUND_TRUTH, VARIANT, collection_prefix, manifest_key
 from contracts.ledger import Evidence, Retraining
 from lambdas.start_training.states import Job
+from lambdas.unknown import unless_unknown
 
 VOLUME = 30  # GB
 
@@ -35,11 +36,8 @@ class CollectJobs:
 
     def read(self, name: str) -> Job | None:
         """A retraining's job, or None when it was not started."""
-        try:
-            found = self._sagemaker.describe_processing_job(ProcessingJobName=self._name(name))
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in {"ValidationException", "ResourceNotFound"}:
-                raise
+        found = unless_unknown(self._sagemaker.describe_processing_job, ProcessingJobName=self._name(name))
+        if found is None:
             return None
         status = found["ProcessingJobStatus"]
         collection = self._collection(name) if status == "Completed" else None
