@@ -16,7 +16,7 @@ import psutil
 from benchmarks import traffic
 
 ROOT = Path(__file__).parent.parent
-INTERVAL = 0.02  # seconds between two looks at the memory
+INTERVAL = 0.1  # seconds between two looks at the memory, which take processor too
 
 
 def measure(command: list[str], environment: dict[str, str]) -> tuple[float, float, float]:

@@ -72,12 +72,6 @@ class GateMode(StrEnum):
 CHANCE = 1.645
 """Standard errors that chance exceeds once in twenty, on one side."""
 
-FRESH_CHANCE = 0.5
-"""Standard errors by which a challenger may seem worse on fresh rows: it goes live fitted on those too, which the champion has not seen."""
-
-GUARD_CHANCE = 1.0
-"""The same for the metric that only guards."""
-
 
 class _Report(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -177,8 +171,8 @@ class GateRules(BaseModel):
     def _worse(self, metric: Metric, challenger: Mapping[Metric, float], champion: Champion, fresh: bool) -> Iterator[str]:
         """In what the challenger is shown to be worse.
 
-        On the dataset's own holdout: by more than the tolerance, and by more than chance explains at 95 %, one-sided. On fresh rows: by
-        more than FRESH_CHANCE or GUARD_CHANCE. Of two models that the holdout cannot tell apart, the one on newer data is taken.
+        By more than chance explains at 95 %, one-sided, and on the dataset's own holdout by more than the tolerance too. Of two models that
+        the holdout cannot tell apart, the one on newer data is taken.
 
         When instruments move, a champion may still order the rows well and call them all the same: then being right more often is enough.
         """
@@ -191,10 +185,7 @@ class GateRules(BaseModel):
             if righter and name is metric:
                 continue
             before, after = champion.metrics[name], challenger[name]
-            if fresh:
-                allowed = (FRESH_CHANCE if name is metric else GUARD_CHANCE) * error
-            else:
-                allowed = max(self.tolerance * abs(before), CHANCE * error)
+            allowed = max(0.0 if fresh else self.tolerance * abs(before), CHANCE * error)
             if name.gain(after, before) < -allowed:
                 yield f"{name} {after:.4f} is worse than the champion's {before:.4f} on the same {rows}, by more than {allowed:.4f}"
 
