@@ -82,4 +82,4 @@ def open_results(signature: Signature, out: Path, missing: Path) -> Iterator[Res
 
 def missing_path(out: Path) -> Path:
     """Where rows without a prediction are listed: beside the predictions."""
-    return out.with_name(f"{out.stem}-missing.csv")
+    return out.with_name(f"{out.name.removesuffix('.csv')}-missing.csv")

@@ -17,6 +17,7 @@ from contracts.privacy import KEY_VARIABLE, secret_name
 # What the registry tells becomes part of command lines, so it must not be read as an option, a path or another revision there.
 _COMMIT = r"[0-9a-f]{7,40}|[0-9a-f]{64}"
 _PREPARE = r"--[a-z]+ [0-9a-z][0-9a-z.-]*( --[a-z]+ [0-9a-z][0-9a-z.-]*)*"
+_PAIRS = r"\w[\w.-]*=\S+( \w[\w.-]*=\S+)*"
 _PYTHON = r"[0-9]+(\.[0-9]+)+[0-9a-z+]*"
 
 
@@ -60,15 +61,16 @@ def recipe(metadata: ModelMetadata, number: int, manifest: bytes, archive: str, 
     """A version's recipe, of its metadata and its dataset version's manifest. Raises StateError when they do not tell all of it."""
     if metadata.git_commit == "unknown":
         raise StateError(f"version {number} was made by code outside git, so nobody has it. Next: deploy from a commit, and tide train")
-    commit, libraries = metadata.git_commit.removesuffix(DIRTY), dict(part.split("=", 1) for part in metadata.libraries.split())
+    commit = metadata.git_commit.removesuffix(DIRTY)
     _check(number, "a commit", commit, _COMMIT)
     _check(number, "a dataset version", metadata.dataset_version, f"[0-9a-f]{{{VERSION_LENGTH}}}")
     _check(number, "what prepare is told", metadata.prepare, _PREPARE)
-    _check(number, "a version of Python", libraries.get("python", ""), _PYTHON)
     _check(number, "a SHA-256", metadata.artifact_sha256, "[0-9a-f]{64}")
-    hyperparameters = dict(part.split("=", 1) for part in metadata.train.split())
+    libraries, hyperparameters = _pairs(number, metadata.libraries), _pairs(number, metadata.train)
+    _check(number, "a version of Python", libraries.get("python", ""), _PYTHON)
     prepare = metadata.prepare.split()
-    seeds = {str(metadata.seed), hyperparameters["seed"], prepare[prepare.index("--seed") + 1]}
+    told = dict(zip(prepare[::2], prepare[1::2], strict=True))
+    seeds = {str(metadata.seed), hyperparameters.get("seed", "none"), told.get("--seed", "none")}
     if len(seeds) > 1:
         raise StateError(
             f"version {number} was changed: its metadata tell the seeds {', '.join(sorted(seeds))}. Next: reproduce another version"
@@ -85,6 +87,11 @@ def recipe(metadata: ModelMetadata, number: int, manifest: bytes, archive: str, 
         archive=archive,
         sha256=metadata.artifact_sha256,
     )
+
+
+def _pairs(number: int, told: str) -> dict[str, str]:
+    _check(number, "name=value, separated by spaces", told, _PAIRS)
+    return dict(pair.split("=", 1) for pair in told.split())
 
 
 def _check(number: int, what: str, told: str, pattern: str) -> None:

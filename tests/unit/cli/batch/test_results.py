@@ -23,3 +23,8 @@ def test_ids_and_classes_stay_what_they_are_in_the_table(tmp_path: Path) -> None
         "3,@b,rejected,'petal': '=1' is not a number",
         "4,-c,failed,the model gave no prediction",
     ]
+
+
+def test_each_result_has_a_list_of_its_own() -> None:
+    names = [missing_path(Path(out)).name for out in ("scores.csv", "scores.2026", "scores.2027")]
+    assert names == ["scores-missing.csv", "scores.2026-missing.csv", "scores.2027-missing.csv"]

@@ -56,6 +56,7 @@ def test_code_that_was_never_committed_is_told_apart() -> None:
     [
         ({"Seed": "6"}, "its metadata tell the seeds 5, 6. Next:"),
         ({"PrepareArguments": "--seed 7 --holdout 0.2"}, "its metadata tell the seeds 5, 7. Next:"),
+        ({"PrepareArguments": "--holdout 0.2"}, "its metadata tell the seeds 5, none. Next:"),
         ({"GitCommit": "unknown"}, "outside git, so nobody has it. Next:"),
     ],
 )
@@ -75,6 +76,8 @@ def test_a_package_that_contradicts_itself_is_not_made_again(changes: dict[str, 
         ("PrepareArguments", "--seed 5 --holdout=0.2"),
         ("Libraries", "python=/tmp/python numpy=2.0.1"),
         ("Libraries", "numpy=2.0.1"),
+        ("Libraries", "python numpy"),
+        ("Hyperparameters", "seed"),
         ("ArtifactSha256", "--archive=/tmp/other"),
     ],
 )
