@@ -62,8 +62,7 @@ def _contain(request: dict[str, Any], log: int, status: int) -> None:
     os.setsid()
     with Connection(status) as connection:
         connection.send_bytes(str(os.getpid()).encode())
-    os.environ.clear()
-    os.environ.update(request["environment"])
+    os.environ.update(request["environment"])  # which holds what this server was started with
     os.chdir(request["folder"])
     sys.path.insert(0, request["folder"])
     sys.argv[1:] = request["arguments"]
