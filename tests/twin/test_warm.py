@@ -101,9 +101,9 @@ def test_its_end_is_told(containers: Containers, image: Image, tmp_path: Path) -
 
 
 def test_it_is_stopped_and_found_again_like_every_child(cloud: Cloud, containers: Containers, image: Image, tmp_path: Path) -> None:
-    first, second = (start(containers, image, tmp_path / name, "sleep") for name in ("one", "two"))
-    for name in ("one", "two"):
-        wait_for("the program", lambda name=name: (tmp_path / name / "log.txt").read_text() or None, 20)
+    roots = [tmp_path / "one", tmp_path / "two"]
+    first, second = (start(containers, image, root, "sleep") for root in roots)
+    wait_for("the programs", lambda: all((root / "log.txt").read_text() for root in roots) or None, 20)
     assert first.poll() is None
     with pytest.raises(subprocess.TimeoutExpired):
         first.wait(0.01)
