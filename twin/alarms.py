@@ -12,7 +12,7 @@ Modelled: evaluation is at minute resolution; metric math as in twin.metric_math
 import json
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -156,18 +156,12 @@ class Alarms:
     def _decide(self, alarm: dict[str, Any], now: float) -> alarm_rules.Decision:
         rule = alarm_rules.Rule.of(alarm)
         # Only complete minutes count: services publish a minute when it is over. The window slides with the minute, not with the period.
-        end = now // MINUTE * MINUTE
+        end = int(now // MINUTE * MINUTE)
         start = end - rule.period * rule.range
-        windows = range(int(start), int(end), rule.period)
         queries = alarm.get("Metrics") or [{"Id": "m1", "MetricStat": alarm_events.metric_stat(alarm)}]
-
-        def read(stat: Mapping[str, Any]) -> dict[int, float]:
-            values = {at: self._metrics.window(stat, at, at + rule.period) for at in windows}
-            return {at: value for at, value in values.items() if value is not None}
-
-        series = metric_math.resolve(queries, read)
+        series = metric_math.resolve(queries, lambda stat: self._metrics.windows(stat, start, end, rule.period))
         shown = next(query["Id"] for query in queries if len(queries) == 1 or query.get("ReturnData", True))
-        return alarm_rules.decide(rule, [series[shown].get(at) for at in windows], alarm["StateValue"])
+        return alarm_rules.decide(rule, [series[shown].get(at) for at in range(start, end, rule.period)], alarm["StateValue"])
 
     def _move(self, name: str, value: str, reason: str, data: str | None) -> None:
         now = self._cloud.clock.now()

@@ -3,7 +3,7 @@
 `cdk synth` leaves an asset manifest beside each template; it says which folder an image URI is built from. An image is pulled by copying
 that folder into the state folder, so it stays what it was when the app is synthesised anew. A container runs the command of the Dockerfile
 (ENTRYPOINT in its JSON form, "python" being the twin's own interpreter), with that folder as its only import path, the Dockerfile's ENV,
-what SageMaker gives, and nothing else of the host.
+what SageMaker gives, and nothing else of the host. LABEL libraries names what its jobs may find loaded (twin.warm).
 
 The contract with the image: the environment variable ML_ROOT stands for /opt/ml (its default in the image). Each container has a folder
 of its own there, so paths below /opt/ml in API requests are mapped into it.
@@ -14,6 +14,7 @@ Modelled: RUN, COPY and WORKDIR are not executed. The laptop's environment holds
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from twin.cloud import Cloud, Credentials
 
@@ -44,12 +45,13 @@ class DockerfileError(Exception):
 
 @dataclass(frozen=True)
 class Image:
-    """What a container of this image runs, where its code lies, and the variables that the Dockerfile sets."""
+    """What a container of this image runs, where its code lies, the variables that the Dockerfile sets, and the libraries that it names."""
 
     uri: str
     folder: Path
     entrypoint: tuple[str, ...]
     environment: Mapping[str, str]
+    libraries: tuple[str, ...] = ()
 
 
 class Images:
@@ -104,14 +106,17 @@ def read_image(uri: str, folder: Path, dockerfile: str = "Dockerfile") -> Image:
         raise DockerfileError(f"{path} does not exist, so {uri} cannot be built.")
     entrypoint: tuple[str, ...] = ()
     environment: dict[str, str] = {}
+    libraries: tuple[str, ...] = ()
     for instruction, text in _instructions(path.read_text()):
         if instruction == "ENTRYPOINT":
             entrypoint = _exec_form(path, text)
         elif instruction == "ENV":
             environment |= _variables(path, text)
+        elif instruction == "LABEL" and text.startswith("libraries="):
+            libraries = tuple(shlex.split(text)[0].removeprefix("libraries=").split())
     if not entrypoint:
         raise DockerfileError(f'{path} has no ENTRYPOINT. Next: add one in its JSON form, such as ["python", "-m", "training"].')
-    return Image(uri, folder, entrypoint, environment)
+    return Image(uri, folder, entrypoint, environment, libraries)
 
 
 def _instructions(text: str) -> Iterator[tuple[str, str]]:
@@ -167,18 +172,21 @@ def start(
     log: IO[bytes],
 ) -> subprocess.Popen[bytes]:
     """Run a container: `command` whole (entry point and arguments), `root` as its /opt/ml and working folder, output into `log`."""
+    words, variables = on_the_host(cloud, image, command, root, environment, credentials)
+    return cloud.processes.start(words, env=variables, cwd=root, stdout=log, stderr=log)
+
+
+def on_the_host(
+    cloud: Cloud, image: Image, command: Sequence[str], root: Path, environment: Mapping[str, str], credentials: Credentials
+) -> tuple[list[str], dict[str, str]]:
+    """A container's command and its whole environment, as its process has them."""
     words = [sys.executable if word in {"python", "python3"} else map_paths(root, word) for word in command]
     given = {name: map_paths(root, value) for name, value in environment.items()}
-    return cloud.processes.start(words, env=_environment(cloud, image, root, credentials) | given, cwd=root, stdout=log, stderr=log)
+    own = {"HOME": str(root), "ML_ROOT": str(root)}
+    return words, image_environment(image) | own | cloud.environment(credentials) | given
 
 
-def _environment(cloud: Cloud, image: Image, root: Path, credentials: Credentials) -> dict[str, Any]:
-    minimal = {
-        "PATH": os.defpath,
-        "HOME": str(root),
-        "LANG": "C.UTF-8",
-        "TZ": "UTC",
-        "PYTHONUNBUFFERED": "1",
-    }
-    own = {"PYTHONPATH": str(image.folder), "ML_ROOT": str(root)}
-    return minimal | _ONE_THREAD | dict(image.environment) | own | cloud.environment(credentials)
+def image_environment(image: Image) -> dict[str, str]:
+    """What every container of an image finds in its environment."""
+    minimal = {"PATH": os.defpath, "LANG": "C.UTF-8", "TZ": "UTC", "PYTHONUNBUFFERED": "1"}
+    return minimal | _ONE_THREAD | dict(image.environment) | {"PYTHONPATH": str(image.folder)}

@@ -251,13 +251,14 @@ class Metrics:
         key = key_of(metric["Namespace"], metric["MetricName"], dimensions_of(metric.get("Dimensions")))
         return dict(self.store.points(key, start, end, check_period(int(stat["Period"])), stat["Stat"], stat.get("Unit")))
 
-    def window(self, stat: Mapping[str, Any], start: int, end: int) -> float | None:
-        """The value of an API MetricStat over any whole minutes, `start` to before `end`; None without data."""
-        metric, whole = stat["Metric"], Bucket()
+    def windows(self, stat: Mapping[str, Any], start: int, end: int, length: int) -> dict[int, float]:
+        """The values of an API MetricStat over windows of whole minutes, by their starts; those without data are left out."""
+        metric, found = stat["Metric"], dict[int, Bucket]()
         key = key_of(metric["Namespace"], metric["MetricName"], dimensions_of(metric.get("Dimensions")))
-        for bucket in self.store.read(key, start, end, MINUTE, stat.get("Unit")).values():
-            whole.absorb(bucket)
-        return whole.statistic(stat["Stat"]) if whole.count else None
+        for minute, bucket in self.store.read(key, start, end, MINUTE, stat.get("Unit")).items():
+            found.setdefault(start + (minute - start) // length * length, Bucket()).absorb(bucket)
+        values = {at: bucket.statistic(stat["Stat"]) for at, bucket in found.items() if bucket.count}
+        return {at: value for at, value in values.items() if value is not None}
 
     def list_metrics(self, request: api.Request) -> api.Reply:
         """ListMetrics: a dimension filter without a value asks only for the dimension."""

@@ -12,9 +12,23 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import psutil
+
+
+class Child(Protocol):
+    """A process that the twin can wait for, as subprocess.Popen has it."""
+
+    @property
+    def pid(self) -> int:
+        """Its id, which is its session's too."""
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code. Raises subprocess.TimeoutExpired after `timeout` seconds."""
 
 
 class Processes:
@@ -23,7 +37,7 @@ class Processes:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._children: dict[int, Child] = {}
         self._lock = threading.Lock()
 
     def start(
@@ -40,12 +54,17 @@ class Processes:
         child = subprocess.Popen(
             list(command), env=dict(env), cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True, close_fds=True
         )
+        self.adopt(child)
+        return child
+
+    def adopt(self, child: Child) -> Child:
+        """Record a child, also one that another child started for the twin."""
         with self._lock:
             self._children[child.pid] = child
         self._write_down(child.pid)
         return child
 
-    def stop(self, child: subprocess.Popen[bytes], grace: float = 5.0) -> int:
+    def stop(self, child: Child, grace: float = 5.0) -> int:
         """SIGTERM, then SIGKILL after `grace` real seconds; the exit code. As SageMaker and Lambda stop their containers."""
         if child.poll() is None:
             _signal_group(child.pid, signal.SIGTERM)
@@ -57,7 +76,7 @@ class Processes:
         self.forget(child)
         return code
 
-    def forget(self, child: subprocess.Popen[bytes]) -> None:
+    def forget(self, child: Child) -> None:
         """A child that has ended needs no record."""
         with self._lock:
             self._children.pop(child.pid, None)

@@ -15,7 +15,7 @@ from tests.scenarios.tide import start_tide, tide
 
 pytestmark = pytest.mark.timeout(290)
 
-TRAIN, WINDOW, STEADY, CHANGED = 400, 200, 2, 4
+TRAIN, WINDOW, STEADY, CHANGED = 400, 120, 2, 4
 """Rows of the first model and of a window; windows before and after the change."""
 
 CONFIG = """

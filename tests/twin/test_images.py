@@ -2,10 +2,13 @@
 
 import json
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+import training
+from training.__main__ import NUMERICS
 from twin.images import DockerfileError, Images, UnknownImageError, inside, map_paths, read_image
 
 
@@ -33,10 +36,18 @@ def test_an_asset_is_found_by_its_uri_and_stays_known(tmp_path: Path) -> None:
 
 def test_a_dockerfile_gives_command_and_variables(tmp_path: Path) -> None:
     lines = ["# ENV no=1", "FROM x", 'ENV A="b c" D=e \\', "    F=g", "ENV H i j", "ENV PATH=/x:$PATH", "RUN pip install y"]
+    lines += ["LABEL a.b=true", 'LABEL libraries="pandas skops.io"']
     text = "\n".join([*lines, 'ENTRYPOINT ["python", "-m", "training"]'])
     image = read_image("u", write(tmp_path, text))
     assert image.entrypoint == ("python", "-m", "training")
     assert image.environment == {"A": "b c", "D": "e", "F": "g", "H": "i j"}
+    assert image.libraries == ("pandas", "skops.io")
+
+
+def test_the_model_image_is_set_before_its_libraries_are_loaded() -> None:
+    image = read_image("u", Path(training.__file__).parent)
+    assert NUMERICS.items() <= image.environment.items()
+    assert all(find_spec(library) for library in image.libraries)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ is refused above one; logs arrive when the job ends.
 
 import logging
 import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,9 +20,11 @@ from typing import Any, Protocol
 from twin import images
 from twin.cloud import Credentials
 from twin.iam.errors import AccessDenied
+from twin.processes import Child
 from twin.sagemaker import joblogs, rights, utilisation
 from twin.sagemaker.context import Context
 from twin.sagemaker.storage import TransferError
+from twin.warm import Containers
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ class Jobs:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._containers = Containers(context.cloud)
         self._slots = threading.BoundedSemaphore(CONCURRENT)
         self._threads: list[threading.Thread] = []
         self._running: list[Job] = []
@@ -176,8 +178,7 @@ class Jobs:
         if job.stop.is_set():
             return Ending(None)
         with job.log.open("ab") as output:
-            child = images.start(
-                self._context.cloud,
+            child = self._containers.start(
                 job.image,
                 kind.command(job),
                 root=job.root,
@@ -192,7 +193,7 @@ class Jobs:
                 host = {"Host": f"{job.name}/algo-1"}
                 utilisation.publish(self._context.cloud, job.credentials, kind.log_group, host, [meter])
 
-    def _watch(self, job: Job, child: subprocess.Popen[bytes], meter: utilisation.Meter, deadline: float) -> Ending:
+    def _watch(self, job: Job, child: Child, meter: utilisation.Meter, deadline: float) -> Ending:
         processes, looked = self._context.cloud.processes, 0.0
         while (code := child.poll()) is None:
             if time.monotonic() - looked > utilisation.LOOK_EVERY:

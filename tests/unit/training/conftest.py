@@ -9,6 +9,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from tests.unit.training.tables import contract, table, trained
+from training import candidates
 from training.paths import Paths
 
 
@@ -22,6 +23,15 @@ def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 def one_thread() -> Iterator[None]:
     """As `python -m training` does: threads that fight for few cores are slower than one."""
     with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_trees() -> Iterator[None]:
+    """Blends of fewer trees, for tests of what happens with a model, not of how good it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(candidates.SMALL_TREES, "max_iter", 20)
+        patch.setitem(candidates.LARGE_TREES, "max_iter", 10)
         yield
 
 

@@ -29,6 +29,7 @@ from training.paths import Paths
 from training.record import TrainingRecord
 from training.runtime import ENCODER, GRAPH_FILE, RUNTIME
 
+pytestmark = pytest.mark.usefixtures("few_trees")
 FORMER = "arn:aws:sagemaker:us-east-1:123456789012:model-package/demo/1"
 
 

@@ -47,6 +47,7 @@ from training.target import parse_target
 from training.text import read_table
 from training.train import Hyperparameters, Rows, fit_twice
 
+pytestmark = pytest.mark.usefixtures("few_trees")
 FILE = DataFile(bucket="b", key="k", version_id="1", size=1, sha256="0" * 64, rows=1)
 
 

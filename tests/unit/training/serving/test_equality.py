@@ -35,7 +35,7 @@ Models = Callable[..., Both]
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
+def models(tmp_path_factory: pytest.TempPathFactory, few_trees: None) -> Models:
     @cache
     def make(problem: Problem, family: Family, kinds: tuple[ColumnKind, ...] = EVERY_KIND, seed: int = 0) -> Both:
         return fitted(tmp_path_factory.mktemp("model"), problem, family, list(kinds), seed)

@@ -1,0 +1,124 @@
+"""Containers that start warm: forked from a process that has loaded the image's libraries already.
+
+On a laptop a job of a few rows mostly imports. An image whose Dockerfile names its libraries (LABEL libraries="pandas sklearn.ensemble")
+has them loaded once, in a process of its own (twin.warm_process), which every later container of `python -m ...` is forked from. That
+process has the Dockerfile's ENV, for libraries read some variables when they are loaded; a container that sets one of those otherwise
+starts cold, as does every other command, and everything where a fork is not safe after libraries are loaded: anywhere but on Linux
+(https://docs.python.org/3/library/multiprocessing.html#contexts-and-start-methods). Modelled: a warm container finds those libraries
+imported, and has the hash seed of the others; AWS starts each cold, as `tide reproduce` does here.
+"""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO
+
+from twin.cloud import Cloud, Credentials
+from twin.images import Image, image_environment, on_the_host
+from twin.processes import Child, Processes
+from twin.warm_process import HEADER
+
+SCRIPT = Path(__file__).with_name("warm_process.py")
+
+
+class Forked:
+    """A container that was forked; waited for like a child of the twin's own."""
+
+    def __init__(self, status: "Connection[bytes, bytes]") -> None:
+        self._status = status
+        self._lock = threading.Lock()
+        self._code: int | None = None
+        self.pid = int(status.recv_bytes())
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs."""
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code. Raises subprocess.TimeoutExpired after `timeout` seconds."""
+        with self._lock:
+            if self._code is None:
+                if not self._status.poll(timeout):
+                    raise subprocess.TimeoutExpired(f"container {self.pid}", timeout or 0)
+                self._code = int(self._status.recv_bytes())
+                self._status.close()
+        return self._code
+
+
+class ForkServer:
+    """The process that an image's warm containers are forked from. It ends with the twin, whatever that ends by."""
+
+    def __init__(self, processes: Processes, image: Image) -> None:
+        self._processes = processes
+        self._environment = image_environment(image)
+        self._control, theirs = socket.socketpair()
+        self._lock = threading.Lock()
+        with theirs:
+            command = [sys.executable, "-P", str(SCRIPT), *image.libraries]
+            self._child = processes.start(
+                command, env=self._environment, cwd=image.folder, stdin=theirs.fileno(), stdout=subprocess.DEVNULL
+            )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it can be forked from."""
+        return self._child.poll() is None
+
+    def can_start(self, command: Sequence[str], environment: Mapping[str, str]) -> bool:
+        """Whether a container is the same as if it were started cold."""
+        return list(command[:2]) == [sys.executable, "-m"] and self._environment.items() <= environment.items()
+
+    def start(self, command: Sequence[str], environment: Mapping[str, str], folder: Path, log: IO[bytes]) -> Child:
+        """Fork a container."""
+        _, _, module, *arguments = command
+        request = {"module": module, "arguments": arguments, "environment": dict(environment), "folder": str(folder)}
+        body = json.dumps(request).encode()
+        ours, theirs = Pipe(duplex=False)
+        with theirs, self._lock:
+            socket.send_fds(self._control, [HEADER.pack(len(body))], [log.fileno(), theirs.fileno()])
+            self._control.sendall(body)
+        return self._processes.adopt(Forked(ours))
+
+
+class Containers:
+    """Starts containers, warm where that makes no difference to them."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._servers: dict[Path, ForkServer] = {}
+        self._lock = threading.Lock()
+
+    def start(
+        self,
+        image: Image,
+        command: Sequence[str],
+        *,
+        root: Path,
+        environment: Mapping[str, str],
+        credentials: Credentials,
+        log: IO[bytes],
+    ) -> Child:
+        """Run a container, as twin.images.start does."""
+        words, variables = on_the_host(self._cloud, image, command, root, environment, credentials)
+        server = self._server(image)
+        if server is not None and server.can_start(words, variables):
+            return server.start(words, variables, root, log)
+        return self._cloud.processes.start(words, env=variables, cwd=root, stdout=log, stderr=log)
+
+    def _server(self, image: Image) -> ForkServer | None:
+        if not image.libraries or sys.platform != "linux":
+            return None
+        with self._lock:
+            server = self._servers.get(image.folder)
+            if server is None or not server.is_running:
+                server = self._servers[image.folder] = ForkServer(self._cloud.processes, image)
+            return server
