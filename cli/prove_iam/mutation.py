@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from twin.iam.record import Recorded
     from twin.iam.usage import Grant, Usage
 
-WORKERS = 2
+WORKERS = 3
+"""Processes. They wait more than they work, so there are more of them than a small machine has cores."""
 TRIES = 8
 """Steps in which a statement is withheld, at most."""
 AT_ONCE = 8
@@ -201,8 +202,9 @@ def _without(session: Session, step: Step, grant: "Grant") -> str:
             run(session, step)
         except FAILURES as error:
             failure = error
-        finally:
-            session.settle()
+        rests = session.comes_to_rest()
+    if not rests:  # what is tried without end succeeds now, before the next step
+        session.settle()
     if failure is None:
         return ""
     decisions = changed(cloud, since)

@@ -1,10 +1,19 @@
-"""Which statement is withheld where, and in which order."""
+"""Which statement is withheld where, in which order, and what happens between two of them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
-from cli.prove_iam.mutation import AT_ONCE, TRIES, tasks_of
+import pytest
+
+from cli.prove_iam import mutation
+from cli.prove_iam.mutation import AT_ONCE, TRIES, Task, tasks_of, withhold
+from cli.prove_iam.step import Step
 from cli.prove_iam.steps import DEPLOY, STEPS
+from contracts.errors import StateError
+from twin.clock import Clock
 
 
 @dataclass(frozen=True)
@@ -48,3 +57,36 @@ def test_the_next_steps_that_need_a_statement_are_tried_when_the_first_one_passe
 
 def test_every_step_has_a_name_of_its_own() -> None:
     assert len({step.name for step in STEPS}) == len(STEPS)
+
+
+def test_what_is_tried_again_without_end_is_done_with_in_full_possession_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    happened: list[str] = []
+    refused: Any = SimpleNamespace(action="kinesis:GetRecords", allowed=False)
+
+    @contextmanager
+    def withheld(_cloud: Any, grant: _Grant) -> Iterator[None]:
+        happened.append(f"without {grant.id}")
+        yield
+        happened.append("with all")
+
+    def run(_session: Any, _step: Step) -> None:
+        happened.append("run")
+        if happened.count("run") == 1:
+            raise StateError("no answer")
+
+    def comes_to_rest() -> bool:
+        happened.append("tried again")
+        return False
+
+    cloud = SimpleNamespace(clock=Clock(), account="1", region="r")
+    twin = SimpleNamespace(cloud=cloud, part=lambda _: SimpleNamespace(stacks=list))
+    session: Any = SimpleNamespace(twin=twin, comes_to_rest=comes_to_rest, settle=lambda: happened.append("done with"))
+    monkeypatch.setattr("twin.iam.grants.grants_of", lambda *_: [_Grant("a")])
+    monkeypatch.setattr("twin.iam.usage.withheld", withheld)
+    monkeypatch.setattr("twin.iam.usage.changed", lambda *_: [refused])
+    monkeypatch.setattr(mutation, "run", run)
+    monkeypatch.setattr(mutation, "STEPS", (Step("stream", "", lambda _: None),))
+
+    ((name, broken),) = withhold(session, Task("stream", ("a",)))
+    assert (name, broken.how) == ("a", "kinesis:GetRecords refused; no answer")
+    assert happened == ["without a", "run", "tried again", "with all", "done with", "run"]
