@@ -75,6 +75,7 @@ def proof_project(project: Project, folder: Path) -> Project:
     values["data"] = values["data"] | {"quality": {"minimum_rows": 50, "maximum_missing": 0.9}}
     values["batch"] = values.get("batch", {}) | {"schedule": "rate(1 hour)"}
     if not config.data.privacy.columns:
+        # A batch that cannot be answered without a grant is put aside soon.
         values["stream"] = values.get("stream", {}) | {"enabled": True, "retries": 1}
     path = folder / CONFIG_NAME
     path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
