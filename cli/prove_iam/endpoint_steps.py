@@ -47,8 +47,8 @@ def live(session: Session, version: Version) -> None:
 
 def _shifted(session: Session, version: Version) -> bool:
     """Whether a version has taken over the traffic, and is watched."""
-    endpoint = session.app.endpoint()
-    return endpoint is not None and endpoint.status == "Updating" and endpoint.traffic.get(version.arn, 0.0) > 0
+    endpoint = session.app.endpoint() if session.activity.bakes() else None
+    return endpoint is not None and endpoint.traffic.get(version.arn, 0.0) > 0
 
 
 def with_live(session: Session) -> None:

@@ -1,7 +1,6 @@
 """What fails is not lost: dead letters of functions, rules and schedules, and people who hear of them."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,8 +34,6 @@ REHEARSAL = "tidewheel.rehearsal"
 NOBODY = "-that-nobody-made"
 _TO_NOBODY = ("*TickRole*", "lambda:InvokeFunction")
 """What a schedule's role is refused that is to wake nobody."""
-A_SECOND = 1.05
-"""Of a function's requests one a second is traced: https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html."""
 Message = dict[str, Any]
 
 
@@ -56,8 +53,7 @@ def letter(session: Session, queue_arn: str, says: Callable[[Message], bool]) ->
 
 def _ask(function: str, session: Session) -> None:
     """Ask a function something that it cannot read: it says so in its log, and is traced."""
-    time.sleep(A_SECOND)
-    since = session.now()
+    since = session.traceable(function)
     session.client("lambda").invoke(FunctionName=f"{session.app.prefix}-{function}", Payload=b'{"nonsense": true}')
     session.logged(function, since)
     session.traced(function, since)

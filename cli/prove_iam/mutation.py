@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from twin.iam.record import Recorded
     from twin.iam.usage import Grant, Usage
 
-WORKERS = 2
+WORKERS = 3
+"""Processes. They wait more than they work, so there are more of them than a small machine has cores."""
 TRIES = 8
 """Steps in which a statement is withheld, at most."""
 AT_ONCE = 8
@@ -99,20 +100,27 @@ def mutate(place: Place, tasks: Sequence[Task], show: Callable[[str], None], wor
 
 
 def _collected(processes: Sequence[Any], found: Any, count: int, show: Callable[[str], None]) -> dict[str, Broken]:
+    """The answers, when every process has ended by itself: the last steps have passed again, and nothing of the twins is left."""
     broken: dict[str, Broken] = {}
-    while len(broken) < count:
-        try:
-            grant, answer = found.get(timeout=1.0)
-        except queue.Empty:
-            if not any(process.is_alive() for process in processes):
-                raise StateError(f"only {len(broken)} of {count} statements could be withheld: the processes ended before") from None
-            continue
-        if isinstance(answer, Broken):
-            broken[grant] = answer
-            show(f"{len(broken)} of {count}: {answer.step}")
-        else:
+    for grant, answer in _answers(processes, found):
+        if not isinstance(answer, Broken):
             raise StateError(str(answer))
+        broken[grant] = answer
+        show(f"{len(broken)} of {count}: {answer.step}")
+    if len(broken) < count:
+        raise StateError(f"only {len(broken)} of {count} statements could be withheld: the processes ended before")
     return broken
+
+
+def _answers(processes: Sequence[Any], found: Any) -> Iterator[tuple[str, Any]]:
+    working = True
+    while working:
+        working = any(process.is_alive() for process in processes)  # before the look: what ended may have answered since the last one
+        try:
+            while True:
+                yield found.get(timeout=0.2)
+        except queue.Empty:
+            continue
 
 
 def _work(place: Place, number: int, waiting: Any, found: Any) -> None:
@@ -144,9 +152,9 @@ def _told(session: Session, waiting: Any, found: Any) -> str:
                 found.put((name, broken))
                 answered.append(name)
         except StateError as error:
+            # Even when every statement has its answer: that the step passes again is still to be shown.
             left = tuple(name for name in task.grants if name not in answered)
-            if left:
-                waiting.put(Task(task.step, left, task.later))
+            waiting.put(Task(task.step, left, task.later))
             return str(error)
 
 
@@ -201,8 +209,9 @@ def _without(session: Session, step: Step, grant: "Grant") -> str:
             run(session, step)
         except FAILURES as error:
             failure = error
-        finally:
-            session.settle()
+        rests = session.comes_to_rest()
+    if not rests:  # what is tried without end succeeds now, before the next step
+        session.settle()
     if failure is None:
         return ""
     decisions = changed(cloud, since)

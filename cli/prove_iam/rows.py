@@ -14,6 +14,8 @@ from contracts.evaluation import Problem
 
 WORDS = ("new", "half", "full")
 CLASSES = ("low", "middle", "high")
+STEPS = 32
+"""Numbers between two whole ones: with fewer than 255 different numbers in a column, trees are grown several times as fast."""
 _FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -52,7 +54,7 @@ def as_csv(data: Data, rows: Sequence[Row], first: int = 0) -> bytes:
 def _cell(kind: ColumnKind, drawn: float) -> Any:
     match kind:
         case ColumnKind.NUMERIC:
-            return round(drawn, 4)
+            return round(drawn * STEPS) / STEPS
         case ColumnKind.BOOLEAN:
             return drawn > 0
         case ColumnKind.DATETIME:

@@ -6,7 +6,6 @@ withheld grant broke. The clock is fast, and is moved on whenever nothing but ti
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,21 +13,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from botocore.exceptions import ClientError
+
 from cli.account import twin_account
 from cli.api import PredictionApi
 from cli.deploy import deploy_assembly
 from cli.observe import App
 from cli.project import Project
+from cli.prove_iam.activity import Activity, Signs
 from cli.prove_iam.rows import Row, as_csv, make_rows
+from cli.train import RUNNING
 from contracts.errors import StateError
 
 SPEED = 120.0
 QUIET = 0.4
 """Real seconds without a sign of life after which nothing moves any more, or only the clock has to."""
+PAUSED = 0.1
+"""Real seconds after which only the clock has to move, when all that waits is between two attempts."""
 LOOK_EVERY = 0.05
 MINUTE = 60.0
 ATTEMPTS = 6
 """How often the clock is moved on a minute for something that waits for it."""
+LONGEST_WAIT = 30
+"""Minutes after which what still waits is tried without end: a function's event waits three, and a delivery is not a minute's work."""
 
 Found = TypeVar("Found")
 
@@ -47,6 +54,7 @@ class Session:
         self.folder = folder
         self.assembly = assembly
         self.twin = TwinServer(folder / "twin", assembly, speed=speed)
+        self.activity = Activity(self.twin)
         self.app: App
         self.notes: dict[str, Any] = {}
         """What a step leaves for later ones."""
@@ -152,38 +160,69 @@ class Session:
 
     def reach(self, what: str, look: Callable[[], Found | None], *, given_up_is_well: bool = False) -> Found:
         """What `look` finds, as soon as it does. Raises StepFailedError when nothing moves any more, or an event was given up."""
-        given_up, sign, advanced = self.given_up(), self._sign(), 0
+        since, given_up, advanced = self.now(), self.activity.given_up(), 0
+        signs = self.activity.signs(since)
         while True:
             found = look()
             if found is not None:
                 return found
-            lost = None if given_up_is_well else next(iter(self.given_up() - given_up), None)
+            lost = None if given_up_is_well else next(iter(self.activity.given_up() - given_up), None)
             if lost is not None:
                 raise StepFailedError(f"{what} did not come: {lost}")
-            before, sign = sign, self._next_sign(sign)
-            if sign != before or self._works():
+            before, signs = signs, self._next_signs(signs, since)
+            if signs != before or self.activity.works():
                 continue
             found = look()  # what was reached between the last look and the end of all work
             if found is not None:
                 return found
-            if not self._waits() or advanced == ATTEMPTS:
+            if not self.activity.waits() or advanced == ATTEMPTS:
                 raise StepFailedError(f"{what} did not come, and nothing moves any more")
             self.twin.cloud.clock.advance(MINUTE)
             advanced += 1
 
-    def settle(self) -> None:
-        """Stop what still runs, and return when nothing moves any more."""
-        for run in self.app.executions():
-            if run.status == "Executing":
-                self.app.sagemaker.stop_pipeline_execution(PipelineExecutionArn=run.arn, ClientRequestToken=f"stop-{run.arn[-12:]}" * 2)
-        moved = time.monotonic()
-        while time.monotonic() - moved < QUIET / 2:
-            if self._works():
-                moved = time.monotonic()
-            elif self._waits():
-                self.twin.cloud.clock.advance(MINUTE)
-                moved = time.monotonic()
+    def _next_signs(self, signs: Signs, since: datetime) -> Signs:
+        """The signs of life after these; these, when none comes for QUIET seconds, or for PAUSED when nothing but time is missing."""
+        started = moved = time.monotonic()
+        while time.monotonic() < started + QUIET and time.monotonic() < moved + PAUSED:
             time.sleep(LOOK_EVERY)
+            if (now := self.activity.signs(since)) != signs:
+                return now
+            if not self.activity.waits_for_time():
+                moved = time.monotonic()
+        return signs
+
+    def settle(self) -> None:
+        """Stop what still runs, and return when nothing moves any more. Raises StepFailedError when it is tried without end."""
+        if not self.comes_to_rest():
+            raise StepFailedError(f"what was begun is still tried again after {LONGEST_WAIT} minutes")
+
+    def comes_to_rest(self) -> bool:
+        """Stop what still runs, and wait until nothing moves; False when something is tried without end, as a stream's batch is."""
+        moved, advanced = time.monotonic(), 0
+        while True:
+            if self.activity.works():
+                self._stop_runs()
+                if self.activity.bakes():
+                    self.twin.cloud.clock.advance(MINUTE)
+                moved = time.monotonic()
+            elif self.activity.waits():
+                if advanced == LONGEST_WAIT:
+                    return False
+                self.twin.cloud.clock.advance(MINUTE)
+                advanced, moved = advanced + 1, time.monotonic()
+            elif time.monotonic() - moved >= QUIET / 2:
+                return True
+            time.sleep(LOOK_EVERY)
+
+    def _stop_runs(self) -> None:
+        sagemaker = self.app.sagemaker
+        listed = sagemaker.list_pipeline_executions(PipelineName=self.app.prefix)["PipelineExecutionSummaries"]
+        for run in (each["PipelineExecutionArn"] for each in listed if each["PipelineExecutionStatus"] == "Executing"):
+            try:
+                sagemaker.stop_pipeline_execution(PipelineExecutionArn=run, ClientRequestToken=f"stop-{run[-12:]}" * 2)
+            except ClientError:  # not when it has ended in the meantime
+                if sagemaker.describe_pipeline_execution(PipelineExecutionArn=run)["PipelineExecutionStatus"] in RUNNING:
+                    raise
 
     def logged(self, function: str, since: datetime) -> None:
         """Wait for a line of a function's log."""
@@ -217,6 +256,15 @@ class Session:
         group = "/aws/sagemaker/ProcessingJobs"
         self.observed(group, group, f"{job}/", since, Host=f"{job}/algo-1")
 
+    def traceable(self, function: str) -> datetime:
+        """Wait until a function's next request is traced, as one a second is; the twin's time then.
+
+        docs: https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
+        """
+        functions = self.twin.part("functions")
+        time.sleep(functions.tracer.rests(functions.find(f"{self.app.prefix}-{function}").function_arn))
+        return self.now()
+
     def traced(self, function: str, since: datetime) -> None:
         """Wait for a trace of a function."""
         xray, name = self.client("xray"), f"{self.app.prefix}-{function}"
@@ -229,46 +277,3 @@ class Session:
             return True if any(json.loads(segment["Document"])["name"] == name for segment in segments) else None
 
         self.reach(f"a trace of {function}", look)
-
-    def given_up(self) -> Counter[str]:
-        """What functions and rules have given up, in words: it is in the dead letters, if those could take it."""
-        functions, events = self.twin.part("functions"), self.twin.part("events")
-        failures = [f"{failure.function}: {failure.reason}" for failure in functions.failures]
-        return Counter(failures + [f"{each.code}: {each.reason}" for each in events.router.undelivered])
-
-    def _next_sign(self, sign: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The sign of life after this one; this one, when none comes for QUIET seconds."""
-        deadline = time.monotonic() + QUIET
-        while time.monotonic() < deadline:
-            time.sleep(LOOK_EVERY)
-            if (now := self._sign()) != sign:
-                return now
-        return sign
-
-    def _sign(self) -> tuple[Any, ...]:
-        """Changes with everything that happens: events, decisions, attempts."""
-        published = self.twin.part("events").router.published
-        decisions = self.twin.part("iam").decisions.latest()
-        return (published[-1]["id"] if published else "", decisions[-1] if decisions else None)
-
-    def _waits(self) -> bool:
-        """An event waits for its next attempt, or for its turn."""
-        return bool(self.twin.part("functions").waiting) or not self.twin.part("events").router.wait_idle(0.02)
-
-    def _works(self) -> bool:
-        """A function, a job, a run, a stack or the endpoint goes on, and will end without anybody's help."""
-        sagemaker, app = self.app.sagemaker, self.app
-        if self.twin.part("functions").running:
-            return True
-        for kind in ("processing", "training", "transform"):
-            listed = getattr(sagemaker, f"list_{kind}_jobs")(StatusEquals="InProgress")
-            if listed[f"{kind.title()}JobSummaries"]:
-                return True
-        runs = sagemaker.list_pipeline_executions(PipelineName=app.prefix, MaxResults=5)["PipelineExecutionSummaries"]
-        if any(run["PipelineExecutionStatus"] in {"Executing", "Stopping"} for run in runs):
-            return True
-        stacks = app.cloudformation.describe_stacks()["Stacks"]
-        if any(stack["StackStatus"].endswith("_IN_PROGRESS") for stack in stacks):
-            return True
-        endpoints = sagemaker.list_endpoints()["Endpoints"]
-        return any(endpoint["EndpointStatus"] not in {"InService", "Failed"} for endpoint in endpoints)

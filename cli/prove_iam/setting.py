@@ -1,9 +1,9 @@
 """What the proof deploys: the project as it is, but for what a story of a minute needs.
 
-Most of it no policy depends on: thresholds, sizes, times, who may call the API. Network, privacy, stream and batches stay. Two settings
-that policies depend on are replaced, `serving.mode` and `monitoring.backend`; for a project with other values the statements that only
-those bring along are not proven, and the proof says so (`replaced`). Scaling and capture are on, so their statements are proven though
-a project may not have them.
+Most of it no policy depends on: thresholds, sizes, times, who may call the API. Network and privacy stay. Two settings that policies
+depend on are replaced, `serving.mode` and `monitoring.backend`; for a project with other values the statements that only those bring
+along are not proven, and the proof says so (`replaced`). Scaling, capture, the stream (where nothing is private, which it takes) and
+scheduled batches are on, so their statements are proven though a project may not have them.
 """
 
 from pathlib import Path
@@ -73,8 +73,10 @@ def proof_project(project: Project, folder: Path) -> Project:
     # The story signs its requests; who may call the API is the API's matter, not IAM's, where tokens are asked for.
     values.pop("api", None)
     values["data"] = values["data"] | {"quality": {"minimum_rows": 50, "maximum_missing": 0.9}}
-    if config.batch.schedule is not None:
-        values["batch"] = values["batch"] | {"schedule": "rate(1 hour)"}
+    values["batch"] = values.get("batch", {}) | {"schedule": "rate(1 hour)"}
+    if not config.data.privacy.columns:
+        # A batch that cannot be answered without a grant is put aside soon.
+        values["stream"] = values.get("stream", {}) | {"enabled": True, "retries": 1}
     path = folder / CONFIG_NAME
     path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return load_project(path, config.environment)

@@ -50,10 +50,10 @@ def run(session: Session, step: Step) -> None:
 
     It is over when nothing moves any more, and it has failed too when an event was given up on the way, unless that was its purpose.
     """
-    decisions, before = session.twin.part("iam").decisions, session.given_up()
+    decisions, before = session.twin.part("iam").decisions, session.activity.given_up()
     with decisions.during(step.name, step.refusals), session.awake(*step.rules):
         step.run(session)
         session.settle()
-    lost = None if step.gives_up else next(iter(session.given_up() - before), None)
+    lost = None if step.gives_up else next(iter(session.activity.given_up() - before), None)
     if lost is not None:
         raise StepFailedError(f"an event was given up: {lost}")

@@ -1,12 +1,11 @@
 """A stream, where the project has one: a record is predicted, a wrong one is a dead letter, and what cannot be done is put aside."""
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
 from cli.prove_iam.endpoint_steps import with_live
-from cli.prove_iam.failure_steps import A_SECOND, letter
+from cli.prove_iam.failure_steps import letter
 from cli.prove_iam.session import Session
 from cli.prove_iam.step import Step
 from cli.prove_iam.traffic_steps import objects, written
@@ -47,8 +46,7 @@ def _answers(session: Session, key: str) -> list[bytes] | None:
 
 
 def _predict(session: Session) -> None:
-    time.sleep(A_SECOND)
-    since, known = session.now(), objects(session, session.app.data_bucket, STREAM)
+    since, known = session.traceable(FUNCTION), objects(session, session.app.data_bucket, STREAM)
     key = _put(session, _row(session))
     session.reach("a prediction on the output stream", lambda: _answers(session, key))
     written(session, session.app.data_bucket, STREAM, known)

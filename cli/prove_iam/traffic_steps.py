@@ -14,7 +14,7 @@ from contracts.errors import StateError
 from contracts.inference import row_ids
 from contracts.layout import CAPTURE, FEEDBACK, GROUND_TRUTH, QUARANTINE, VERDICT, monitoring_prefix
 
-REQUEST = 400
+REQUEST = 150
 """Rows of an hour, in one request: enough for a window to be judged, and for two of them to outnumber the table."""
 Labels = list[dict[str, str]]
 

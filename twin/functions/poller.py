@@ -71,7 +71,7 @@ class Poller:
     def _pause(self, seconds: float) -> None:
         """Wait before the next attempt."""
         with self._functions.one_waits():
-            self._cloud.clock.wait(seconds, self._stopped)
+            self._functions.pause(seconds, self._stopped)
 
     def _turn(self) -> bool:
         """Send one batch. False when there is none."""

@@ -49,11 +49,12 @@ class Functions:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._folder = cloud.folder / "functions"
-        self._tracer = Tracer(cloud)
+        self.tracer = Tracer(cloud)
         self._pools: dict[str, tuple[str, Pool]] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._waiting = 0
+        self._pausing = 0
         self._running = 0
         self._ends: list[Callable[[], None]] = []
         self.failures: list[Failure] = []
@@ -63,6 +64,22 @@ class Functions:
         """Asynchronous events that are not done yet, and batches of streams between two attempts."""
         with self._lock:
             return self._waiting
+
+    @property
+    def pausing(self) -> int:
+        """Those of them that are between two attempts: nothing but time is missing."""
+        with self._lock:
+            return self._pausing
+
+    def pause(self, seconds: float, stopped: threading.Event) -> None:
+        """Wait between two attempts, in twin time."""
+        with self._lock:
+            self._pausing += 1
+        try:
+            self._cloud.clock.wait(seconds, stopped)
+        finally:
+            with self._lock:
+                self._pausing -= 1
 
     @contextmanager
     def one_waits(self) -> Iterator[None]:
@@ -102,7 +119,7 @@ class Functions:
             self._count(-1)
         reply = answer_within_limit(reply)
         elapsed = (time.monotonic() - started) * 1000
-        self._tracer.trace(function, request_id, elapsed / 1000, failed=reply.error is not None)
+        self.tracer.trace(function, request_id, elapsed / 1000, failed=reply.error is not None)
         for name, value, unit in (
             ("Invocations", 1.0, "Count"),
             ("Errors", float(reply.error is not None), "Count"),
@@ -200,7 +217,7 @@ class Functions:
             try:
                 reply = self.run(function, payload, request_id)
             except ThrottledError:
-                self._cloud.clock.wait(THROTTLE_DELAY, self._stopped)
+                self.pause(THROTTLE_DELAY, self._stopped)
                 continue
             attempts += 1
             if reply.error is None:
@@ -208,7 +225,7 @@ class Functions:
             log.warning("%s failed (attempt %d): %s", function.function_name, attempts, reply.payload.decode()[:500])
             if attempts > retries:
                 return self._finish(function, config, payload, request_id, attempts, reply, "RetriesExhausted")
-            self._cloud.clock.wait(RETRY_DELAYS[attempts - 1], self._stopped)
+            self.pause(RETRY_DELAYS[attempts - 1], self._stopped)
         return None
 
     def _finish(

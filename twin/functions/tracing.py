@@ -53,6 +53,11 @@ class Tracer:
             return
         xray_backends[self._cloud.account][self._cloud.region].process_segment(json.dumps(segment))
 
+    def rests(self, arn: str) -> float:
+        """Real seconds for which no request of a function is traced."""
+        with self._lock:
+            return max(0.0, self._last.get(arn, -EVERY) + EVERY - time.monotonic())
+
     def _is_chosen(self, arn: str) -> bool:
         now = time.monotonic()
         with self._lock:

@@ -86,6 +86,11 @@ class SageMaker:
         replaced |= dict.fromkeys(NOT_RUN, _refuse)
         patches.apply(*api.patches(SageMakerResponse, why, replaced=replaced, added=added), *scaling.patches(self.cloud))
 
+    @property
+    def is_busy(self) -> bool:
+        """A job, a run or an endpoint is on its way, and will get there without anybody's help."""
+        return any(part.is_busy for part in (self.jobs, self.transform, self.pipelines, self.endpoints))
+
     def stop(self) -> None:
         """End every execution, job and model server."""
         self.schedules.close()

@@ -50,6 +50,17 @@ class Endpoints:
         """Operations that moto lacks."""
         return {"update_endpoint": self.update}
 
+    @property
+    def is_busy(self) -> bool:
+        """An endpoint is on its way to another state."""
+        return any(endpoint.record["EndpointStatus"] in BUSY for endpoint in list(self._endpoints.values()))
+
+    @property
+    def is_baking(self) -> bool:
+        """A new fleet has traffic and is watched for a while: nothing but time is missing, or an alarm."""
+        known = [endpoint.progress for endpoint in list(self._endpoints.values())]
+        return any(progress is not None and progress.outcome == "InProgress" and progress.stage >= 0 for progress in known)
+
     def find(self, name: str) -> Endpoint | None:
         """An endpoint by name."""
         return self._endpoints.get(name)

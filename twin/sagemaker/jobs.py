@@ -105,6 +105,12 @@ class Jobs:
         self._failed: list[Path] = []
         self._lock = threading.Lock()
 
+    @property
+    def is_busy(self) -> bool:
+        """A job has not ended."""
+        with self._lock:
+            return bool(self._running)
+
     def folders(self, kind: str, name: str) -> tuple[Path, Path]:
         """(the container's /opt/ml, the log file) of a new job."""
         root = self._context.folder / kind / name / "ml"

@@ -76,6 +76,11 @@ class Pipelines:
         """Operations that moto lacks."""
         return {"list_pipeline_execution_steps": self.list_steps, "stop_pipeline_execution": self.stop}
 
+    @property
+    def is_busy(self) -> bool:
+        """An execution has not ended."""
+        return any(each.is_running for each in list(self._executions.values()))
+
     def create(self, request: api.Request) -> api.Reply:
         """CreatePipeline: the definition is checked now, not when it runs."""
         api.refuse_unknown(request, _CREATE, "CreatePipeline")

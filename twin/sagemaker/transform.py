@@ -80,6 +80,11 @@ class TransformJobs:
         """Operations that moto lacks."""
         return {"stop_transform_job": self.stop}
 
+    @property
+    def is_busy(self) -> bool:
+        """A job has not ended."""
+        return any(job.record["TransformJobStatus"] in {"InProgress", "Stopping"} for job in list(self._jobs.values()))
+
     def close(self) -> None:
         """End every job with the twin."""
         self._closing.set()

@@ -137,6 +137,8 @@ def test_what_waits_keeps_its_place_until_it_is_too_old(twin: TwinServer, functi
     tides.map(MaximumRecordAgeInSeconds=7200)
     tides.put("a", "wait")
     tides.until(lambda: tides.texts() == ["a"])
+    functions = twin.part("functions")
+    tides.until(lambda: functions.pausing == functions.waiting == 1)
     tides.put("b")
     twin.cloud.clock.advance(1800)
     time.sleep(0.3)

@@ -71,6 +71,8 @@ def test_a_function_runs_without_what_its_role_may_not_send(
     assert invoke(twin, *actions) == 1
     assert bool(lines(twin)) == measured(twin) == is_logged
     assert bool(traces(twin)) == is_traced
+    functions = twin.part("functions")
+    assert 0 < functions.tracer.rests(functions.find("f").function_arn) <= 1
     assert METRIC[:6] in (twin.cloud.folder / "functions" / "f.log").read_text()  # the laptop's own copy is always there
 
 

@@ -127,10 +127,13 @@ def test_a_canary_shifts_without_a_failed_request(account: Account) -> None:
             lambda found: found.get("ProductionVariants", [{}])[0].get("VariantStatus", [{}])[0].get("Status") == "Baking",
         )
         assert pending["EndpointConfigName"] == "two"
+        sagemaker = account.twin.part("sagemaker")
+        assert (sagemaker.is_busy, sagemaker.endpoints.is_baking) == (True, True)
         with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
             account.sagemaker.update_endpoint(EndpointName="e", EndpointConfigName="one")
         described = account.settled()
         time.sleep(0.1)
+    assert (sagemaker.is_busy, sagemaker.endpoints.is_baking) == (False, False)
     assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", "two")
     assert client.failures == []
     assert client.answers["one"] > 0

@@ -153,10 +153,13 @@ def test_a_stopped_execution_stops_its_job(account: Account) -> None:
     given = [{"Name": "Says", "Value": "x"}]
     arn = account.sagemaker.start_pipeline_execution(PipelineName="p", PipelineParameters=given)["PipelineExecutionArn"]
     until(lambda: steps(account, {"PipelineExecutionArn": arn}).get("prepare", {}).get("Metadata"), bool)
+    sagemaker = account.twin.part("sagemaker")
+    assert (sagemaker.pipelines.is_busy, sagemaker.jobs.is_busy) == (True, True)
     account.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
     until(lambda: account.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)["PipelineExecutionStatus"], "Stopped".__eq__)
     (job,) = account.sagemaker.list_processing_jobs()["ProcessingJobSummaries"]
     assert job["ProcessingJobStatus"] == "Stopped"
+    until(lambda: sagemaker.is_busy, False.__eq__)
 
 
 def test_parameters_are_checked_at_the_start(account: Account) -> None:

@@ -126,8 +126,11 @@ def test_a_stopped_job_stores_nothing_more(jobs: Account) -> None:
     put(jobs, "a", {"be": "slow"})
     jobs.sagemaker.create_transform_job(**request())
     until(lambda: list((jobs.cloud.folder / "sagemaker" / "transform-jobs" / "t").glob("object.out")), bool)
+    transform = jobs.twin.part("sagemaker").transform
+    assert transform.is_busy
     jobs.sagemaker.stop_transform_job(TransformJobName="t")
     assert ended(jobs)["TransformJobStatus"] == "Stopped"
+    assert not transform.is_busy
     assert written(jobs) == {}
     with pytest.raises(ClientError, match="status Stopped"):
         jobs.sagemaker.stop_transform_job(TransformJobName="t")

@@ -1,10 +1,23 @@
-"""Which statement is withheld where, and in which order."""
+"""Which statement is withheld where, in which order, and what happens between two of them."""
 
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
-from cli.prove_iam.mutation import AT_ONCE, TRIES, tasks_of
+import pytest
+
+from cli.prove_iam import mutation
+from cli.prove_iam.mutation import AT_ONCE, TRIES, Task, tasks_of, withhold
+from cli.prove_iam.report import Broken
+from cli.prove_iam.step import Step
 from cli.prove_iam.steps import DEPLOY, STEPS
+from contracts.errors import StateError
+from twin.clock import Clock
 
 
 @dataclass(frozen=True)
@@ -16,6 +29,33 @@ class _Grant:
 class _Usage:
     grant: _Grant
     steps: list[str] = field(default_factory=list)
+
+
+PLACE: Any = None
+
+
+class _Context:
+    """multiprocessing's, but for the processes: they are threads, and `target` is what they do."""
+
+    Queue = queue.Queue
+
+    def __init__(self, target: Any) -> None:
+        self.target = target
+
+    def Process(self, target: Any, args: tuple[Any, ...], daemon: bool) -> Any:  # noqa: N802 - multiprocessing's own name
+        process: Any = threading.Thread(target=self.target, args=args, daemon=daemon)
+        process.terminate = lambda: None
+        return process
+
+
+def _answer(_place: Any, _number: int, _waiting: Any, found: Any) -> None:
+    found.put(("a", Broken("stream", "refused")))
+
+
+def _answer_and_fail_to_pass_again(place: Any, number: int, waiting: Any, found: Any) -> None:
+    _answer(place, number, waiting, found)
+    time.sleep(0.2)
+    found.put(("", "step stream does not pass again"))
 
 
 def _tasks(needs: dict[str, list[str]], **seconds: float) -> list[tuple[str, tuple[str, ...]]]:
@@ -48,3 +88,61 @@ def test_the_next_steps_that_need_a_statement_are_tried_when_the_first_one_passe
 
 def test_every_step_has_a_name_of_its_own() -> None:
     assert len({step.name for step in STEPS}) == len(STEPS)
+
+
+def test_what_is_tried_again_without_end_is_done_with_in_full_possession_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    happened: list[str] = []
+    refused: Any = SimpleNamespace(action="kinesis:GetRecords", allowed=False)
+
+    @contextmanager
+    def withheld(_cloud: Any, grant: _Grant) -> Iterator[None]:
+        happened.append(f"without {grant.id}")
+        yield
+        happened.append("with all")
+
+    def run(_session: Any, _step: Step) -> None:
+        happened.append("run")
+        if happened.count("run") == 1:
+            raise StateError("no answer")
+
+    def comes_to_rest() -> bool:
+        happened.append("tried again")
+        return False
+
+    cloud = SimpleNamespace(clock=Clock(), account="1", region="r")
+    twin = SimpleNamespace(cloud=cloud, part=lambda _: SimpleNamespace(stacks=list))
+    session: Any = SimpleNamespace(twin=twin, comes_to_rest=comes_to_rest, settle=lambda: happened.append("done with"))
+    monkeypatch.setattr("twin.iam.grants.grants_of", lambda *_: [_Grant("a")])
+    monkeypatch.setattr("twin.iam.usage.withheld", withheld)
+    monkeypatch.setattr("twin.iam.usage.changed", lambda *_: [refused])
+    monkeypatch.setattr(mutation, "run", run)
+    monkeypatch.setattr(mutation, "STEPS", (Step("stream", "", lambda _: None),))
+
+    ((name, broken),) = withhold(session, Task("stream", ("a",)))
+    assert (name, broken.how) == ("a", "kinesis:GetRecords refused; no answer")
+    assert happened == ["without a", "run", "tried again", "with all", "done with", "run"]
+
+
+def test_the_answers_are_complete_only_when_every_process_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = _Context(_answer_and_fail_to_pass_again)
+    monkeypatch.setattr("multiprocessing.get_context", lambda _: context)
+    with pytest.raises(StateError, match="does not pass again"):
+        mutation.mutate(PLACE, [Task("stream", ("a",))], lambda _: None, workers=1)
+    context.target = _answer
+    assert mutation.mutate(PLACE, [Task("stream", ("a",))], lambda _: None, workers=1) == {"a": Broken("stream", "refused")}
+    context.target = lambda *_: None
+    with pytest.raises(StateError, match="only 0 of 1"):
+        mutation.mutate(PLACE, [Task("stream", ("a",))], lambda _: None, workers=1)
+
+
+def test_a_step_that_did_not_pass_again_is_tried_again_in_a_new_telling(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_session: Any, _task: Task) -> Iterator[tuple[str, Broken]]:
+        yield "a", Broken("stream", "refused")
+        raise StateError("stream does not pass again")
+
+    monkeypatch.setattr(mutation, "withhold", fail)
+    waiting: queue.Queue[Task] = queue.Queue()
+    waiting.put(Task("stream", ("a",)))
+    session: Any = None
+    assert mutation._told(session, waiting, queue.Queue()) == "stream does not pass again"
+    assert waiting.get_nowait() == Task("stream", ())
