@@ -69,7 +69,7 @@ def _sent(s3: Any) -> list[Any]:
 
 
 def test_nothing_of_a_push_that_was_killed_is_seen(person: Person, tmp_path: Path) -> None:
-    source = write(tmp_path / "source", SMALL)
+    source = write(tmp_path / "source", SMALL | LARGE)  # the large one takes longer than a kill
     process = person.start("push", str(source), "--name", "seen")
     s3 = client("s3", person.url)
     while "Contents" not in s3.list_objects_v2(Bucket=BUCKET, Prefix="trees/seen/"):
