@@ -15,6 +15,8 @@ shows that it passes again.
 
 import multiprocessing
 import queue
+import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,6 +127,8 @@ def _answers(processes: Sequence[Any], found: Any) -> Iterator[tuple[str, Any]]:
 
 def _work(place: Place, number: int, waiting: Any, found: Any) -> None:
     """One process: its own telling, and tasks until there are none. What cannot be put right again is left, and told anew."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # who waits for this process hears it too, and ends it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # with its twin, and all that runs there
     project = load_project(place.config, place.environment)
     spoilt = ""
     try:

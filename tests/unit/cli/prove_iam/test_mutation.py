@@ -1,18 +1,21 @@
 """Which statement is withheld where, in which order, and what happens between two of them."""
 
+import os
 import queue
+import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cli.prove_iam import mutation
-from cli.prove_iam.mutation import AT_ONCE, TRIES, Task, tasks_of, withhold
+from cli.prove_iam.mutation import AT_ONCE, TRIES, Place, Task, tasks_of, withhold
 from cli.prove_iam.report import Broken
 from cli.prove_iam.step import Step
 from cli.prove_iam.steps import DEPLOY, STEPS
@@ -146,3 +149,28 @@ def test_a_step_that_did_not_pass_again_is_tried_again_in_a_new_telling(monkeypa
     session: Any = None
     assert mutation._told(session, waiting, queue.Queue()) == "stream does not pass again"
     assert waiting.get_nowait() == Task("stream", ())
+
+
+def test_a_process_that_is_ended_takes_its_twin_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ended: list[str] = []
+
+    def survived(*_: Any) -> None:
+        raise AssertionError("the process would have ended at once")
+
+    @contextmanager
+    def session(*_: Any) -> Iterator[Any]:
+        try:
+            yield SimpleNamespace(deploy=lambda: os.kill(os.getpid(), signal.SIGTERM))
+        finally:
+            ended.append("twin")
+
+    before = {number: signal.signal(number, survived) for number in (signal.SIGTERM, signal.SIGINT)}
+    monkeypatch.setattr(mutation, "load_project", lambda *_: None)
+    monkeypatch.setattr(mutation, "Session", session)
+    try:
+        with pytest.raises(SystemExit):
+            mutation._work(Place(tmp_path, tmp_path, "dev", tmp_path), 0, queue.Queue(), queue.Queue())
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert ended == ["twin"]
