@@ -109,6 +109,8 @@ def _collected(processes: Sequence[Any], found: Any, count: int, show: Callable[
             raise StateError(str(answer))
         broken[grant] = answer
         show(f"{len(broken)} of {count}: {answer.step}")
+    if any(process.exitcode for process in processes):
+        raise StateError("a process that withholds statements was killed, and nobody knows whether its last step passes again")
     if len(broken) < count:
         raise StateError(f"only {len(broken)} of {count} statements could be withheld: the processes ended before")
     return broken

@@ -44,10 +44,11 @@ class _Context:
 
     def __init__(self, target: Any) -> None:
         self.target = target
+        self.exitcode = 0
 
     def Process(self, target: Any, args: tuple[Any, ...], daemon: bool) -> Any:  # noqa: N802 - multiprocessing's own name
         process: Any = threading.Thread(target=self.target, args=args, daemon=daemon)
-        process.terminate = lambda: None
+        process.terminate, process.exitcode = lambda: None, self.exitcode
         return process
 
 
@@ -133,7 +134,10 @@ def test_the_answers_are_complete_only_when_every_process_has_ended(monkeypatch:
         mutation.mutate(PLACE, [Task("stream", ("a",))], lambda _: None, workers=1)
     context.target = _answer
     assert mutation.mutate(PLACE, [Task("stream", ("a",))], lambda _: None, workers=1) == {"a": Broken("stream", "refused")}
-    context.target = lambda *_: None
+    context.exitcode = -signal.SIGKILL
+    with pytest.raises(StateError, match="was killed"):
+        mutation.mutate(PLACE, [Task("stream", ("a",))], lambda _: None, workers=1)
+    context.target, context.exitcode = lambda *_: None, 0
     with pytest.raises(StateError, match="only 0 of 1"):
         mutation.mutate(PLACE, [Task("stream", ("a",))], lambda _: None, workers=1)
 
