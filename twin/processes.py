@@ -67,11 +67,11 @@ class Processes:
     def stop(self, child: Child, grace: float = 5.0) -> int:
         """SIGTERM, then SIGKILL after `grace` real seconds; the exit code. As SageMaker and Lambda stop their containers."""
         if child.poll() is None:
-            _signal_group(child.pid, signal.SIGTERM)
+            signal_group(child.pid, signal.SIGTERM)
             try:
                 child.wait(grace)
             except subprocess.TimeoutExpired:
-                _signal_group(child.pid, signal.SIGKILL)
+                signal_group(child.pid, signal.SIGKILL)
         code = child.wait()
         self.forget(child)
         return code
@@ -88,7 +88,7 @@ class Processes:
             children = list(self._children.values())
         for child in children:
             if child.poll() is None:
-                _signal_group(child.pid, signal.SIGTERM)
+                signal_group(child.pid, signal.SIGTERM)
         for child in children:
             self.stop(child, grace)
 
@@ -98,7 +98,7 @@ class Processes:
         for record in sorted(self._folder.glob("*.json")):
             written = _read(record)
             if written is not None and _is_running(written):
-                _signal_group(written["pid"], signal.SIGKILL)
+                signal_group(written["pid"], signal.SIGKILL)
                 ended.append(written["pid"])
             record.unlink(missing_ok=True)
         return ended
@@ -128,7 +128,8 @@ def _is_running(written: Mapping[str, Any]) -> bool:
         return False
 
 
-def _signal_group(pid: int, number: signal.Signals) -> None:
+def signal_group(pid: int, number: signal.Signals) -> None:
+    """Signal a child and what it started, unless they have ended."""
     try:
         os.killpg(pid, number)
     except ProcessLookupError:

@@ -2,13 +2,16 @@
 
 On a laptop a job of a few rows mostly imports. An image whose Dockerfile names its libraries (LABEL libraries="pandas sklearn.ensemble")
 has them loaded once, in a process of its own (twin.warm_process), which every later container of `python -m ...` is forked from. That
-process has the Dockerfile's ENV, for libraries read some variables when they are loaded; a container that sets one of those otherwise
-starts cold, as does every other command, and everything where a fork is not safe after libraries are loaded: anywhere but on Linux
+process has the Dockerfile's ENV, for libraries read some variables when they are loaded; a container that sets one of those otherwise, or
+one that the interpreter reads when it starts, starts cold, as does every other command, and everything where a fork is not safe after
+libraries are loaded: anywhere but on Linux
 (https://docs.python.org/3/library/multiprocessing.html#contexts-and-start-methods). Modelled: a warm container finds those libraries
 imported, and has the hash seed of the others; AWS starts each cold, as `tide reproduce` does here.
 """
 
+import contextlib
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -21,10 +24,12 @@ from typing import IO
 
 from twin.cloud import Cloud, Credentials
 from twin.images import Image, image_environment, on_the_host
-from twin.processes import Child, Processes
+from twin.processes import Child, Processes, signal_group
 from twin.warm_process import HEADER
 
 SCRIPT = Path(__file__).with_name("warm_process.py")
+_READ_AT_START = ("PYTHON", "LD_")
+"""What variables begin with that the interpreter and the loader read when they start."""
 
 
 class Forked:
@@ -49,9 +54,16 @@ class Forked:
             if self._code is None:
                 if not self._status.poll(timeout):
                     raise subprocess.TimeoutExpired(f"container {self.pid}", timeout or 0)
-                self._code = int(self._status.recv_bytes())
+                self._code = self._told()
                 self._status.close()
         return self._code
+
+    def _told(self) -> int:
+        try:
+            return int(self._status.recv_bytes())
+        except EOFError:  # who waited for it was killed, so nobody can tell how it would end: it ends now
+            signal_group(self.pid, signal.SIGKILL)
+            return -signal.SIGKILL
 
 
 class ForkServer:
@@ -75,10 +87,11 @@ class ForkServer:
 
     def can_start(self, command: Sequence[str], environment: Mapping[str, str]) -> bool:
         """Whether a container is the same as if it were started cold."""
-        return list(command[:2]) == [sys.executable, "-m"] and self._environment.items() <= environment.items()
+        is_module, own = list(command[:2]) == [sys.executable, "-m"], environment.keys() - self._environment.keys()
+        return is_module and self._environment.items() <= environment.items() and not any(name.startswith(_READ_AT_START) for name in own)
 
     def start(self, command: Sequence[str], environment: Mapping[str, str], folder: Path, log: IO[bytes]) -> Child:
-        """Fork a container."""
+        """Fork a container. Raises ConnectionError or EOFError when the process has died, before anything of the container has run."""
         _, _, module, *arguments = command
         request = {"module": module, "arguments": arguments, "environment": dict(environment), "folder": str(folder)}
         body = json.dumps(request).encode()
@@ -88,13 +101,17 @@ class ForkServer:
             self._control.sendall(body)
         return self._processes.adopt(Forked(ours))
 
+    def stop(self) -> None:
+        """End it; its containers go on."""
+        self._processes.stop(self._child)
+
 
 class Containers:
     """Starts containers, warm where that makes no difference to them."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._servers: dict[Path, ForkServer] = {}
+        self._latest: tuple[Path, ForkServer] | None = None
         self._lock = threading.Lock()
 
     def start(
@@ -111,14 +128,19 @@ class Containers:
         words, variables = on_the_host(self._cloud, image, command, root, environment, credentials)
         server = self._server(image)
         if server is not None and server.can_start(words, variables):
-            return server.start(words, variables, root, log)
+            with contextlib.suppress(ConnectionError, EOFError):  # it has died since: this container starts cold
+                return server.start(words, variables, root, log)
         return self._cloud.processes.start(words, env=variables, cwd=root, stdout=log, stderr=log)
 
     def _server(self, image: Image) -> ForkServer | None:
         if not image.libraries or sys.platform != "linux":
             return None
         with self._lock:
-            server = self._servers.get(image.folder)
-            if server is None or not server.is_running:
-                server = self._servers[image.folder] = ForkServer(self._cloud.processes, image)
+            if self._latest is not None:
+                folder, server = self._latest
+                if folder == image.folder and server.is_running:
+                    return server
+                server.stop()  # an app that was deployed anew has another image, and the old one's libraries need not stay loaded
+            server = ForkServer(self._cloud.processes, image)
+            self._latest = (image.folder, server)
             return server

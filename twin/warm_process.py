@@ -17,6 +17,7 @@ import signal
 import socket
 import struct
 import sys
+import warnings
 from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
@@ -28,7 +29,7 @@ def main(libraries: list[str]) -> None:
     """Serve until the twin closes the socket; in a container, return when its module is done."""
     control = socket.socket(fileno=0)
     for library in libraries:
-        with contextlib.suppress(ImportError):  # the container says so itself, when it imports it
+        with contextlib.suppress(Exception):  # the container says so itself, when it imports it
             import_module(library)
     gc.freeze()  # what is loaded stays: looked through by each child, it would be copied
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the containers' parents
@@ -37,12 +38,19 @@ def main(libraries: list[str]) -> None:
         if not header:
             return
         request = json.loads(control.recv(HEADER.unpack(header)[0], socket.MSG_WAITALL))
-        if os.fork() == 0:
+        if _fork() == 0:
             control.detach()
             _contain(request, *descriptors)
             return
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # Since 3.12 Python warns of threads. The only one here is of pyarrow's allocator (jemalloc), which is made for forks.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def _contain(request: dict[str, Any], log: int, status: int) -> None:
@@ -53,7 +61,7 @@ def _contain(request: dict[str, Any], log: int, status: int) -> None:
         os.dup2(descriptor, standard)
     os.close(nothing)
     os.close(log)
-    container = os.fork()
+    container = _fork()
     if container:
         _, ended = os.waitpid(container, 0)
         with contextlib.suppress(BrokenPipeError):  # the twin was killed
@@ -66,6 +74,8 @@ def _contain(request: dict[str, Any], log: int, status: int) -> None:
     os.chdir(request["folder"])
     sys.path.insert(0, request["folder"])
     sys.argv[1:] = request["arguments"]
+    if numbers := sys.modules.get("numpy.random"):
+        numbers.seed()  # or each container would draw what the others draw; Python's own generator knows forks
     runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 

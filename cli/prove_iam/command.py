@@ -20,6 +20,7 @@ from cli.prove_iam.session import Session
 from cli.prove_iam.setting import proof_project, replaced
 from cli.prove_iam.step import turn
 from cli.prove_iam.steps import STEPS
+from cli.twin_process import end_leftovers
 from cli.up import ASSEMBLY_NAME
 from contracts.errors import StateError, TidewheelError
 
@@ -42,6 +43,8 @@ def prove_iam(
     proof = Proof()
     folder = (project.state / "prove-iam").resolve()
     with only_one(folder):
+        for twin in folder.glob("*/twin"):  # the story's, and those of the processes that withhold statements
+            end_leftovers(twin)
         fresh(folder)
         _prove(project, folder, output, proof, mutate=not no_mutation)
     proof.seconds = round(time.monotonic() - started, 1)

@@ -15,6 +15,8 @@ shows that it passes again.
 
 import multiprocessing
 import queue
+import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,6 +109,8 @@ def _collected(processes: Sequence[Any], found: Any, count: int, show: Callable[
             raise StateError(str(answer))
         broken[grant] = answer
         show(f"{len(broken)} of {count}: {answer.step}")
+    if any(process.exitcode for process in processes):
+        raise StateError("a process that withholds statements was killed, and nobody knows whether its last step passes again")
     if len(broken) < count:
         raise StateError(f"only {len(broken)} of {count} statements could be withheld: the processes ended before")
     return broken
@@ -125,6 +129,8 @@ def _answers(processes: Sequence[Any], found: Any) -> Iterator[tuple[str, Any]]:
 
 def _work(place: Place, number: int, waiting: Any, found: Any) -> None:
     """One process: its own telling, and tasks until there are none. What cannot be put right again is left, and told anew."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # who waits for this process hears it too, and ends it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # with its twin, and all that runs there
     project = load_project(place.config, place.environment)
     spoilt = ""
     try:

@@ -1,6 +1,8 @@
 """The story as the command tells it: to its end, or to the step that fails, whose refusals are findings all the same."""
 
 import io
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +19,7 @@ from contracts.config import parse_config
 from contracts.errors import StateError
 from tests.twin.functions.helpers import make_role
 from tests.unit.contracts.test_config import project
+from twin.processes import Processes
 from twin.server import TwinServer
 
 
@@ -87,3 +90,16 @@ def test_a_refusal_that_the_step_wanted_is_none_of_them(told: Told, monkeypatch:
     assert tell(told, monkeypatch, Step("attack", "", attack, refusals=(("*/worker", "sqs:*"),))).ok
     assert not tell(told, monkeypatch, Step("attack by another", "", attack, refusals=(("*/another", "sqs:*"),))).ok
     assert not tell(told, monkeypatch, Step("no attack", "", attack)).ok
+
+
+def test_what_a_killed_proof_left_running_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own: Any = SimpleNamespace(state=tmp_path)
+    monkeypatch.setattr(command, "load_project", lambda *_: own)
+    monkeypatch.setattr(command, "_prove", lambda *_, **__: None)
+    kept = Processes(tmp_path / "prove-iam" / "worker-1-0" / "twin" / "processes")
+    left = kept.start([sys.executable, "-c", "import time; time.sleep(60)"], env={}, cwd=tmp_path)
+    command.prove_iam()
+    try:
+        assert left.wait(5) == -signal.SIGKILL
+    finally:
+        kept.stop_all()

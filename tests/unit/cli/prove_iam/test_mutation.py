@@ -1,18 +1,21 @@
 """Which statement is withheld where, in which order, and what happens between two of them."""
 
+import os
 import queue
+import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cli.prove_iam import mutation
-from cli.prove_iam.mutation import AT_ONCE, TRIES, Task, tasks_of, withhold
+from cli.prove_iam.mutation import AT_ONCE, TRIES, Place, Task, tasks_of, withhold
 from cli.prove_iam.report import Broken
 from cli.prove_iam.step import Step
 from cli.prove_iam.steps import DEPLOY, STEPS
@@ -41,10 +44,11 @@ class _Context:
 
     def __init__(self, target: Any) -> None:
         self.target = target
+        self.exitcode = 0
 
     def Process(self, target: Any, args: tuple[Any, ...], daemon: bool) -> Any:  # noqa: N802 - multiprocessing's own name
         process: Any = threading.Thread(target=self.target, args=args, daemon=daemon)
-        process.terminate = lambda: None
+        process.terminate, process.exitcode = lambda: None, self.exitcode
         return process
 
 
@@ -130,7 +134,10 @@ def test_the_answers_are_complete_only_when_every_process_has_ended(monkeypatch:
         mutation.mutate(PLACE, [Task("stream", ("a",))], lambda _: None, workers=1)
     context.target = _answer
     assert mutation.mutate(PLACE, [Task("stream", ("a",))], lambda _: None, workers=1) == {"a": Broken("stream", "refused")}
-    context.target = lambda *_: None
+    context.exitcode = -signal.SIGKILL
+    with pytest.raises(StateError, match="was killed"):
+        mutation.mutate(PLACE, [Task("stream", ("a",))], lambda _: None, workers=1)
+    context.target, context.exitcode = lambda *_: None, 0
     with pytest.raises(StateError, match="only 0 of 1"):
         mutation.mutate(PLACE, [Task("stream", ("a",))], lambda _: None, workers=1)
 
@@ -146,3 +153,28 @@ def test_a_step_that_did_not_pass_again_is_tried_again_in_a_new_telling(monkeypa
     session: Any = None
     assert mutation._told(session, waiting, queue.Queue()) == "stream does not pass again"
     assert waiting.get_nowait() == Task("stream", ())
+
+
+def test_a_process_that_is_ended_takes_its_twin_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ended: list[str] = []
+
+    def survived(*_: Any) -> None:
+        raise AssertionError("the process would have ended at once")
+
+    @contextmanager
+    def session(*_: Any) -> Iterator[Any]:
+        try:
+            yield SimpleNamespace(deploy=lambda: os.kill(os.getpid(), signal.SIGTERM))
+        finally:
+            ended.append("twin")
+
+    before = {number: signal.signal(number, survived) for number in (signal.SIGTERM, signal.SIGINT)}
+    monkeypatch.setattr(mutation, "load_project", lambda *_: None)
+    monkeypatch.setattr(mutation, "Session", session)
+    try:
+        with pytest.raises(SystemExit):
+            mutation._work(Place(tmp_path, tmp_path, "dev", tmp_path), 0, queue.Queue(), queue.Queue())
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert ended == ["twin"]
