@@ -54,6 +54,15 @@ class Image:
     libraries: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Program:
+    """What a container's process is started with on the host: its command, its whole environment, and its working folder."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    folder: Path
+
+
 class Images:
     """The images of a cloud assembly, by URI. Pulled images are kept below `store`."""
 
@@ -161,29 +170,19 @@ def map_paths(root: Path, text: str) -> str:
     return re.sub(rf"(^|=){ML}(?=/|$)", lambda match: f"{match[1]}{root}", text)
 
 
-def start(
-    cloud: Cloud,
-    image: Image,
-    command: Sequence[str],
-    *,
-    root: Path,
-    environment: Mapping[str, str],
-    credentials: Credentials,
-    log: IO[bytes],
-) -> subprocess.Popen[bytes]:
-    """Run a container: `command` whole (entry point and arguments), `root` as its /opt/ml and working folder, output into `log`."""
-    words, variables = on_the_host(cloud, image, command, root, environment, credentials)
-    return cloud.processes.start(words, env=variables, cwd=root, stdout=log, stderr=log)
-
-
-def on_the_host(
-    cloud: Cloud, image: Image, command: Sequence[str], root: Path, environment: Mapping[str, str], credentials: Credentials
-) -> tuple[list[str], dict[str, str]]:
-    """A container's command and its whole environment, as its process has them."""
+def program(
+    cloud: Cloud, image: Image, command: Sequence[str], *, root: Path, environment: Mapping[str, str], credentials: Credentials
+) -> Program:
+    """What a container of `command` whole (entry point and arguments) runs, with `root` as its /opt/ml and working folder."""
     words = [sys.executable if word in {"python", "python3"} else map_paths(root, word) for word in command]
     given = {name: map_paths(root, value) for name, value in environment.items()}
     own = {"HOME": str(root), "ML_ROOT": str(root)}
-    return words, image_environment(image) | own | cloud.environment(credentials) | given
+    return Program(words, image_environment(image) | own | cloud.environment(credentials) | given, root)
+
+
+def start(cloud: Cloud, program: Program, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Run a container, its output into `log`."""
+    return cloud.processes.start(program.command, env=program.environment, cwd=program.folder, stdout=log, stderr=log)
 
 
 def image_environment(image: Image) -> dict[str, str]:

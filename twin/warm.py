@@ -16,14 +16,14 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO
 
-from twin.cloud import Cloud, Credentials
-from twin.images import Image, image_environment, on_the_host
+from twin import images
+from twin.cloud import Cloud
+from twin.images import Image, Program, image_environment
 from twin.processes import Child, Processes, signal_group
 from twin.warm_process import HEADER
 
@@ -85,15 +85,17 @@ class ForkServer:
         """Whether it can be forked from."""
         return self._child.poll() is None
 
-    def can_start(self, command: Sequence[str], environment: Mapping[str, str]) -> bool:
+    def can_start(self, program: Program) -> bool:
         """Whether a container is the same as if it were started cold."""
-        is_module, own = list(command[:2]) == [sys.executable, "-m"], environment.keys() - self._environment.keys()
-        return is_module and self._environment.items() <= environment.items() and not any(name.startswith(_READ_AT_START) for name in own)
+        is_module, own = list(program.command[:2]) == [sys.executable, "-m"], program.environment.keys() - self._environment.keys()
+        has_all = self._environment.items() <= program.environment.items()
+        return is_module and has_all and not any(name.startswith(_READ_AT_START) for name in own)
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str], folder: Path, log: IO[bytes]) -> Child:
+    def start(self, program: Program, log: IO[bytes]) -> Child:
         """Fork a container. Raises ConnectionError or EOFError when the process has died, before anything of the container has run."""
-        _, _, module, *arguments = command
-        request = {"module": module, "arguments": arguments, "environment": dict(environment), "folder": str(folder)}
+        _, _, module, *arguments = program.command
+        environment, folder = dict(program.environment), str(program.folder)
+        request = {"module": module, "arguments": arguments, "environment": environment, "folder": folder}
         body = json.dumps(request).encode()
         ours, theirs = Pipe(duplex=False)
         with theirs, self._lock:
@@ -110,27 +112,17 @@ class Containers:
     """Starts containers, warm where that makes no difference to them."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+        self.cloud = cloud
         self._latest: tuple[Path, ForkServer] | None = None
         self._lock = threading.Lock()
 
-    def start(
-        self,
-        image: Image,
-        command: Sequence[str],
-        *,
-        root: Path,
-        environment: Mapping[str, str],
-        credentials: Credentials,
-        log: IO[bytes],
-    ) -> Child:
-        """Run a container, as twin.images.start does."""
-        words, variables = on_the_host(self._cloud, image, command, root, environment, credentials)
+    def start(self, image: Image, program: Program, log: IO[bytes]) -> Child:
+        """Run a container, its output into `log`."""
         server = self._server(image)
-        if server is not None and server.can_start(words, variables):
+        if server is not None and server.can_start(program):
             with contextlib.suppress(ConnectionError, EOFError):  # it has died since: this container starts cold
-                return server.start(words, variables, root, log)
-        return self._cloud.processes.start(words, env=variables, cwd=root, stdout=log, stderr=log)
+                return server.start(program, log)
+        return images.start(self.cloud, program, log)
 
     def _server(self, image: Image) -> ForkServer | None:
         if not image.libraries or sys.platform != "linux":
@@ -141,6 +133,6 @@ class Containers:
                 if folder == image.folder and server.is_running:
                     return server
                 server.stop()  # an app that was deployed anew has another image, and the old one's libraries need not stay loaded
-            server = ForkServer(self._cloud.processes, image)
+            server = ForkServer(self.cloud.processes, image)
             self._latest = (image.folder, server)
             return server

@@ -18,7 +18,7 @@ import pytest
 from cli.waiting import wait_for
 from twin.clock import Clock
 from twin.cloud import ADMIN, Cloud
-from twin.images import Image, read_image
+from twin.images import Image, program, read_image
 from twin.processes import Child, Processes
 from twin.warm import Containers, ForkServer
 
@@ -83,8 +83,9 @@ def start(containers: Containers, image: Image, root: Path, *arguments: str, **e
     """Start the program; its output is log.txt in its folder."""
     root.mkdir(exist_ok=True)
     command = [*image.entrypoint, *arguments]
+    given = program(containers.cloud, image, command, root=root, environment=environment, credentials=ADMIN)
     with (root / "log.txt").open("wb") as log:
-        return containers.start(image, command, root=root, environment=environment, credentials=ADMIN, log=log)
+        return containers.start(image, given, log)
 
 
 def told(containers: Containers, image: Image, root: Path, **environment: str) -> dict[str, Any]:

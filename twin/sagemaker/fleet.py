@@ -103,16 +103,17 @@ class Instance:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
+        cloud, image = self._context.cloud, self._variant.image
+        program = images.program(
+            cloud,
+            image,
+            [*image.entrypoint, "serve"],
+            root=self._root,
+            environment={"SAGEMAKER_BIND_TO_PORT": str(self.port)} | dict(self._variant.environment),
+            credentials=self._variant.credentials,
+        )
         with self._log_file.open("ab") as output:
-            self.process = images.start(
-                self._context.cloud,
-                self._variant.image,
-                [*self._variant.image.entrypoint, "serve"],
-                root=self._root,
-                environment={"SAGEMAKER_BIND_TO_PORT": str(self.port)} | dict(self._variant.environment),
-                credentials=self._variant.credentials,
-                log=output,
-            )
+            self.process = images.start(cloud, program, output)
 
     @property
     def is_running(self) -> bool:

@@ -183,15 +183,16 @@ class Jobs:
         limit = float((job.record.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds", 86400))
         if job.stop.is_set():
             return Ending(None)
+        program = images.program(
+            self._context.cloud,
+            job.image,
+            kind.command(job),
+            root=job.root,
+            environment=kind.environment(job),
+            credentials=job.credentials,
+        )
         with job.log.open("ab") as output:
-            child = self._containers.start(
-                job.image,
-                kind.command(job),
-                root=job.root,
-                environment=kind.environment(job),
-                credentials=job.credentials,
-                log=output,
-            )
+            child = self._containers.start(job.image, program, output)
             meter = utilisation.Meter(child.pid)
             try:
                 return self._watch(job, child, meter, time.monotonic() + limit)
